@@ -1,0 +1,1 @@
+"""Sessions, participants, labels: what a corpus is, whatever its source."""

@@ -1,0 +1,241 @@
+"""The manifest: who took part in what, and where the media and labels are.
+
+A source hands over a CSV with one row a participant; `read_csv` checks it, `Manifest` is what all stages after
+`ingest` read.
+"""
+
+import csv
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path, PurePosixPath
+from typing import Literal, get_args
+
+from damamba.console import InputError
+
+Split = Literal["train", "val", "test"]
+COLUMNS = ("session", "participant", "role", "split", "language", "person", "video", "audio", "label")
+NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+
+
+@dataclass(frozen=True)
+class Participant:
+    """One seat of one session."""
+
+    corpus: str
+    session: str
+    participant: str
+    role: str
+    split: str
+    language: str
+    person: str
+    video: str
+    """Path from the repository's root, or absolute; media are never copied."""
+    audio: str
+    """May be the video file."""
+    label: str
+    """"" where nobody annotated."""
+    video_sha256: str = ""
+    audio_sha256: str = ""
+    duration_s: float = 0.0
+    """End of the video."""
+    rate_hz: float = 0.0
+    n_frames: int = 0
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """(corpus, session, participant): unique, and the order of everything."""
+        return self.corpus, self.session, self.participant
+
+    @property
+    def name(self) -> str:
+        """corpus/session/participant, as in messages and paths."""
+        return "/".join(self.key)
+
+    def shard(self, root: Path, suffix: str = ".parquet") -> Path:
+        """File of this participant below `root`."""
+        return root / self.corpus / self.session / f"{self.participant}{suffix}"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All participants, in the order of their keys."""
+
+    participants: tuple[Participant, ...]
+
+    def sessions(self) -> dict[tuple[str, str], list[Participant]]:
+        """Participants by (corpus, session)."""
+        found: dict[tuple[str, str], list[Participant]] = defaultdict(list)
+        for participant in self.participants:
+            found[participant.corpus, participant.session].append(participant)
+        return dict(found)
+
+    def of_session(self, session: str | None) -> "Manifest":
+        """Only session ``ID`` or ``corpus/ID``; all where `session` is None.
+
+        Raises:
+            InputError: There is none of that name.
+        """
+        if session is None:
+            return self
+        kept = tuple(p for p in self.participants if session in (p.session, f"{p.corpus}/{p.session}"))
+        if not kept:
+            known = ", ".join(f"{c}/{s}" for c, s in list(self.sessions())[:12])
+            raise InputError(f"no session {session!r} in the manifest; there are {known} …")
+        return Manifest(kept)
+
+    def write(self, path: Path) -> None:
+        """As JSON lines, one a participant: small differences stay small in a diff."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(
+            "".join(json.dumps(asdict(p), ensure_ascii=False) + "\n" for p in self.participants), encoding="utf8"
+        )
+
+    @classmethod
+    def read(cls, path: Path) -> "Manifest":
+        """Read what `write` wrote.
+
+        Raises:
+            InputError: It is not there, or is damaged.
+        """
+        try:
+            rows = [json.loads(line) for line in path.read_text(encoding="utf8").splitlines()]
+            return cls(tuple(Participant(**row) for row in rows))
+        except FileNotFoundError:
+            raise InputError(f"{path}: missing; make it: dvc repro ingest, or python stages/ingest.py") from None
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{path}: damaged ({error}); make it again: dvc repro -f ingest") from None
+
+
+def read_csv(root: Path, manifest: str, corpus: str) -> list[Participant]:
+    """Read a source's manifest and check everything that can be checked without opening media.
+
+    Args:
+        root: Folder of the recordings; no path may leave it.
+        manifest: CSV inside `root` with the columns of `COLUMNS` and, optionally, ``corpus``.
+        corpus: Name of the corpus where the column is missing.
+
+    Returns:
+        Participants with paths below `root`.
+
+    Raises:
+        InputError: All problems, one a line, with file, line and column.
+    """
+    path = root / manifest
+    problems: list[str] = []
+    rows: list[Participant] = []
+    for line, row in _rows(path):
+        participant, wrong = _participant(row, root, corpus, f"{path}, line {line}")
+        problems += wrong
+        if participant:
+            rows.append(participant)
+    problems += _conflicts(rows, path)
+    if not rows and not problems:
+        problems.append(f"{path}: no rows in it; one row a participant is needed")
+    if problems:
+        raise InputError("\n".join(problems))
+    return sorted(rows, key=lambda p: p.key)
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    try:
+        stream = path.open(newline="", encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; write one row a participant: {','.join(COLUMNS)}") from None
+    with stream:
+        reader = csv.DictReader(stream)
+        missing = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
+        if missing:
+            raise InputError(f"{path}, line 1: missing column {', '.join(missing)}; expected {','.join(COLUMNS)}")
+        try:
+            for row in reader:
+                if None in row or None in row.values():
+                    raise InputError(f"{path}, line {reader.line_num}: not as many fields as the header has columns")
+                yield reader.line_num, {name: value.strip() for name, value in row.items()}
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise InputError(
+                f"{path}, line {reader.line_num + 1}: not CSV in UTF-8 ({error}); save it again as that"
+            ) from None
+
+
+def _participant(row: dict[str, str], root: Path, corpus: str, where: str) -> tuple[Participant | None, list[str]]:
+    values = {"corpus": corpus, **row}
+    wrong = [
+        f"{where}: {name} is {values[name]!r}; use 1-64 letters, digits, '.', '_' or '-', first a letter or digit"
+        for name in ("corpus", "session", "participant", "role", "person")
+        if not NAME.match(values[name])
+    ]
+    if values["split"] not in get_args(Split):
+        wrong.append(f"{where}: split is {values['split']!r}; use train, val or test")
+    paths: dict[str, str] = {}
+    for name in ("video", "audio", "label"):
+        given = values[name]
+        if not given and name == "audio":
+            given = values["video"]  # one file holds both
+        if not given:
+            if name == "video":
+                wrong.append(f"{where}: video is empty; name the participant's video file")
+            paths[name] = ""
+            continue
+        problem = _outside(root, given)
+        if problem:
+            wrong.append(f"{where}: {name} {given!r} {problem}")
+        paths[name] = (root / given).as_posix()
+    if wrong:
+        return None, wrong
+    known = {name: values[name] for name in ("corpus", "session", "participant", "role", "split", "language", "person")}
+    return Participant(**known, **paths), []
+
+
+def _outside(root: Path, given: str) -> str:
+    """Why `given` may not be used, or ""."""
+    if "\0" in given or PurePosixPath(given).is_absolute():
+        return f"is no path below {root}; write it relative to that folder"
+    target = (root / given).resolve()
+    if not target.is_relative_to(root.resolve()):
+        return f"leads out of {root}; put the file inside or set corpus.folder.root"
+    if not target.is_file():
+        return f"is missing: there is no file {root / given}"
+    return ""
+
+
+def _conflicts(rows: list[Participant], path: Path) -> list[str]:
+    problems = []
+    seen: dict[tuple[str, str, str], Participant] = {}
+    for row in rows:
+        if row.key in seen:
+            problems.append(f"{path}: {row.name} stands there twice; a participant of a session has one row")
+        seen[row.key] = row
+    for what, groups in (("session", _by(rows, "session")), ("person", _by(rows, "person"))):
+        for (corpus, name), members in groups.items():
+            splits = sorted({m.split for m in members})
+            if len(splits) > 1:
+                shown = ", ".join(f"{m.session}/{m.participant} ({m.split})" for m in members[:6])
+                problems.append(
+                    f"{path}: {what} {name} of {corpus} is in the splits {' and '.join(splits)}: {shown}; "
+                    "a model would be tested on people it was trained on: give all of them one split"
+                )
+    return problems
+
+
+def _by(rows: list[Participant], field: str) -> dict[tuple[str, str], list[Participant]]:
+    groups: dict[tuple[str, str], list[Participant]] = defaultdict(list)
+    for row in rows:
+        groups[row.corpus, getattr(row, field)].append(row)
+    return groups
+
+
+def join(sources: list[list[Participant]]) -> Manifest:
+    """One manifest of several sources.
+
+    Raises:
+        InputError: A participant is in two of them.
+    """
+    rows = sorted((p for source in sources for p in source), key=lambda p: p.key)
+    for a, b in pairwise(rows):
+        if a.key == b.key:
+            raise InputError(f"{a.name} is in two sources; give one of them another corpus name in its manifest")
+    return Manifest(tuple(rows))

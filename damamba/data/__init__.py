@@ -1,0 +1,1 @@
+"""From feature streams to batches: grid, shards, windows."""

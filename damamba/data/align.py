@@ -1,0 +1,218 @@
+"""From feature streams and labels to shards: every cue of every participant of a session on one grid."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from safetensors.numpy import save_file
+
+from damamba.config import LABEL_RATE_HZ, AlignParams, Params
+from damamba.console import InputError
+from damamba.corpus.labels import Labels
+from damamba.corpus.manifest import Manifest, Participant
+from damamba.data.grid import resample
+from damamba.data.shards import (
+    SCHEMA,
+    Aligned,
+    AlignedSession,
+    Cue,
+    Moments,
+    Seat,
+    shard_key,
+    shard_moments,
+    write_labels,
+    write_shard,
+)
+from damamba.features.extract import source_digest
+from damamba.features.files import prune, sha256, whole_file
+from damamba.features.store import describe, read_stream
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One session to align; travels to a worker."""
+
+    participants: tuple[Participant, ...]
+    cues: tuple[str, ...]
+    params: AlignParams
+    features: Path
+    labels: Path
+    out: Path
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a session."""
+
+    session: AlignedSession
+    files: dict[str, str]
+    valid: dict[str, tuple[int, int]]
+    """Cue -> valid and all grid frames."""
+    kept: int
+
+
+def align_all(
+    params: Params,
+    manifest: Manifest,
+    features: Path,
+    corpus: Path,
+    out: Path,
+    run: Callable[[Callable[[Task], Done], Sequence[Task]], list[Done]],
+) -> str:
+    """Align every session whose shards are not there yet, then write index and statistics; the summary line.
+
+    Raises:
+        InputError: A stream is missing or damaged, a cue's width differs between participants, or nobody is in
+            the training split.
+    """
+    cues = tuple(params.cues)
+    described = _describe_cues(params, manifest, features)
+    tasks = [
+        Task(tuple(people), cues, params.align, features, corpus / "labels", out)
+        for people in manifest.sessions().values()
+    ]
+    done = run(align_session, tasks)
+    files = dict(sorted((name, digest) for d in done for name, digest in d.files.items()))
+    index = Aligned(out, params.align.rate_hz, described, tuple(d.session for d in done), files)
+    statistics = _statistics(index)
+    with whole_file(out / "statistics.safetensors") as temporary:
+        save_file(statistics, temporary)
+    files["statistics.safetensors"] = sha256(out / "statistics.safetensors")
+    _write_index(index)
+    prune(out, {out / "index.json", *(out / name for name in files)})
+    shares = []
+    for cue in cues:
+        valid, total = (sum(d.valid[cue][i] for d in done) for i in (0, 1))
+        shares.append(f"{cue} {valid / max(total, 1):.1%}")
+    kept = sum(d.kept for d in done)
+    return f"{len(done)} sessions on {params.align.rate_hz} Hz ({kept} participants kept) · valid: {', '.join(shares)}"
+
+
+def align_session(task: Task) -> Done:
+    """Shards and labels of all participants of a session, on one grid that all of them share."""
+    first = task.participants[0]
+    n_labels = max(round(p.duration_s * LABEL_RATE_HZ) for p in task.participants)
+    n_frames = n_labels * task.params.rate_hz // LABEL_RATE_HZ
+    grid_s = np.arange(n_frames) / task.params.rate_hz
+    files: dict[str, str] = {}
+    seats, kept = [], 0
+    valid = dict.fromkeys(task.cues, (0, 0))
+    for participant in task.participants:
+        streams = {cue: participant.shard(task.features / cue) for cue in task.cues}
+        labels = _labels(participant.shard(task.labels))
+        key = _key(task, streams, n_frames)
+        base = participant.shard(task.out, "")
+        if shard_key(base.with_suffix(".arrow")) == key and base.with_suffix(".parquet").is_file():
+            kept += 1
+        else:
+            columns = {}
+            for cue, path in streams.items():
+                stream = read_stream(path, f"dvc repro -f extract@{cue}")
+                columns[cue] = resample(
+                    stream.t_s, stream.x, stream.valid, grid_s, task.params.max_gap_s, stream.rate_hz
+                )
+            write_shard(base, columns, key)
+        write_labels(participant.shard(task.out, ".label.arrow"), *_sized(labels, n_labels))
+        for suffix in (".arrow", ".parquet", ".label.arrow"):
+            path = participant.shard(task.out, suffix)
+            files[path.relative_to(task.out).as_posix()] = sha256(path)
+        for cue in task.cues:
+            seen = shard_moments(base.with_suffix(".arrow"), cue).n
+            valid[cue] = (valid[cue][0] + seen, valid[cue][1] + n_frames)
+        seats.append(Seat(participant.participant, participant.role, participant.person, labels is not None))
+    session = AlignedSession(first.corpus, first.session, first.split, first.language, n_labels, tuple(seats))
+    return Done(session, files, valid, kept)
+
+
+def _key(task: Task, streams: dict[str, Path], n_frames: int) -> str:
+    parts = {
+        "streams": {cue: (describe(path) or {}).get("key") for cue, path in streams.items()},
+        "params": task.params.model_dump(mode="json"),
+        "frames": n_frames,
+        "code": [source_digest("damamba.data.grid"), SCHEMA],
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _labels(path: Path) -> Labels | None:
+    try:
+        table = pq.read_table(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise InputError(f"{path}: damaged ({error}); make it again: dvc repro -f ingest") from None
+    return Labels(table["value"].to_numpy(), table["valid"].to_numpy())
+
+
+def _sized(labels: Labels | None, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Labels for every label frame of the session; an unlabelled seat has none that is valid."""
+    if labels is None:
+        return np.full(length, np.nan, np.float32), np.zeros(length, bool)
+    sized = labels.resized(length)
+    return sized.value, sized.valid
+
+
+def _describe_cues(params: Params, manifest: Manifest, features: Path) -> dict[str, Cue]:
+    """Width, rate and source of each cue, from the metadata of its streams; all participants must agree."""
+    described: dict[str, Cue] = {}
+    for name, cue in params.cues.items():
+        found: dict[Cue, Participant] = {}
+        for participant in manifest.participants:
+            path = participant.shard(features / name)
+            said = describe(path)
+            if said is None:
+                state = "damaged" if path.exists() else "missing"
+                raise InputError(f"{path}: {state}; make it: rm -f {path} && dvc repro -f extract@{name}")
+            source = Cue(
+                cue.group,
+                said["width"],
+                said["extractor"],
+                said["checkpoint"],
+                said["revision"],  # type: ignore[arg-type]
+            )
+            found.setdefault(source, participant)
+        if len(found) > 1:
+            (a, first), (b, second) = list(found.items())[:2]
+            raise InputError(
+                f"{features / name}: {first.name} has {a.width} channels of {a.checkpoint or a.extractor}, {second.name} "
+                f"{b.width} of {b.checkpoint or b.extractor}; make the cue again: dvc repro -f extract@{name}"
+            )
+        described[name] = next(iter(found))
+    return described
+
+
+def _statistics(index: Aligned) -> dict[str, np.ndarray]:
+    """Mean and standard deviation of the training split alone."""
+    training = index.split("train")
+    if not training:
+        raise InputError("data/corpus/manifest.jsonl: nobody is in the split train; statistics and a model need it")
+    held: dict[str, np.ndarray] = {}
+    for cue, source in index.cues.items():
+        total = Moments(0, np.zeros(source.width), np.zeros(source.width))
+        for session in training:
+            for seat in session.seats:
+                total += shard_moments(index.path(session, seat.participant, ".arrow"), cue)
+        if not total.n:
+            raise InputError(f"cue {cue}: not one valid frame in the split train; see the summary of extract@{cue}")
+        held[f"{cue}.mean"] = total.mean.astype(np.float32)
+        held[f"{cue}.std"] = total.std.astype(np.float32)
+    return held
+
+
+def _write_index(index: Aligned) -> None:
+    held = {
+        "schema": SCHEMA,
+        "rate_hz": index.rate_hz,
+        "cues": {name: asdict(cue) for name, cue in index.cues.items()},
+        "sessions": [asdict(session) for session in index.sessions],
+        "sha256": index.sha256,
+    }
+    with whole_file(index.root / "index.json") as temporary:
+        temporary.write_text(json.dumps(held, indent=1, ensure_ascii=False) + "\n", encoding="utf8")

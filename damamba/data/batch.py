@@ -1,0 +1,207 @@
+"""Windows of many sessions as tensors of one shape."""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from damamba.config import LABEL_RATE_HZ
+from damamba.console import InputError
+from damamba.data.grid import pool
+from damamba.data.shards import Aligned, AlignedSession, Shard
+from damamba.data.windows import WindowGrid
+
+OPEN_SHARDS = 512
+"""Shards held open at once, of the most recent sessions; a mapped shard costs a few kB."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Windows, target first among the participants."""
+
+    cues: dict[str, Tensor]
+    """Name -> (B, P, T, D) float32; 0 where not valid."""
+    valid: dict[str, Tensor]
+    """Name -> (B, P, T) bool."""
+    present: Tensor
+    """(B, P) bool: False for padded seats."""
+    label: Tensor
+    """(B, L) float32 of the core; 0 where not valid."""
+    label_valid: Tensor
+    """(B, L) bool."""
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """The same on another device."""
+        return replace(
+            self,
+            cues={name: x.to(device, non_blocking=True) for name, x in self.cues.items()},
+            valid={name: x.to(device, non_blocking=True) for name, x in self.valid.items()},
+            present=self.present.to(device),
+            label=self.label.to(device),
+            label_valid=self.label_valid.to(device),
+        )
+
+
+SeatKey = tuple[AlignedSession, int]
+"""A session and the number of a seat in it."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Which piece of which session, seen from whom."""
+
+    session: AlignedSession
+    target: int
+    """Seat."""
+    start: int
+    """First core label; may lie before 0."""
+
+
+class WindowReader:
+    """Reads windows from memory-mapped shards."""
+
+    def __init__(
+        self, aligned: Aligned, grid: WindowGrid, label_source: Mapping[SeatKey, SeatKey] | None = None
+    ) -> None:
+        """Read from `aligned`; `label_source` gives a seat the labels of another, for controls."""
+        if aligned.rate_hz % (LABEL_RATE_HZ * grid.frames_per_label):
+            raise InputError(
+                f"{aligned.root}: shards are at {aligned.rate_hz} Hz, no multiple of window.rate_hz; set align.rate_hz"
+            )
+        self.aligned, self.grid = aligned, grid
+        self.rows_per_label = aligned.rate_hz // LABEL_RATE_HZ
+        self.label_source = label_source or {}
+        self.pool = self.rows_per_label // grid.frames_per_label
+        self._open: OrderedDict[tuple[str, str], list[tuple[Shard, np.ndarray, np.ndarray]]] = OrderedDict()
+        self._seats = 0
+
+    def _seats_of(self, session: AlignedSession) -> list[tuple[Shard, np.ndarray, np.ndarray]]:
+        key = (session.corpus, session.session)
+        if key not in self._open:
+            self._open[key] = [
+                (self.aligned.shard(session, seat.participant), *self._labels(session, i))
+                for i, seat in enumerate(session.seats)
+            ]
+            self._seats += len(session.seats)
+            while self._seats > OPEN_SHARDS and len(self._open) > 1:
+                self._seats -= len(self._open.popitem(last=False)[1])
+        self._open.move_to_end(key)
+        return self._open[key]
+
+    def _labels(self, session: AlignedSession, seat: int) -> tuple[np.ndarray, np.ndarray]:
+        source, number = self.label_source.get((session, seat), (session, seat))
+        value, annotated = self.aligned.labels(source, source.seats[number].participant)
+        if source is session:
+            return value, annotated
+        return np.resize(value, session.n_labels), np.resize(annotated, session.n_labels)
+
+    def read(self, windows: list[Window]) -> Batch:
+        """Windows as one batch, as many seats as the largest session has."""
+        n_windows, seats = len(windows), max(len(w.session.seats) for w in windows)
+        grid = self.grid
+        x = {
+            name: np.zeros((n_windows, seats, grid.frames, cue.width), np.float32)
+            for name, cue in self.aligned.cues.items()
+        }
+        valid = {name: np.zeros((n_windows, seats, grid.frames), bool) for name in x}
+        present = np.zeros((n_windows, seats), bool)
+        label = np.zeros((n_windows, grid.core), np.float32)
+        label_valid = np.zeros((n_windows, grid.core), bool)
+        for b, window in enumerate(windows):
+            held = self._seats_of(window.session)
+            order = [window.target, *(i for i in range(len(held)) if i != window.target)]
+            # the part of the window that lies in the session, in labels
+            first = window.start - grid.context
+            start, stop = max(first, 0), min(first + grid.labels, window.session.n_labels)
+            frames = slice((start - first) * grid.frames_per_label, (stop - first) * grid.frames_per_label)
+            rows = start * self.rows_per_label, stop * self.rows_per_label
+            for p, seat in enumerate(order):
+                present[b, p] = True
+                for name in x:
+                    values, seen = held[seat][0].read(name, *rows)
+                    x[name][b, p, frames], valid[name][b, p, frames] = pool(values, seen, self.pool)
+            value, annotated = held[window.target][1:]
+            start, stop = max(window.start, 0), min(window.start + grid.core, window.session.n_labels)
+            core = slice(start - window.start, stop - window.start)
+            label_valid[b, core] = annotated[start:stop]
+            label[b, core] = np.where(annotated[start:stop], value[start:stop], 0)
+        return Batch(
+            {name: torch.from_numpy(values) for name, values in x.items()},
+            {name: torch.from_numpy(seen) for name, seen in valid.items()},
+            torch.from_numpy(present),
+            torch.from_numpy(label),
+            torch.from_numpy(label_valid),
+        )
+
+
+class TrainingWindows:
+    """All windows of the labelled seats of some sessions, drawn by number.
+
+    Window k of epoch e is found by one search in cumulative counts, so that the number of sessions costs nothing at
+    the start. Every epoch shifts each session's tiling, so that cores start on any label.
+    """
+
+    def __init__(self, sessions: list[AlignedSession], grid: WindowGrid, seed: int) -> None:
+        self.grid, self.seed = grid, seed
+        self.targets = [(s, seat) for s in sessions for seat in range(len(s.seats)) if s.seats[seat].labelled]
+        if not self.targets:
+            raise InputError("no labelled participant to train on; see the column `label` of the manifest")
+        # a shifted tiling may need one window more
+        self.ends = np.cumsum([grid.count(s.n_labels) + 1 for s, _ in self.targets])
+        self._held = (-1, np.empty(0, int))  # the last epoch's permutation
+
+    def __len__(self) -> int:
+        return int(self.ends[-1])
+
+    def window(self, epoch: int, number: int) -> Window:
+        """Window `number` of an epoch."""
+        at = int(np.searchsorted(self.ends, number, side="right"))
+        session, seat = self.targets[at]
+        within = number - (int(self.ends[at - 1]) if at else 0)
+        shift = int(np.random.default_rng((self.seed, epoch, at)).integers(self.grid.core))
+        # the last window of a tiling that needs one less wraps to a place of its own
+        start = within * self.grid.core - shift
+        return Window(session, seat, start if start < session.n_labels else max(session.n_labels - self.grid.core, 0))
+
+    def batch(self, step: int, size: int) -> list[Window]:
+        """Windows of a training step: a permutation each epoch, which runs on into the next.
+
+        Depends on `step` alone, so that a resumed run sees what the killed one would have seen.
+        """
+        first = step * size
+        return [self._at(k) for k in range(first, first + size)]
+
+    def _at(self, k: int) -> Window:
+        epoch, place = divmod(k, len(self))
+        return self.window(epoch, int(self._order(epoch)[place]))
+
+    def _order(self, epoch: int) -> np.ndarray:
+        if self._held[0] != epoch:
+            self._held = (epoch, np.random.default_rng((self.seed, epoch)).permutation(len(self)))
+        return self._held[1]
+
+
+def tiled(reader: WindowReader, session: AlignedSession, seat: int, size: int) -> Iterator[Batch]:
+    """All windows of one target, in order, `size` a batch: what prediction walks over."""
+    starts = reader.grid.starts(session.n_labels)
+    for first in range(0, len(starts), size):
+        yield reader.read([Window(session, seat, int(start)) for start in starts[first : first + size]])
+
+
+def shuffled_labels(sessions: list[AlignedSession], seed: int) -> dict[SeatKey, SeatKey]:
+    """A control: each labelled seat gets the labels of a seat of another session.
+
+    Raises:
+        InputError: One session alone has nobody to swap with.
+    """
+    seats = [(s, i) for s in sessions for i in range(len(s.seats)) if s.seats[i].labelled]
+    if len({s.name for s, _ in seats}) < 2:
+        raise InputError("shuffling labels between sessions needs two sessions with labels in the split train")
+    rng = np.random.default_rng(seed)
+    while True:
+        sources = [seats[i] for i in rng.permutation(len(seats))]
+        if all(a[0].name != b[0].name for a, b in zip(seats, sources, strict=True)):
+            return dict(zip(seats, sources, strict=True))

@@ -1,0 +1,69 @@
+"""Streams of any rate on one regular grid; what is missing stays missing.
+
+Grid frame k stands at k / rate_hz seconds of the session's clock.
+"""
+
+import numpy as np
+
+
+def resample(
+    t_s: np.ndarray,
+    x: np.ndarray,
+    valid: np.ndarray,
+    grid_s: np.ndarray,
+    max_gap_s: float,
+    rate_hz: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Linear interpolation between valid rows, by their own times.
+
+    A grid frame is valid between two valid rows that are at most `max_gap_s` apart, or within half a
+    row's step of a valid row; at such an edge it takes that row's value.
+
+    Args:
+        t_s: (N,) times of the rows, s, increasing.
+        x: (N, D); any value where not valid.
+        valid: (N,) bool.
+        grid_s: (K,) times wanted, s.
+        max_gap_s: Longest gap between valid rows that is bridged, s.
+        rate_hz: Nominal rate of the rows, Hz; rows farther apart than this are expected to be missing.
+
+    Returns:
+        (K, D) float32, NaN where not valid, and the (K,) mask.
+
+    Source:
+        arXiv:2509.17711, "linearly interpolated to a common sampling rate of 100 Hz"; gaps and masks are a free
+        choice, docs/design.md.
+    """
+    out = np.full((len(grid_s), x.shape[1]), np.nan, np.float32)
+    t, rows = t_s[valid], x[valid]
+    if not len(t):
+        return out, np.zeros(len(grid_s), bool)
+    right = np.searchsorted(t, grid_s, side="left").clip(0, len(t) - 1)
+    left = np.where(t[right] > grid_s, right - 1, right).clip(0)
+    gap = t[right] - t[left]
+    between = (t[left] <= grid_s) & (grid_s <= t[right]) & (gap <= max(max_gap_s, 1.0001 / rate_hz))
+    nearest = np.where(np.abs(grid_s - t[left]) <= np.abs(t[right] - grid_s), left, right)
+    at_edge = np.abs(t[nearest] - grid_s) <= 0.5 / rate_hz + 1e-9
+    weight = np.divide(grid_s - t[left], gap, out=np.zeros(len(grid_s)), where=gap > 0).astype(np.float32)
+    mixed = rows[left] * (1 - weight[:, None]) + rows[right] * weight[:, None]
+    out[at_edge] = rows[nearest[at_edge]]
+    out[between] = mixed[between]
+    return out, between | at_edge
+
+
+def pool(x: np.ndarray, valid: np.ndarray, factor: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean over each run of `factor` frames, of those that are valid.
+
+    Args:
+        x: (K, D), any value where not valid.
+        valid: (K,) bool; K is a multiple of `factor`.
+        factor: Frames a run.
+
+    Returns:
+        (K / factor, D) float32, 0 where no frame of a run is valid, and the (K / factor,) mask.
+    """
+    seen = valid.reshape(-1, factor)
+    count = seen.sum(1)
+    runs = x.reshape(len(count), factor, -1).astype(np.float32)
+    total = np.where(seen[:, :, None], runs, 0).sum(1)
+    return total / np.maximum(count, 1)[:, None], count > 0

@@ -1,0 +1,284 @@
+"""``data/aligned``: every participant of every session on one grid.
+
+| file | holds |
+|---|---|
+| ``<corpus>/<session>/<participant>.arrow`` | Arrow IPC, uncompressed: per cue a list of D halves and a mask ``<cue>.valid``; a row a grid frame; memory-mapped in training |
+| ``….parquet`` | the same table, for exchange |
+| ``….label.arrow`` | ``value``, ``valid`` at 25 Hz; label i covers grid frames 4i … 4i + 3 at 100 Hz |
+| ``index.json`` | sessions, participants, lengths, cues with widths and sources, sha256 of every file |
+| ``statistics.safetensors`` | mean and standard deviation of each channel over valid frames of the training split |
+
+Values are halves; a cue whose values would overflow them (eGeMAPS reaches 2.6e5) is stored in single precision.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from damamba.console import InputError
+from damamba.features.files import sha256, whole_file
+
+SCHEMA = 1
+ROWS_A_BATCH = 6000  # a minute at 100 Hz: what a writer or an exchange reader holds at once
+LARGEST_HALF = 60_000.0
+REMEDY = "dvc repro -f align"
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Count, mean and sum of squared deviations of each channel; merged without loss (Chan et al. 1983)."""
+
+    n: int
+    mean: np.ndarray
+    m2: np.ndarray
+
+    @classmethod
+    def of(cls, x: np.ndarray, valid: np.ndarray) -> "Moments":
+        """Of the valid rows of (K, D)."""
+        rows = x[valid].astype(np.float64)
+        if not len(rows):
+            return cls(0, np.zeros(x.shape[1]), np.zeros(x.shape[1]))
+        mean = rows.mean(0)
+        return cls(len(rows), mean, ((rows - mean) ** 2).sum(0))
+
+    def __add__(self, other: "Moments") -> "Moments":
+        n = self.n + other.n
+        if not n:
+            return self
+        step = other.mean - self.mean
+        mean = self.mean + step * (other.n / n)
+        return Moments(n, mean, self.m2 + other.m2 + step**2 * (self.n * other.n / n))
+
+    @property
+    def std(self) -> np.ndarray:
+        """Population standard deviation; 1 for a channel that never moves, so that it normalises to 0."""
+        std = np.sqrt(self.m2 / max(self.n, 1))
+        return np.where(std > 1e-6 * np.maximum(np.abs(self.mean), 1e-3), std, 1.0)
+
+
+def write_shard(path: Path, cues: Mapping[str, tuple[np.ndarray, np.ndarray]], key: str) -> None:
+    """Write a participant's Arrow and Parquet files.
+
+    Args:
+        path: Without suffix.
+        cues: Name -> (K, D) values with NaN where not valid, (K,) mask.
+        key: Hash of all that the shard depends on.
+    """
+    columns: dict[str, pa.Array] = {}
+    metadata = {"schema": str(SCHEMA).encode(), "key": key.encode()}
+    for name, (x, valid) in cues.items():
+        moments = Moments.of(x, valid)
+        largest = np.abs(x[valid]).max(initial=0)
+        kind = np.float16 if largest < LARGEST_HALF else np.float32
+        columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(x.astype(kind).reshape(-1)), x.shape[1])
+        columns[f"{name}.valid"] = pa.array(valid)
+        metadata[f"moments.{name}"] = np.concatenate([[moments.n], moments.mean, moments.m2]).tobytes()
+    table = pa.table(columns).replace_schema_metadata(metadata)
+    parquet, arrow = path.with_suffix(".parquet"), path.with_suffix(".arrow")
+    with whole_file(parquet) as temporary:
+        pq.write_table(table, temporary, compression="zstd", row_group_size=ROWS_A_BATCH, write_page_checksum=True)
+    with (
+        whole_file(arrow) as temporary,
+        pa.OSFile(str(temporary), "wb") as sink,
+        pa.ipc.new_file(sink, table.schema) as writer,
+    ):
+        writer.write_table(table, max_chunksize=ROWS_A_BATCH)
+
+
+def shard_moments(path: Path, cue: str) -> Moments:
+    """Moments of a cue, from the shard's metadata."""
+    flat = np.frombuffer(_open(path).schema.metadata[f"moments.{cue}".encode()])
+    mean, m2 = np.split(flat[1:], 2)
+    return Moments(int(flat[0]), mean, m2)
+
+
+def shard_key(path: Path) -> str | None:
+    """Key of a readable shard, else None."""
+    try:
+        return _open(path).schema.metadata[b"key"].decode()
+    except (InputError, KeyError, TypeError):
+        return None
+
+
+def _open(path: Path) -> pa.RecordBatchFileReader:
+    try:
+        return pa.ipc.open_file(pa.memory_map(str(path)))
+    except FileNotFoundError:
+        raise InputError(f"{path}: missing; make it: {REMEDY}") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{path}: damaged ({' '.join(str(error).split())[:80]}); make it again: {REMEDY}") from None
+
+
+class Shard:
+    """A participant's frames, memory-mapped: nothing is read until it is asked for."""
+
+    def __init__(self, path: Path) -> None:
+        reader = _open(path)
+        batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
+        names = [name for name in reader.schema.names if not name.endswith(".valid")]
+        self.rows = sum(batch.num_rows for batch in batches)
+        self._values = {
+            name: [b.column(name).flatten().to_numpy().reshape(b.num_rows, -1) for b in batches] for name in names
+        }
+        self._valid = {
+            name: np.concatenate([b.column(f"{name}.valid").to_numpy(zero_copy_only=False) for b in batches])
+            for name in names
+        }
+
+    def read(self, cue: str, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows [start, stop) within the shard: (stop - start, D) and mask; a view where they lie in one batch."""
+        pieces = []
+        for i in range(start // ROWS_A_BATCH, -(-stop // ROWS_A_BATCH)):
+            base = i * ROWS_A_BATCH
+            pieces.append(self._values[cue][i][max(start - base, 0) : stop - base])
+        return (pieces[0] if len(pieces) == 1 else np.concatenate(pieces)), self._valid[cue][start:stop]
+
+
+def write_labels(path: Path, value: np.ndarray, valid: np.ndarray) -> None:
+    """Labels of one participant at 25 Hz."""
+    table = pa.table({"value": pa.array(value, pa.float32()), "valid": pa.array(valid)})
+    with (
+        whole_file(path) as temporary,
+        pa.OSFile(str(temporary), "wb") as sink,
+        pa.ipc.new_file(sink, table.schema) as w,
+    ):
+        w.write_table(table)
+
+
+def read_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """(L,) values, NaN where not valid, and the mask."""
+    table = _open(path).read_all()
+    return table["value"].to_numpy(), table["valid"].to_numpy()
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A participant in the index."""
+
+    participant: str
+    role: str
+    person: str
+    labelled: bool
+
+
+@dataclass(frozen=True)
+class AlignedSession:
+    """A session in the index."""
+
+    corpus: str
+    session: str
+    split: str
+    language: str
+    n_labels: int
+    seats: tuple[Seat, ...]
+
+    @property
+    def name(self) -> str:
+        """corpus/session."""
+        return f"{self.corpus}/{self.session}"
+
+
+@dataclass(frozen=True)
+class Cue:
+    """A cue in the index."""
+
+    group: str
+    width: int
+    extractor: str
+    checkpoint: str
+    revision: str
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """The index of a folder of shards."""
+
+    root: Path
+    rate_hz: int
+    cues: dict[str, Cue]
+    sessions: tuple[AlignedSession, ...]
+    sha256: dict[str, str]
+    """Of every file, by its path below `root`."""
+
+    @cached_property
+    def digest(self) -> str:
+        """Of everything that the index vouches for."""
+        return hashlib.sha256(json.dumps(self.sha256, sort_keys=True).encode()).hexdigest()
+
+    def split(self, name: str) -> list[AlignedSession]:
+        """Sessions of a split."""
+        return [session for session in self.sessions if session.split == name]
+
+    def groups(self) -> dict[str, dict[str, int]]:
+        """Modality group -> cue -> width: what a model is built for."""
+        groups: dict[str, dict[str, int]] = {}
+        for name, cue in self.cues.items():
+            groups.setdefault(cue.group, {})[name] = cue.width
+        return groups
+
+    def path(self, session: AlignedSession, participant: str, suffix: str) -> Path:
+        """File of a participant."""
+        return self.root / session.corpus / session.session / f"{participant}{suffix}"
+
+    def shard(self, session: AlignedSession, participant: str) -> Shard:
+        """Open a participant's frames."""
+        return Shard(self.path(session, participant, ".arrow"))
+
+    def labels(self, session: AlignedSession, participant: str) -> tuple[np.ndarray, np.ndarray]:
+        """Labels of a participant; all NaN where nobody annotated."""
+        return read_labels(self.path(session, participant, ".label.arrow"))
+
+    def statistics(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Cue -> mean (D,) and standard deviation (D,) of the training split."""
+        from safetensors.numpy import load_file
+
+        path = self.root / "statistics.safetensors"
+        try:
+            held = load_file(path)
+        except FileNotFoundError:
+            raise InputError(f"{path}: missing; make it: {REMEDY}") from None
+        return {name: (held[f"{name}.mean"], held[f"{name}.std"]) for name in self.cues}
+
+    def verify(self) -> None:
+        """Compare every file that training reads with its sha256.
+
+        Raises:
+            InputError: One is missing or was changed; names it.
+        """
+        for name, expected in self.sha256.items():
+            path = self.root / name
+            if not path.is_file():
+                raise InputError(f"{path}: missing; make it: {REMEDY}")
+            if path.suffix != ".parquet" and sha256(path) != expected:
+                raise InputError(
+                    f"{path}: damaged (sha256 differs from index.json); make it again: rm {path} && {REMEDY}"
+                )
+
+    @classmethod
+    def read(cls, root: Path) -> "Aligned":
+        """Read ``index.json``.
+
+        Raises:
+            InputError: It is missing, damaged or of another schema.
+        """
+        path = root / "index.json"
+        try:
+            held = json.loads(path.read_text(encoding="utf8"))
+            if held["schema"] != SCHEMA:
+                raise InputError(f"{path}: schema {held['schema']}, expected {SCHEMA}; make it again: {REMEDY}")
+            sessions = tuple(
+                AlignedSession(**{**s, "seats": tuple(Seat(**seat) for seat in s["seats"])}) for s in held["sessions"]
+            )
+            cues = {name: Cue(**cue) for name, cue in held["cues"].items()}
+            return cls(root, held["rate_hz"], cues, sessions, held["sha256"])
+        except FileNotFoundError:
+            raise InputError(f"{path}: missing; make it: dvc repro align") from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path}: damaged ({error}); make it again: {REMEDY}") from None

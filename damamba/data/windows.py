@@ -1,0 +1,73 @@
+"""Windows and their inverse.
+
+    labels          0        8        16       24       32            (25 Hz)
+    window 0   ░░░░░████████░░░░░                                      ░ context  █ core
+    window 1            ░░░░░████████░░░░░
+    window 2                     ░░░░░████████░░░░░
+
+Cores tile the session: every label is predicted exactly once, so there is nothing to average. Context beyond a
+session's ends is not valid. Windows never cross sessions.
+
+Source: arXiv:2509.17711 (96 = 32 + 32 + 32 frames); the scheme is CEAM's centre-based sliding window.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from damamba.config import WindowParams
+
+
+@dataclass(frozen=True)
+class WindowGrid:
+    """A window counted in labels."""
+
+    core: int
+    """Labels that a window predicts."""
+    context: int
+    """Labels that it only sees, on each side."""
+    frames_per_label: int
+    """Frames of the model's rate that a label covers."""
+
+    @classmethod
+    def of(cls, params: WindowParams) -> "WindowGrid":
+        """From frames to labels."""
+        f = params.frames_per_label
+        return cls(params.core_frames // f, params.context_frames // f, f)
+
+    @property
+    def labels(self) -> int:
+        """Labels that a window covers."""
+        return self.core + 2 * self.context
+
+    @property
+    def frames(self) -> int:
+        """T: frames that a window covers."""
+        return self.labels * self.frames_per_label
+
+    @property
+    def core_frames(self) -> slice:
+        """Where the core stands among the frames."""
+        return slice(self.context * self.frames_per_label, (self.context + self.core) * self.frames_per_label)
+
+    def count(self, n_labels: int) -> int:
+        """Windows that tile a session of `n_labels`."""
+        return -(-n_labels // self.core)
+
+    def starts(self, n_labels: int, shift: int = 0) -> np.ndarray:
+        """First core label of each window; `shift` in [0, core) moves the tiling to the left."""
+        return np.arange(-shift, n_labels, self.core)
+
+    def stitch(self, cores: np.ndarray, n_labels: int) -> np.ndarray:
+        """One series from the cores of ``starts(n_labels)``: the inverse of cutting.
+
+        Args:
+            cores: (windows, core).
+            n_labels: Length of the session.
+
+        Returns:
+            (n_labels,).
+        """
+        if cores.shape != (self.count(n_labels), self.core):
+            raise ValueError(f"cores have shape {cores.shape}, expected {(self.count(n_labels), self.core)}")
+        return cores.reshape(-1)[:n_labels]

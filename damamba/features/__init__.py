@@ -1,0 +1,1 @@
+"""From media to feature streams: decode, find faces, extract, store."""

@@ -1,0 +1,208 @@
+"""The loop that no extractor repeats: which participants, in parallel, kept or made again, stored.
+
+A shard carries the hash of everything that it depends on: content of the media, face track, parameters, weights and
+the extractor's own sources. A shard whose hash matches is kept; so adding one session costs one session, and a run
+that was killed goes on where it was.
+"""
+
+import argparse
+import ast
+import hashlib
+import importlib.util
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from damamba.config import Params, Section, parse_section
+from damamba.console import InputError, run_stage
+from damamba.corpus.manifest import Manifest, Participant
+from damamba.features.executor import run_all
+from damamba.features.extractor import Extractor, Recording
+from damamba.features.files import prune, sha256
+from damamba.features.store import describe, write_stream
+from damamba.features.stream import FeatureStream
+
+logger = logging.getLogger(__name__)
+HARMLESS = {"damamba", "damamba.config", "damamba.console"}
+"""Sources that shape no row: messages and parameter names; the values of parameters are hashed by themselves."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One shard to make; travels to a worker."""
+
+    extractor: type[Extractor[Any]]
+    params: Section
+    recording: Recording
+    shard: Path
+    key: str
+
+
+@dataclass(frozen=True)
+class Made:
+    """What came of a shard."""
+
+    rows: int
+    valid: int
+    width: int
+
+
+@lru_cache(maxsize=1)
+def _loaded(extractor: type[Extractor[Any]], params: Section) -> Extractor[Any]:
+    """An extractor with its weights, once a process."""
+    ready = extractor(params)
+    ready.load()
+    return ready
+
+
+def _make(task: Task) -> Made:
+    stream = _loaded(task.extractor, task.params).extract(task.recording)
+    _check_times(stream, task.recording)
+    write_stream(task.shard, replace(stream, key=task.key))
+    return Made(len(stream.t_s), int(np.count_nonzero(stream.valid)), stream.width)
+
+
+def _check_times(stream: FeatureStream, recording: Recording) -> None:
+    """A stream that runs past its media was stamped wrongly: that is a fault of the extractor, not of the input."""
+    end = recording.participant.duration_s
+    if len(stream.t_s) and stream.t_s[-1] > end + 1:
+        raise ValueError(f"{stream.extractor}: last row at {stream.t_s[-1]:.2f} s, media end at {end:.2f} s")
+
+
+def source_digest(module: str) -> str:
+    """Hash of a module of ours and of all modules of ours that it imports, by their sources."""
+    seen: dict[str, bytes] = {}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name in HARMLESS:
+            continue
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            continue
+        seen[name] = source = Path(spec.origin).read_bytes()
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "damamba":
+                waiting += [
+                    node.module,
+                    *(f"{node.module}.{alias.name}" for alias in node.names if _is_module(node.module, alias.name)),
+                ]
+            elif isinstance(node, ast.Import):
+                waiting += [alias.name for alias in node.names if alias.name.split(".")[0] == "damamba"]
+    digest = hashlib.sha256()
+    for name in sorted(seen):
+        digest.update(f"{name}\n".encode() + seen[name])
+    return digest.hexdigest()
+
+
+def _is_module(package: str, name: str) -> bool:
+    spec = importlib.util.find_spec(package)
+    return bool(spec and spec.submodule_search_locations) and importlib.util.find_spec(f"{package}.{name}") is not None
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def extract_all(
+    extractor: type[Extractor[Any]],
+    params: Section,
+    participants: Sequence[Participant],
+    out: Path,
+    run: Callable[[Callable[[Task], Made], Sequence[Task]], list[Made]],
+    faces: Path | None = None,
+) -> str:
+    """Make the shards of `participants` that are not there yet; the summary line.
+
+    Args:
+        extractor: Class whose rows are wanted.
+        params: Its parameters.
+        participants: Who.
+        out: Folder of the cue.
+        run: Runs a function over tasks: the executor.
+        faces: Folder of the face tracks, where the extractor needs them.
+
+    Raises:
+        InputError: Messages of all participants that failed; the others are done and kept.
+    """
+    ready = extractor(params)
+    common = {
+        "params": params.model_dump(mode="json"),
+        "code": source_digest(extractor.__module__),
+        "weights": [sha256(path) for path in ready.weights() if path.exists()],
+    }
+    tasks, kept = [], 0
+    for participant in participants:
+        media = participant.video_sha256 if extractor.media == "video" else participant.audio_sha256
+        track = participant.shard(faces) if faces else None
+        key = _hash({**common, "media": media, "faces": (describe(track) or {}).get("key") if track else None})
+        shard = participant.shard(out)
+        if (describe(shard) or {}).get("key") == key:
+            kept += 1
+        else:
+            tasks.append(Task(extractor, params, Recording(participant, track), shard, key))
+    if not tasks:
+        return f"{kept} participants up to date"
+    _loaded(extractor, params)  # a missing checkpoint fails here, before any work
+    made = run(_make, tasks)
+    rows, valid = sum(m.rows for m in made), sum(m.valid for m in made)
+    return f"{len(made)} participants made, {kept} kept · {rows} rows of {made[0].width} · {valid / max(rows, 1):.1%} valid"
+
+
+def extract_cue(extractor: type[Extractor[Any]], argv: Sequence[str] | None = None) -> None:
+    """`main` of every extraction stage: ``python stages/extract_<name>.py [CUE] [--session ID] [--jobs N]``."""
+    name = extractor.__module__.rsplit(".", 1)[-1]
+    parser = argparse.ArgumentParser(description=(extractor.__doc__ or "").splitlines()[0])
+    parser.add_argument("cue", nargs="?", default=name, help="key under `cues` in params.yaml (default: %(default)s)")
+    add_loop_arguments(parser)
+    options = parser.parse_args(argv)
+
+    def main() -> str:
+        params = Params.load()
+        cue = params.cues.get(options.cue)
+        if cue is None or cue.extractor != name:
+            fitting = [key for key, value in params.cues.items() if value.extractor == name]
+            raise InputError(
+                f"params.yaml: cues.{options.cue} is no cue of extractor {name}; there are {', '.join(fitting) or 'none'}"
+            )
+        own = parse_section(extractor.Params, cue.settings(), f"params.yaml: cues.{options.cue}")
+        faces = Path("data/faces") if cue.reads == "faces" else None
+        return run_loop(extractor, own, Path("data/features") / options.cue, options, params, options.cue, faces)
+
+    run_stage(f"extract-{options.cue}", main)
+
+
+def add_loop_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of every stage that walks over participants."""
+    parser.add_argument("--session", metavar="ID", help="only this session: ID, or CORPUS/ID")
+    parser.add_argument(
+        "--jobs", type=int, metavar="N", help="worker processes (default: extract.jobs; 0 = one a core)"
+    )
+
+
+def run_loop(
+    extractor: type[Extractor[Any]],
+    own: Section,
+    out: Path,
+    options: argparse.Namespace,
+    params: Params,
+    what: str,
+    faces: Path | None = None,
+) -> str:
+    """`extract_all` over the manifest, then prune shards of participants who are no longer in it."""
+    manifest = Manifest.read(Path("data/corpus/manifest.jsonl"))
+    jobs = params.extract.jobs if options.jobs is None else options.jobs
+
+    def run(function: Callable[[Task], Made], tasks: Sequence[Task]) -> list[Made]:
+        return run_all(function, tasks, jobs, params.extract.executor, what)
+
+    chosen = manifest.of_session(options.session).participants
+    summary = extract_all(extractor, own, chosen, out, run, faces)
+    gone = prune(out, {participant.shard(out) for participant in manifest.participants})
+    return summary + (f" · {len(gone)} removed" if gone else "")

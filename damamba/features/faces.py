@@ -1,0 +1,164 @@
+"""Face tracks: where the face is in every decoded frame, by MediaPipe's FaceLandmarker.
+
+IMAGE mode: each frame by itself. VIDEO mode smooths and lags half a frame, and gives other numbers from run to run.
+A track is a feature stream like any other: ``data/faces/<corpus>/<session>/<participant>.parquet``.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from damamba.config import FacesParams
+from damamba.console import InputError
+from damamba.features.extractor import Extractor, Recording
+from damamba.features.stream import FeatureStream
+
+if TYPE_CHECKING:
+    from mediapipe.tasks.python.vision import FaceLandmarker
+
+N_LANDMARKS = 478
+STEP_PX = 1 / 16
+"""Landmarks are rounded to this: far below the landmarker's own jitter, and the files shrink by half."""
+MODEL_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
+CHANNELS = (
+    *(f"box_{side}_px" for side in ("left", "top", "right", "bottom")),
+    *(f"head_{row}{column}" for row in range(4) for column in range(4)),
+    *(f"landmark_{i}_{axis}_px" for i in range(N_LANDMARKS) for axis in "xy"),
+)
+
+
+@dataclass(frozen=True)
+class FaceTrack:
+    """A face through a video, one row a decoded frame; NaN where `valid` is False."""
+
+    t_s: np.ndarray
+    """(N,) s."""
+    valid: np.ndarray
+    """(N,) bool."""
+    score: np.ndarray
+    """(N,) share of the landmarks that lie inside the picture."""
+    box_px: np.ndarray
+    """(N, 4) left, top, right, bottom."""
+    head: np.ndarray
+    """(N, 4, 4) from the canonical face to the camera, cm."""
+    landmarks_px: np.ndarray
+    """(N, 478, 2) x to the right, y down."""
+    key: str
+    """Of the stream it was read from."""
+
+    @classmethod
+    def of(cls, stream: FeatureStream) -> "FaceTrack":
+        """The same rows, by name."""
+        n = len(stream.t_s)
+        box, head, landmarks = np.split(stream.x, [4, 20], axis=1)
+        return cls(
+            stream.t_s,
+            stream.valid,
+            stream.score,
+            box,
+            head.reshape(n, 4, 4),
+            landmarks.reshape(n, N_LANDMARKS, 2),
+            stream.key,
+        )
+
+    @property
+    def size_px(self) -> np.ndarray:
+        """(N,) distance from forehead to chin: the unit of everything that moves on a face."""
+        return np.linalg.norm(self.landmarks_px[:, 10] - self.landmarks_px[:, 152], axis=1)
+
+
+def check_model(path: Path) -> None:
+    """Refuse a landmarker file that is not there or not the pinned one.
+
+    Raises:
+        InputError: With the command that gets it.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: the face landmarker's model is missing; get it: make setup")
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != MODEL_SHA256:
+        raise InputError(
+            f"{path}: sha256 {found[:12]}…, expected {MODEL_SHA256[:12]}…; remove it and get it again: rm {path} && make setup"
+        )
+
+
+class FaceTracker(Extractor[FacesParams]):
+    """One row a decoded frame: box, head transform, 478 landmarks; invalid where no face was found."""
+
+    Params = FacesParams
+    media = "video"
+
+    def weights(self) -> list[Path]:
+        return [Path(self.params.model)]
+
+    def load(self) -> None:
+        check_model(Path(self.params.model))
+
+    def _open(self, stack: ExitStack) -> "FaceLandmarker":
+        from mediapipe.tasks.python import BaseOptions, vision
+
+        options = vision.FaceLandmarkerOptions(
+            base_options=BaseOptions(model_asset_path=self.params.model),
+            running_mode=vision.RunningMode.IMAGE,
+            num_faces=1,
+            min_face_detection_confidence=self.params.min_confidence,
+            min_face_presence_confidence=self.params.min_confidence,
+            output_facial_transformation_matrixes=True,
+        )
+        return stack.enter_context(vision.FaceLandmarker.create_from_options(options))
+
+    def extract(self, recording: Recording) -> FeatureStream:
+        """Track the face of one participant.
+
+        Raises:
+            InputError: The video cannot be decoded, or shows a face in too few frames.
+        """
+        with ExitStack() as stack:
+            rows = list(self._rows(recording, self._open(stack)))
+        times, values, scores = zip(*rows, strict=True)
+        score = np.array(scores, np.float32)
+        valid = score > 0
+        found = float(valid.mean())
+        if found < self.params.min_found or not valid.any():
+            raise InputError(
+                f"{recording.video}: a face in {valid.sum()} of {len(valid)} frames ({found:.0%}), fewer than "
+                f"faces.min_found ({self.params.min_found:.0%}); the face must be about 100 px high or more: crop or enlarge "
+                "the video, or remove its row from the manifest"
+            )
+        return FeatureStream(
+            t_s=np.array(times),
+            x=np.stack(values),
+            valid=valid,
+            score=score,
+            rate_hz=recording.participant.rate_hz,
+            channels=CHANNELS,
+            extractor="face_landmarker",
+            checkpoint=Path(self.params.model).name,
+            revision=MODEL_SHA256[:12],
+        )
+
+    def _rows(self, recording: Recording, landmarker: "FaceLandmarker") -> Iterator[tuple[float, np.ndarray, float]]:
+        import mediapipe
+
+        nothing = np.full(len(CHANNELS), np.nan, np.float32)
+        for frame in recording.frames():
+            image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(frame.image))
+            result = landmarker.detect(image)
+            if not result.face_landmarks:
+                yield frame.t_s, nothing, 0.0
+                continue
+            height, width = frame.image.shape[:2]
+            xy = np.array([(mark.x * width, mark.y * height) for mark in result.face_landmarks[0]])
+            xy = np.round(xy / STEP_PX) * STEP_PX
+            inside = float(((xy >= 0) & (xy < (width, height))).all(1).mean())
+            if not inside:  # the model drew a face beyond the edge
+                yield frame.t_s, nothing, 0.0
+                continue
+            head = np.asarray(result.facial_transformation_matrixes[0])
+            row = np.concatenate([xy.min(0), xy.max(0), head.ravel(), xy.ravel()]).astype(np.float32)
+            yield frame.t_s, row, inside

@@ -1,0 +1,52 @@
+"""One cue of one participant at its own rate."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class FeatureStream:
+    """Rows of a cue, each at its own time.
+
+    A row that could not be computed (no face, no sound) is there with `valid` False; its values are
+    NaN, so that nobody mistakes them for an observation.
+    """
+
+    t_s: np.ndarray
+    """(N,) float64: time of each row on the session's clock, s, strictly increasing."""
+    x: np.ndarray
+    """(N, D) float32."""
+    valid: np.ndarray
+    """(N,) bool."""
+    score: np.ndarray
+    """(N,) float32 in [0, 1]: how sure the extractor is; 0 where not valid."""
+    rate_hz: float
+    """Nominal rate: of rows, where they are regular."""
+    channels: tuple[str, ...]
+    """Name of each of the D channels."""
+    extractor: str
+    """Who computed it."""
+    checkpoint: str = ""
+    """Weights: hub id or folder, "" where there are none."""
+    revision: str = ""
+    """Which version of them."""
+    key: str = field(default="", compare=False)
+    """Hash of everything that the rows depend on: input, parameters, code, weights."""
+
+    def __post_init__(self) -> None:
+        n = len(self.t_s)
+        shapes = {"x": (n, len(self.channels)), "valid": (n,), "score": (n,)}
+        for name, shape in shapes.items():
+            if getattr(self, name).shape != shape:
+                raise ValueError(f"{self.extractor}: {name} has shape {getattr(self, name).shape}, expected {shape}")
+        if n > 1 and not (np.diff(self.t_s) > 0).all():
+            raise ValueError(f"{self.extractor}: times do not increase at row {int(np.argmin(np.diff(self.t_s) > 0))}")
+        if not np.isfinite(self.x[self.valid]).all():
+            row = int(np.flatnonzero(self.valid)[~np.isfinite(self.x[self.valid]).all(1)][0])
+            raise ValueError(f"{self.extractor}: row {row} is valid and not finite")
+
+    @property
+    def width(self) -> int:
+        """D."""
+        return len(self.channels)

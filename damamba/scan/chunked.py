@@ -1,0 +1,309 @@
+"""The selective scan as matrix products over chunks of frames: plain PyTorch, any device, no compiler.
+
+Inside a chunk, y = (C B' ∘ decay) (dt x), a masked product like attention without softmax; between chunks, only the
+state is carried. The backward pass is written by hand: it keeps the inputs and the state at the start of each chunk,
+recomputes the rest, and so neither stores nor streams the (length x length) products. Rows and chunks are worked off
+in tiles that fit the processor's cache.
+
+Axes, in this file: b rows · c chunks · g groups · q frames of a chunk (a pair of them: written before, read after) ·
+r heads of a group · p headdim · n d_state.
+
+Source: Dao & Gu 2024, arXiv:2405.21060, section 6; the tiling and the backward pass are this project's.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+TILE_BYTES = 2**21  # of the (q, q) products of a tile; measured best near the second-level cache
+
+
+def chunked_scan(
+    x: Float[Tensor, "batch length heads headdim"],
+    dt: Float[Tensor, "batch length heads"],
+    A: Float[Tensor, "heads"],
+    B: Float[Tensor, "batch length groups d_state"],
+    C: Float[Tensor, "batch length groups d_state"],
+    initial_state: Float[Tensor, "batch heads headdim d_state"] | None = None,
+    return_final_state: bool = True,
+    chunk_size: int | None = None,
+) -> tuple[
+    Float[Tensor, "batch length heads headdim"],
+    Float[Tensor, "batch heads headdim d_state"] | None,
+]:
+    """(y, final state or None) of the recurrence, without skip connection (glossary: `damamba.scan`)."""
+    if chunk_size is None:
+        chunk_size = default_chunk_size(x.shape[1], x.shape[3], B.shape[3])
+    return _ChunkedScan.apply(x, dt, A, B, C, initial_state, return_final_state, min(chunk_size, x.shape[1]))
+
+
+def default_chunk_size(length: int, headdim: int, d_state: int) -> int:
+    """Frames of a chunk: long ones for wide heads, whose states are dear; a short sequence is one chunk."""
+    longest = 128 if min(headdim, d_state) >= 64 else 48
+    if length <= longest:
+        return length
+    return 64 if longest == 128 else 32
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How a sequence is cut: chunks of `chunk` frames, the last one padded; tiles of rows and chunks."""
+
+    batch: int
+    length: int
+    groups: int
+    chunk: int
+    tile_rows: int
+    tile_chunks: int
+
+    @classmethod
+    def make(cls, x: Tensor, groups: int, chunk: int) -> "_Plan":
+        batch, length, heads, _ = x.shape
+        fitting = max(1, TILE_BYTES // (x.element_size() * heads * chunk**2))
+        tile_chunks = min(-(-length // chunk), fitting)
+        return cls(batch, length, groups, chunk, max(1, fitting // tile_chunks), tile_chunks)
+
+    @property
+    def chunks(self) -> int:
+        return -(-self.length // self.chunk)
+
+    def row_slices(self) -> Iterator[slice]:
+        for start in range(0, self.batch, self.tile_rows):
+            yield slice(start, min(start + self.tile_rows, self.batch))
+
+    def chunk_slices(self, backwards: bool = False) -> Iterator[slice]:
+        starts = range(0, self.chunks, self.tile_chunks)
+        for start in reversed(starts) if backwards else starts:
+            yield slice(start, min(start + self.tile_chunks, self.chunks))
+
+    def cut(self, series: Tensor) -> Tensor:
+        """(batch, length, groups * …, …) -> (b, c, g, q, …), a view unless frames must be padded."""
+        padding = self.chunks * self.chunk - self.length
+        if padding:
+            series = F.pad(series, (0, 0) * (series.dim() - 2) + (0, padding))
+        return series.unflatten(1, (self.chunks, self.chunk)).transpose(2, 3)
+
+    def join(self, pieces: Tensor) -> Tensor:
+        """Inverse of `cut`."""
+        return pieces.transpose(2, 3).flatten(1, 2)[:, : self.length]
+
+
+class _Tile:
+    """Some rows and chunks of the inputs, with what both passes derive from them."""
+
+    def __init__(self, x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor) -> None:
+        self.x = x  # b c g q r p
+        self.dt = dt  # b c g q r
+        self.B, self.C = B.contiguous(), C.contiguous()  # b c g q n
+        self.elapsed = torch.cumsum(dt * A[:, None], dim=3)  # log decay since the chunk's start, ≤ 0: b c g q r
+        self.input = torch.empty(*x.transpose(3, 4).shape, dtype=x.dtype, device=x.device)  # dt x: b c g r q p
+        torch.mul(x.transpose(3, 4), _transpose(dt)[..., None], out=self.input)
+
+    def decay(self) -> Tensor:
+        """From frame to later frame; the other half is 1, for the caller to cut: b c g r q q."""
+        elapsed = _transpose(self.elapsed)
+        return torch.sub(elapsed[..., :, None], elapsed[..., None, :]).clamp_(max=0).exp_()
+
+    def scores(self) -> Tensor:
+        """C B', lower triangle: b c g 1 q q."""
+        return (self.C @ _transpose(self.B)).tril_()[:, :, :, None]
+
+    def decay_to_end(self) -> Tensor:
+        return torch.exp(self.elapsed[..., -1:, :] - self.elapsed)
+
+    def decay_of_chunk(self) -> Tensor:
+        """b c g 1 (r p), as the states want it."""
+        last = self.elapsed[..., -1:, :, None].exp()
+        return last.expand(*last.shape[:-1], self.x.shape[-1]).flatten(4)
+
+
+class _ChunkedScan(torch.autograd.Function):
+    """States are kept as (b, c, g, n, (r p)): every product with B, C or a state is one product over all heads."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        dt: Tensor,
+        A: Tensor,
+        B: Tensor,
+        C: Tensor,
+        initial_state: Tensor | None,
+        return_final_state: bool,
+        chunk_size: int,
+    ) -> tuple[Tensor, Tensor | None]:
+        groups = B.shape[2]
+        plan = _Plan.make(x, groups, chunk_size)
+        xs, dts, As, Bs, Cs = _cut_inputs(plan, x, dt, A, B, C)
+        heads, headdim = xs.shape[4:]
+        state_shape = (x.shape[0], groups, B.shape[3], heads * headdim)
+        carried = plan.chunks > 1 or initial_state is not None
+        y = x.new_empty(x.shape[0], plan.chunks, plan.chunk, groups, heads, headdim).transpose(2, 3)
+        starts = x.new_empty(state_shape[0], plan.chunks, *state_shape[1:]) if carried else None
+        final = x.new_zeros(state_shape) if initial_state is None else _pack_state(initial_state, groups)
+        for rows in plan.row_slices():
+            state = final[rows]
+            for chunks in plan.chunk_slices():
+                tile = _Tile(xs[rows, chunks], dts[rows, chunks], As, Bs[rows, chunks], Cs[rows, chunks])
+                outputs = (tile.decay().mul_(tile.scores()) @ tile.input).transpose(3, 4)
+                if carried or return_final_state:
+                    weights = tile.dt * tile.decay_to_end()
+                    written = _transpose(tile.B) @ (tile.x * weights[..., None]).flatten(4)
+                    start, state = _carry(state, written, tile.decay_of_chunk())
+                    if starts is not None:
+                        starts[rows, chunks] = start
+                        read = (tile.C @ start).unflatten(4, (heads, headdim))
+                        outputs = read.mul_(tile.elapsed.exp()[..., None]).add_(outputs)
+                y[rows, chunks] = outputs
+            if return_final_state:
+                final[rows] = state
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(x, dt, A, B, C, starts)
+        ctx.chunk_size, ctx.has_initial_state = chunk_size, initial_state is not None
+        return plan.join(y).flatten(2, 3), _unpack_state(final, heads, headdim) if return_final_state else None
+
+    @staticmethod
+    def backward(ctx: Any, grad_y: Tensor | None, grad_final: Tensor | None) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        x, dt, A, B, C, starts = ctx.saved_tensors
+        groups = B.shape[2]
+        plan = _Plan.make(x, groups, ctx.chunk_size)
+        xs, dts, As, Bs, Cs = _cut_inputs(plan, x, dt, A, B, C)
+        heads, headdim = xs.shape[4:]
+        grad_y = torch.zeros_like(x) if grad_y is None else grad_y
+        grad_ys = plan.cut(grad_y.unflatten(2, (groups, heads)))
+        grad_xs, grad_dts, grad_Bs, grad_Cs = (_like_cut(series) for series in (xs, dts, Bs, Cs))
+        grad_A = torch.zeros_like(As)
+        if grad_final is None:
+            grad_states = x.new_zeros(x.shape[0], groups, B.shape[3], heads * headdim)
+        else:
+            grad_states = _pack_state(grad_final, groups)
+        carried = starts is not None or grad_final is not None
+        for rows in plan.row_slices():
+            grad_state = grad_states[rows]
+            for chunks in plan.chunk_slices(backwards=True):
+                tile = _Tile(xs[rows, chunks], dts[rows, chunks], As, Bs[rows, chunks], Cs[rows, chunks])
+                grad_tile = grad_ys[rows, chunks]
+                grad_input, grad_elapsed, grad_B, grad_C = _backward_within(tile, grad_tile)
+                if carried:
+                    start = None if starts is None else starts[rows, chunks]
+                    grad_state = _backward_between(
+                        tile, grad_tile, start, grad_state, grad_input, grad_elapsed, grad_B, grad_C
+                    )
+                # Each step's decay acts on every later frame of the chunk: the reverse of the cumulative sum.
+                grad_decay = grad_elapsed.flip(3).cumsum(3).flip(3)
+                grad_A += (grad_decay * tile.dt).sum((0, 1, 3))
+                grad_dts[rows, chunks] = torch.linalg.vecdot(grad_input, tile.x) + grad_decay * As[:, None]
+                grad_xs[rows, chunks] = grad_input * tile.dt[..., None]
+                grad_Bs[rows, chunks], grad_Cs[rows, chunks] = grad_B, grad_C
+            grad_states[rows] = grad_state
+        return (
+            plan.join(grad_xs).flatten(2, 3),
+            plan.join(grad_dts).flatten(2, 3),
+            grad_A.flatten(),
+            plan.join(grad_Bs),
+            plan.join(grad_Cs),
+            _unpack_state(grad_states, heads, headdim) if ctx.has_initial_state else None,
+            None,
+            None,
+        )
+
+
+def _backward_within(tile: _Tile, grad_y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Gradients of dt x (b c g q r p), elapsed (b c g q r), B and C (b c g q n), inside the chunks."""
+    grad_y = grad_y.transpose(3, 4).contiguous()
+    decay = tile.decay()
+    weights = decay * tile.scores()
+    grad_input = (_transpose(weights) @ grad_y).transpose(3, 4)
+    grad_weights = grad_y @ _transpose(tile.input)
+    grad_pairs = weights.mul_(grad_weights)  # d/d(elapsed of the reader - elapsed of the writer)
+    grad_elapsed = _transpose(grad_pairs.sum(-1) - grad_pairs.sum(-2))
+    grad_scores = decay.mul_(grad_weights).sum(3).tril_()
+    return grad_input, grad_elapsed, _transpose(grad_scores) @ tile.C, grad_scores @ tile.B
+
+
+def _backward_between(
+    tile: _Tile,
+    grad_y: Tensor,
+    start: Tensor | None,
+    grad_end: Tensor,
+    grad_input: Tensor,
+    grad_elapsed: Tensor,
+    grad_B: Tensor,
+    grad_C: Tensor,
+) -> Tensor:
+    """Add what flows through the states to the last four, in place; return the gradient of the tile's first state."""
+    heads_headdim = tile.x.shape[4:]
+    last = grad_elapsed[..., -1, :]
+    if start is None:  # one chunk that starts from zero: only the final state has a gradient
+        grad_written, grad_start = grad_end[:, None], grad_end
+    else:
+        from_start = tile.elapsed.exp()
+        grad_read = grad_y * from_start[..., None]
+        grad_C += grad_read.flatten(4) @ _transpose(start)
+        grad_elapsed += torch.linalg.vecdot(grad_read, (tile.C @ start).unflatten(4, heads_headdim))
+        grad_written, grad_start = _carry_back(grad_end, _transpose(tile.C) @ grad_read.flatten(4), tile.decay_of_chunk())
+        through = torch.linalg.vecdot(grad_written, start, dim=3).unflatten(3, heads_headdim).sum(-1)
+        last += through * from_start[..., -1, :]
+    to_end = tile.decay_to_end()[..., None]
+    grad_here = (tile.B @ grad_written).unflatten(4, heads_headdim).mul_(to_end)
+    written = _untranspose_input(tile)
+    grad_to_end = torch.linalg.vecdot(grad_here, written)
+    grad_elapsed -= grad_to_end
+    last += grad_to_end.sum(3)
+    grad_B += (written * to_end).flatten(4) @ _transpose(grad_written)
+    grad_input += grad_here
+    return grad_start
+
+
+def _carry(state: Tensor, written: Tensor, decay: Tensor) -> tuple[Tensor, Tensor]:
+    """(state at the start of each chunk, state after the last)."""
+    starts = torch.empty_like(written)
+    for chunk in range(written.shape[1]):
+        starts[:, chunk] = state
+        state = torch.addcmul(written[:, chunk], decay[:, chunk], state)
+    return starts, state
+
+
+def _carry_back(grad: Tensor, grad_starts: Tensor, decay: Tensor) -> tuple[Tensor, Tensor]:
+    """(gradient of the state after each chunk, gradient of the state before the first)."""
+    grad_ends = torch.empty_like(grad_starts)
+    for chunk in reversed(range(grad_starts.shape[1])):
+        grad_ends[:, chunk] = grad
+        grad = torch.addcmul(grad_starts[:, chunk], decay[:, chunk], grad)
+    return grad_ends, grad
+
+
+def _cut_inputs(plan: _Plan, x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor) -> tuple[Tensor, ...]:
+    """Inputs with heads split into (g, r), cut into chunks."""
+    split = (plan.groups, x.shape[2] // plan.groups)
+    x, dt, A = x.unflatten(2, split), dt.unflatten(2, split), A.unflatten(0, split)
+    return plan.cut(x), plan.cut(dt), A, plan.cut(B), plan.cut(C)
+
+
+def _like_cut(series: Tensor) -> Tensor:
+    """Room for the gradient of a cut series, laid out in frame order, so that joining copies nothing."""
+    return torch.empty(series.transpose(2, 3).shape, dtype=series.dtype, device=series.device).transpose(2, 3)
+
+
+def _pack_state(state: Tensor, groups: int) -> Tensor:
+    """(b, heads, p, n) -> a copy as (b, g, n, (r p))."""
+    return state.unflatten(1, (groups, -1)).permute(0, 1, 4, 2, 3).flatten(3).clone()
+
+
+def _unpack_state(state: Tensor, heads: int, headdim: int) -> Tensor:
+    """Inverse of `_pack_state`."""
+    return state.unflatten(3, (heads, headdim)).permute(0, 1, 3, 4, 2).flatten(1, 2).contiguous()
+
+
+def _untranspose_input(tile: _Tile) -> Tensor:
+    """dt x as b c g q r p."""
+    return tile.input.transpose(3, 4)
+
+
+def _transpose(matrix: Tensor) -> Tensor:
+    return matrix.transpose(-1, -2)

@@ -1,0 +1,1 @@
+"""The built-in corpus: people in conversation, their video, voices and annotated engagement."""

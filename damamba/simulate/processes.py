@@ -1,0 +1,43 @@
+"""Random processes and shapes that behaviour is made of, all at the 25 Hz of the labels."""
+
+import numpy as np
+from scipy.signal import lfilter
+
+from damamba.config import LABEL_RATE_HZ as RATE_HZ
+
+
+def wander(rng: np.random.Generator, frames: int, tau_s: float) -> np.ndarray:
+    """Ornstein-Uhlenbeck noise (frames,) of mean 0 and variance 1 that forgets itself within `tau_s`."""
+    keep = np.exp(-1 / (tau_s * RATE_HZ))
+    steps = rng.normal(size=frames) * np.sqrt(1 - keep * keep)
+    return lfilter([1.0], [1.0, -keep], steps, zi=[keep * rng.normal()])[0]
+
+
+def smooth(x: np.ndarray, tau_s: float) -> np.ndarray:
+    """First-order low-pass; starts settled."""
+    keep = np.exp(-1 / (tau_s * RATE_HZ))
+    return lfilter([1 - keep], [1.0, -keep], x, zi=[keep * x[0]])[0]
+
+
+def late(x: np.ndarray, seconds: float) -> np.ndarray:
+    """The same, later; the first value holds until it begins."""
+    n = min(int(seconds * RATE_HZ), len(x))
+    return np.concatenate([np.full(n, x[0]), x[: len(x) - n]])
+
+
+def arch(seconds: float) -> np.ndarray:
+    """A Hann arch of this length."""
+    return np.hanning(int(seconds * RATE_HZ) + 2)
+
+
+def raise_to(track: np.ndarray, start_s: float, shape: np.ndarray) -> None:
+    """Lift `track` in place to at least `shape` from `start_s` on; what lies outside is dropped."""
+    first = int(start_s * RATE_HZ)
+    if 0 <= first < len(track):
+        part = shape[: len(track) - first]
+        track[first : first + len(part)] = np.maximum(track[first : first + len(part)], part)
+
+
+def logistic(x: np.ndarray | float) -> np.ndarray:
+    """1 / (1 + exp(-x))."""
+    return np.asarray(1 / (1 + np.exp(-np.asarray(x, np.float64))))

@@ -1,0 +1,38 @@
+"""Stage evaluate: a trained model -> predictions of the test split, its CCC by corpus, one row a session.
+
+``python stages/evaluate.py NAME``, with NAME = VARIANT-SEED.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from damamba.config import Params
+from damamba.console import run_stage
+from damamba.data.batch import WindowReader
+from damamba.data.shards import Aligned
+from damamba.data.windows import WindowGrid
+from damamba.model import DAMamba
+from damamba.scoring import score_sessions, write_scores
+
+
+def main() -> str:
+    params = Params.load()
+    torch.set_num_threads(params.train.threads or torch.get_num_threads())
+    model = DAMamba.load(options.models / options.name)
+    aligned = Aligned.read(options.aligned)
+    reader = WindowReader(aligned, WindowGrid.of(params.window))
+    sessions = score_sessions(model, reader, "test", options.predictions / options.name)
+    return write_scores(sessions, params.evaluate, options.name, options.results, params.simulated)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", help="VARIANT-SEED, as in data/models")
+    parser.add_argument("--aligned", type=Path, default=Path("data/aligned"))
+    parser.add_argument("--models", type=Path, default=Path("data/models"))
+    parser.add_argument("--predictions", type=Path, default=Path("data/predictions"))
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    options = parser.parse_args()
+    run_stage(f"evaluate-{options.name}", main)

@@ -1,0 +1,20 @@
+"""Stage ingest: sources of sessions -> data/corpus: one manifest over all of them, and their labels."""
+
+import argparse
+from pathlib import Path
+
+from damamba.config import Params
+from damamba.console import run_stage
+from damamba.features.ingest import ingest
+
+SIMULATED = Path("data/raw")
+CORPUS = Path("data/corpus")
+
+
+def main() -> str:
+    return ingest(Params.load(), SIMULATED, CORPUS)
+
+
+if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    run_stage("ingest", main)

@@ -1,0 +1,56 @@
+"""Stage train: data/aligned -> data/models/<variant>-<seed>, and the learning curve.
+
+``python stages/train.py VARIANT-SEED``; a killed run goes on where it was, if data, parameters and code are the same.
+"""
+
+import argparse
+import csv
+from dataclasses import fields
+from pathlib import Path
+
+import torch
+
+from damamba.config import Params, split_run
+from damamba.console import InputError, run_stage
+from damamba.data.shards import Aligned
+from damamba.features.files import prune, whole_file
+from damamba.training import Run, Step, fit, run_key
+
+
+def main() -> str:
+    params = Params.load()
+    try:
+        variant, seed = split_run(options.run, params.variants)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    torch.set_num_threads(params.train.threads or torch.get_num_threads())
+    aligned = Aligned.read(options.aligned)
+    aligned.verify()
+    run = Run(aligned, params, variant, seed, options.shuffle_labels)
+    resume = options.state / f"{name}-{run_key(aligned, params, variant, seed, options.shuffle_labels)}.pt"
+    model = fit(run, resume, label=f"train {name}")
+    history = {"validation": run.best[0] if run.validation else None, "step": run.best[1], "seed": seed}
+    model.save(options.models / name, variant=variant, simulated=params.simulated, **history)
+    with whole_file(options.curves / f"{name}.csv") as temporary, temporary.open("w", newline="") as stream:
+        rows = csv.DictWriter(stream, [field.name for field in fields(Step)], lineterminator="\n")
+        rows.writeheader()
+        rows.writerows({key: round(v, 6) if isinstance(v, float) else v for key, v in row.items()} for row in run.history)
+    prune(options.state, {path for path in options.state.glob("*.pt") if not path.name.startswith(f"{name}-")})
+    n = sum(p.numel() for p in model.parameters())
+    best = f"best validation CCC {run.best[0]:.3f} at step {run.best[1]}" if run.validation else "no validation split"
+    return f"{name}: {n / 1e6:.2f} M parameters, {run.step} steps of {params.train.batch_windows} windows, {best}"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", metavar="VARIANT-SEED", help="variant: a key of `variants` in params.yaml")
+    parser.add_argument("--shuffle-labels", type=int, metavar="SEED", help="control: swap labels between sessions")
+    parser.add_argument("--aligned", type=Path, default=Path("data/aligned"))
+    parser.add_argument("--models", type=Path, default=Path("data/models"))
+    parser.add_argument("--curves", type=Path, default=Path("results/curves"))
+    parser.add_argument("--state", type=Path, default=Path("state/train"), help="resume states; outside the outputs")
+    options = parser.parse_args()
+    name = options.run
+    if options.shuffle_labels is not None:
+        name = f"{name}-shuffle-{options.shuffle_labels}"
+    run_stage(f"train-{name}", main)
