@@ -21,8 +21,8 @@ from damamba.console import InputError, progress
 from damamba.data.batch import Batch, TrainingWindows, WindowReader, shuffled_labels
 from damamba.data.shards import Aligned
 from damamba.data.windows import WindowGrid
-from damamba.features.extract import source_digest
 from damamba.features.files import whole_file
+from damamba.features.sources import source_digest
 from damamba.inference import predict
 from damamba.losses import align_loss, ccc_loss
 from damamba.metrics import ccc
@@ -90,9 +90,9 @@ def learning_rate(step: int, params: TrainParams) -> float:
 
 def seen_by_all(batch: Batch, groups: Mapping[str, Mapping[str, int]]) -> torch.Tensor:
     """(B, T): frames of the target in which every modality group has a valid cue."""
-    return torch.stack(
-        [torch.stack([batch.valid[cue][:, 0] for cue in cues]).any(0) for cues in groups.values()]
-    ).all(0)
+    return torch.stack([torch.stack([batch.valid[cue][:, 0] for cue in cues]).any(0) for cues in groups.values()]).all(
+        0
+    )
 
 
 def total_loss(
@@ -159,7 +159,9 @@ class Run:
         self.validation = aligned.split("val")
         torch.manual_seed(seed)
         self.groups = aligned.groups()
-        self.model = DAMamba(self.groups, self.params, params.window.rate_hz, aligned.statistics())
+        self.model = DAMamba(
+            self.groups, self.params, params.window.rate_hz, aligned.statistics(), self.windows.label_mean(self.reader)
+        )
         self.accelerator = Accelerator()
         if self.accelerator.num_processes > 1:
             raise InputError(
@@ -186,7 +188,9 @@ class Run:
         torch.manual_seed(seed)  # dropout depends on the step alone, so a resumed run repeats it
         self.net.train()
         output = self.net(batch.cues, batch.valid, batch.present)
-        loss, agreement, alignment = total_loss(output, batch, self.params, self.grid, self.groups, self.exclusion_frames, seed)
+        loss, agreement, alignment = total_loss(
+            output, batch, self.params, self.grid, self.groups, self.exclusion_frames, seed
+        )
         if not torch.isfinite(loss):
             names = ", ".join(sorted({w.session.name for w in drawn}))
             raise InputError(f"step {self.step}: the loss is {float(loss)}; sessions of the batch: {names}")

@@ -8,21 +8,24 @@ from pathlib import Path
 
 import torch
 
-from damamba.config import Params
+from damamba.config import Params, WindowParams, parse_section
 from damamba.console import run_stage
 from damamba.data.batch import WindowReader
 from damamba.data.shards import Aligned
 from damamba.data.windows import WindowGrid
 from damamba.model import DAMamba
+from damamba.model.checkpoint import read_description
 from damamba.scoring import score_sessions, write_scores
 
 
 def main() -> str:
     params = Params.load()
     torch.set_num_threads(params.train.threads or torch.get_num_threads())
-    model = DAMamba.load(options.models / options.name)
+    checkpoint = options.models / options.name
+    model = DAMamba.load(checkpoint)
+    window = parse_section(WindowParams, read_description(checkpoint).extra["window"], f"{checkpoint}: window")
     aligned = Aligned.read(options.aligned)
-    reader = WindowReader(aligned, WindowGrid.of(params.window))
+    reader = WindowReader(aligned, WindowGrid.of(window))
     sessions = score_sessions(model, reader, "test", options.predictions / options.name)
     return write_scores(sessions, params.evaluate, options.name, options.results, params.simulated)
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import torch
 
-from damamba.config import Params, split_run
+from damamba import __version__
+from damamba.config import LABEL_RATE_HZ, Params, split_run
 from damamba.console import InputError, run_stage
 from damamba.data.shards import Aligned
 from damamba.features.files import prune, whole_file
@@ -29,12 +30,23 @@ def main() -> str:
     run = Run(aligned, params, variant, seed, options.shuffle_labels)
     resume = options.state / f"{name}-{run_key(aligned, params, variant, seed, options.shuffle_labels)}.pt"
     model = fit(run, resume, label=f"train {name}")
-    history = {"validation": run.best[0] if run.validation else None, "step": run.best[1], "seed": seed}
-    model.save(options.models / name, variant=variant, simulated=params.simulated, **history)
+    model.save(
+        options.models / name,
+        variant=variant,
+        seed=seed,
+        window=params.window.model_dump(),
+        label_rate_hz=LABEL_RATE_HZ,
+        step=run.best[1],
+        validation_ccc=run.best[0] if run.validation else None,
+        simulated=params.simulated,
+        versions={"damamba": __version__, "torch": torch.__version__},
+    )
     with whole_file(options.curves / f"{name}.csv") as temporary, temporary.open("w", newline="") as stream:
         rows = csv.DictWriter(stream, [field.name for field in fields(Step)], lineterminator="\n")
         rows.writeheader()
-        rows.writerows({key: round(v, 6) if isinstance(v, float) else v for key, v in row.items()} for row in run.history)
+        rows.writerows(
+            {key: round(v, 6) if isinstance(v, float) else v for key, v in row.items()} for row in run.history
+        )
     prune(options.state, {path for path in options.state.glob("*.pt") if not path.name.startswith(f"{name}-")})
     n = sum(p.numel() for p in model.parameters())
     best = f"best validation CCC {run.best[0]:.3f} at step {run.best[1]}" if run.validation else "no validation split"

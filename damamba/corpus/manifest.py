@@ -173,8 +173,9 @@ def _participant(row: dict[str, str], root: Path, corpus: str, where: str) -> tu
     paths: dict[str, str] = {}
     for name in ("video", "audio", "label"):
         given = values[name]
-        if not given and name == "audio":
-            given = values["video"]  # one file holds both
+        if name == "audio" and given in ("", values["video"]):
+            paths[name] = paths["video"]  # one file holds both
+            continue
         if not given:
             if name == "video":
                 wrong.append(f"{where}: video is empty; name the participant's video file")

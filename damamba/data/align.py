@@ -28,8 +28,8 @@ from damamba.data.shards import (
     write_labels,
     write_shard,
 )
-from damamba.features.extract import source_digest
 from damamba.features.files import prune, sha256, whole_file
+from damamba.features.sources import source_digest
 from damamba.features.store import describe, read_stream
 
 logger = logging.getLogger(__name__)

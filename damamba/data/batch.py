@@ -156,6 +156,17 @@ class TrainingWindows:
     def __len__(self) -> int:
         return int(self.ends[-1])
 
+    def label_mean(self, reader: WindowReader) -> float:
+        """Mean of all valid labels: where predictions may start."""
+        total, n = 0.0, 0
+        for session, seat in self.targets:
+            value, annotated = reader.aligned.labels(session, session.seats[seat].participant)
+            total += float(value[annotated].sum())
+            n += int(annotated.sum())
+        if not n:
+            raise InputError("not one valid label in the split train; see the label files that the manifest names")
+        return total / n
+
     def window(self, epoch: int, number: int) -> Window:
         """Window `number` of an epoch."""
         at = int(np.searchsorted(self.ends, number, side="right"))

@@ -6,9 +6,7 @@ that was killed goes on where it was.
 """
 
 import argparse
-import ast
 import hashlib
-import importlib.util
 import json
 import logging
 from collections.abc import Callable, Sequence
@@ -25,12 +23,11 @@ from damamba.corpus.manifest import Manifest, Participant
 from damamba.features.executor import run_all
 from damamba.features.extractor import Extractor, Recording
 from damamba.features.files import prune, sha256
+from damamba.features.sources import source_digest
 from damamba.features.store import describe, write_stream
 from damamba.features.stream import FeatureStream
 
 logger = logging.getLogger(__name__)
-HARMLESS = {"damamba", "damamba.config", "damamba.console"}
-"""Sources that shape no row: messages and parameter names; the values of parameters are hashed by themselves."""
 
 
 @dataclass(frozen=True)
@@ -73,37 +70,6 @@ def _check_times(stream: FeatureStream, recording: Recording) -> None:
     end = recording.participant.duration_s
     if len(stream.t_s) and stream.t_s[-1] > end + 1:
         raise ValueError(f"{stream.extractor}: last row at {stream.t_s[-1]:.2f} s, media end at {end:.2f} s")
-
-
-def source_digest(module: str) -> str:
-    """Hash of a module of ours and of all modules of ours that it imports, by their sources."""
-    seen: dict[str, bytes] = {}
-    waiting = [module]
-    while waiting:
-        name = waiting.pop()
-        if name in seen or name in HARMLESS:
-            continue
-        spec = importlib.util.find_spec(name)
-        if spec is None or spec.origin is None:
-            continue
-        seen[name] = source = Path(spec.origin).read_bytes()
-        for node in ast.walk(ast.parse(source)):
-            if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "damamba":
-                waiting += [
-                    node.module,
-                    *(f"{node.module}.{alias.name}" for alias in node.names if _is_module(node.module, alias.name)),
-                ]
-            elif isinstance(node, ast.Import):
-                waiting += [alias.name for alias in node.names if alias.name.split(".")[0] == "damamba"]
-    digest = hashlib.sha256()
-    for name in sorted(seen):
-        digest.update(f"{name}\n".encode() + seen[name])
-    return digest.hexdigest()
-
-
-def _is_module(package: str, name: str) -> bool:
-    spec = importlib.util.find_spec(package)
-    return bool(spec and spec.submodule_search_locations) and importlib.util.find_spec(f"{package}.{name}") is not None
 
 
 def _hash(value: object) -> str:

@@ -19,6 +19,8 @@ from damamba.console import InputError
 SAMPLE_RATE_HZ = 16_000
 MISSING_END_S = 0.5
 """A container that promises this much more than its packets hold has been cut short."""
+CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,wav,w64,flac,mp3,aac,ogg,mpegts,mpeg,mxf,asf,flv"
+"""What may be opened: no playlists, which would make us read or fetch other files."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,7 @@ def _open(path: Path) -> "av.container.InputContainer":
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty; copy it again or remove its row from the manifest")
     try:
-        # only local files: a playlist must not make us fetch or read something else
-        return av.open(str(path), options={"protocol_whitelist": "file"})
+        return av.open(str(path), options={"protocol_whitelist": "file", "format_whitelist": CONTAINERS})
     except (av.error.FFmpegError, OSError) as error:
         raise InputError(f"{path}: not a readable media file ({_reason(error)}); is it complete?") from None
 

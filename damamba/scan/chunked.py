@@ -43,11 +43,12 @@ def chunked_scan(
 
 
 def default_chunk_size(length: int, headdim: int, d_state: int) -> int:
-    """Frames of a chunk: long ones for wide heads, whose states are dear; a short sequence is one chunk."""
-    longest = 128 if min(headdim, d_state) >= 64 else 48
-    if length <= longest:
-        return length
-    return 64 if longest == 128 else 32
+    """Frames of a chunk: as many as the narrow side of a head's state, where both kinds of product cost the same.
+
+    A sequence of up to two such chunks is one chunk, and carries no state.
+    """
+    chunk = max(16, min(64, headdim, d_state))
+    return length if length <= 2 * chunk else chunk
 
 
 @dataclass(frozen=True)
@@ -246,7 +247,9 @@ def _backward_between(
         grad_read = grad_y * from_start[..., None]
         grad_C += grad_read.flatten(4) @ _transpose(start)
         grad_elapsed += torch.linalg.vecdot(grad_read, (tile.C @ start).unflatten(4, heads_headdim))
-        grad_written, grad_start = _carry_back(grad_end, _transpose(tile.C) @ grad_read.flatten(4), tile.decay_of_chunk())
+        grad_written, grad_start = _carry_back(
+            grad_end, _transpose(tile.C) @ grad_read.flatten(4), tile.decay_of_chunk()
+        )
         through = torch.linalg.vecdot(grad_written, start, dim=3).unflatten(3, heads_headdim).sum(-1)
         last += through * from_start[..., -1, :]
     to_end = tile.decay_to_end()[..., None]

@@ -21,7 +21,7 @@ def skull(traits: Traits, shape: FaceShape) -> Part:
     ball, triangles = sphere(48, 24)
     vertices = SKULL_CENTRE_CM + ball * SKULL_RADII_CM
     in_front = (vertices[:, 2] > 1.5) & (vertices[:, 1] < 5.9)
-    shade = 1.0 if traits.hair_style == "bald" else 0.74
+    shade = 1.0 if traits.hair_style == "bald" else 0.85
     tone = traits.skin * [0.98, 0.97, 0.97]
     return Part(vertices * shape.scale, triangles[~in_front[triangles].any(1)], 0.5, plain(tone), shade=shade)
 
@@ -41,9 +41,9 @@ def ears(traits: Traits, shape: FaceShape) -> list[Part]:
 
 def eyeball_cap() -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
     """The front of an eyeball of radius 1 that looks along z: vertices, triangles and uv."""
-    polar, azimuth = np.meshgrid(np.linspace(0, 1.25, 10), ROUND, indexing="ij")
+    polar, azimuth = np.meshgrid(np.linspace(0, 1.25, 9), ROUND[::2], indexing="ij")
     cap = np.stack([np.sin(polar) * np.cos(azimuth), np.sin(polar) * np.sin(azimuth), np.cos(polar)], -1).reshape(-1, 3)
-    return cap, grid_triangles(48, 10), np.c_[cap[:, 0] / 2 + 0.5, 0.5 - cap[:, 1] / 2]
+    return cap, grid_triangles(24, 9), np.c_[cap[:, 0] / 2 + 0.5, 0.5 - cap[:, 1] / 2]
 
 
 def eyes(traits: Traits, rng: np.random.Generator) -> list[Part]:

@@ -22,11 +22,10 @@ from damamba.console import InputError
 from damamba.simulate.gestures import glance, move, respond, smile
 from damamba.simulate.processes import RATE_HZ, late, logistic, smooth, wander
 from damamba.simulate.scene import MANNERS, SEATS, UNIT, Law, Phrase, Scene, Temperament
-from damamba.simulate.turns import deliver, listen, take_turns, voice_tracks
+from damamba.simulate.turns import VOICE_CHANNELS, deliver, listen, take_turns, voice_channels
 
 TALKATIVE = {"expert": 0.35, "novice": -0.35}
 """Roles that speak more or less."""
-VOICE_CHANNELS = ("speech", "backchannel", "voice_pitch", "loudness", "rate", "liveliness")
 BODY_CHANNELS = (
     "eye",
     "gaze_x",
@@ -107,7 +106,7 @@ def converse(
     take_turns(streams[2], scene)
     listen(streams[3], scene)
     scene.phrases = [deliver(streams[4], scene, phrase) for phrase in scene.phrases]
-    voice_tracks(scene)
+    scene.channels.update(voice_channels(scene.phrases, participants, frames))
     nods = respond(streams[5], scene)
     smile(streams[6], scene)
     move(streams[8], scene, nods, glance(streams[7], scene))
@@ -139,7 +138,7 @@ def _engagement(rng: np.random.Generator, people: int, frames: int, law: Law, st
 def _drives(
     rng: np.random.Generator, engagement: np.ndarray, law: Law, standing: Standing | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """x + n + h and x - n + h, each (P, T)."""
+    """What audio shows, x + n + h, and what video shows, x - n + h; each (P, T)."""
     frames = engagement.shape[1]
     x = (engagement - 0.5) / UNIT
     constant = rng.normal()

@@ -10,8 +10,8 @@ from damamba.simulate.traits import Traits, smooth_noise
 
 TORSO_PROFILE_CM = np.array(  # height, half width, half depth
     [
-        [-13.2, 5.6, 5.2],
-        [-14.6, 7, 6],
+        [-12.6, 4.2, 4.2],
+        [-14.4, 6.8, 5.8],
         [-16, 10, 7],
         [-17.4, 14, 8],
         [-19.2, 17.4, 8.6],

@@ -12,9 +12,9 @@ from damamba.simulate.parts import Part, painted
 from damamba.simulate.shape import FaceShape
 from damamba.simulate.traits import Traits, smooth_noise
 
-N_AZIMUTHS, N_RINGS = 96, 40
+N_AZIMUTHS, N_RINGS = 73, 30
 TEXTURE_WIDTH_PX, TEXTURE_HEIGHT_PX = 512, 256
-NAPE_CM = -7.0
+RING_SPACING = 1.7  # rings lie closer at the crown
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Style:
         sweep: How much higher the hairline is on one side.
         front: How much the hair stands up in front.
         wave: Of the falling hair.
-        tips: How uneven the ends are, as a share of the length.
+        tips: How unevenly the ends are cut.
         curl: Size of the curls as a share of the texture; 0 = straight strands.
     """
 
@@ -42,21 +42,21 @@ class Style:
     sweep: float = 0.0
     front: float = 0.0
     wave: float = 0.0
-    tips: float = 0.06
+    tips: float = 0.5
     curl: float = 0.0
 
 
 STYLES = {
-    "crop": Style(1.0, sides=0.35, fringe=0.5, tips=0.12),
-    "buzz": Style(0.3, sides=0.5, tips=0.02, curl=0.01),
-    "side": Style(1.2, sides=0.4, sweep=0.8, parting=-0.55, front=0.3, tips=0.08),
-    "quiff": Style(1.0, sides=0.25, front=1.5, tips=0.04),
-    "afro": Style(3.4, length=-2.5, tips=0.02, curl=0.02),
-    "bob": Style(1.3, length=-8, fringe=1.4, tips=0.1),
-    "fringe": Style(1.2, length=-20, fringe=1.3, tips=0.12),
-    "long": Style(1.1, length=-21, parting=0.1, tips=0.05),
-    "wavy": Style(1.7, length=-19, parting=-0.4, wave=0.4, tips=0.08),
-    "bun": Style(0.7, sides=0.6, tips=0.02),
+    "crop": Style(1.0, sides=0.4, fringe=0.3, sweep=0.35, front=0.5, tips=0.6),
+    "buzz": Style(0.3, sides=0.6, tips=0.25, curl=0.01),
+    "side": Style(1.2, sides=0.45, sweep=0.8, parting=-0.5, front=0.4, tips=0.5),
+    "quiff": Style(1.0, sides=0.3, front=1.6, tips=0.4),
+    "afro": Style(3.2, length=-1.5, tips=0.5, curl=0.02),
+    "bob": Style(1.3, length=-8, fringe=1.3, tips=0.9),
+    "fringe": Style(1.2, length=-20, fringe=1.2, tips=1.0),
+    "long": Style(1.1, length=-21, parting=0.12, tips=1.0),
+    "wavy": Style(1.7, length=-19, parting=-0.3, wave=0.4, tips=1.2),
+    "bun": Style(0.7, sides=0.6, tips=0.3),
     "scarf": Style(0.9, length=-17, tips=0.0),
 }
 
@@ -71,10 +71,11 @@ def hair(traits: Traits, shape: FaceShape, rng: np.random.Generator) -> list[Par
     hairline = _hairline(traits, style, azimuth, rng)
     vertices = _sheet(style, down, around, hairline, rng) * shape.scale
     uv = np.stack([(around + np.pi) / (2 * np.pi), down], -1).reshape(-1, 2)
-    texture = _paint_strands(traits, style, rng)
+    texture = _paint_strands(traits, style, azimuth, hairline, rng)
     shade = (0.8 + 0.2 * smoothstep(1, 0.6, down)).ravel()
     triangles = grid_triangles(N_AZIMUTHS, N_RINGS, closed=False)
-    parts = [Part(vertices.reshape(-1, 3), triangles, uv, texture, shade=shade, two_sided=True)]
+    inside_seen = style.length is not None
+    parts = [Part(vertices.reshape(-1, 3), triangles, uv, texture, shade=shade, two_sided=inside_seen)]
     if traits.hair_style == "bun":
         ball, triangles = sphere(32, 16)
         uv = np.stack([np.arctan2(ball[:, 0], ball[:, 2]) / 6.3 + 0.5, (1 - ball[:, 1]) / 2.2], -1)
@@ -93,7 +94,7 @@ def shade_under_hair(traits: Traits, smooth_face: NDArray) -> NDArray[np.float64
 
 def _hairline(traits: Traits, style: Style, azimuth: NDArray, rng: np.random.Generator) -> NDArray[np.float64]:
     """(N_AZIMUTHS,) height of the ends of the hair all around the head, cm."""
-    forehead = rng.uniform(6.9, 7.6)
+    forehead = rng.uniform(7.3, 8.1)
     aside = np.abs(azimuth)
     if traits.hair_style == "scarf":
         return np.interp(aside, [0, 0.6, 1.0, 1.2, 1.6, np.pi], [7.4, 7.0, 4.5, -16, -17, -18])
@@ -107,8 +108,8 @@ def _hairline(traits: Traits, style: Style, azimuth: NDArray, rng: np.random.Gen
     if style.length is None:  # sideburns before the ears, a bow over them, the nape behind
         behind = [(1.12, 3.6), (1.2, 0.8), (1.3, 0.6), (1.38, 3.2), (1.68, 3.2), (1.85, -1), (2.4, -5), (np.pi, -6)]
     elif style.parting is not None:  # curtains that frame the face
-        front = [(0.0, forehead + 0.9), (0.3, forehead + 0.3), (0.6, forehead - 0.9), (0.85, forehead - 2.8)]
-        behind = [(1.02, 1.5), (1.12, -4), (1.25, style.length + 2), (1.6, style.length), (np.pi, style.length)]
+        front = [(0.0, forehead + 1.6), (0.2, forehead + 0.9), (0.5, forehead - 0.6), (0.75, forehead - 2.6)]
+        behind = [(0.95, 2.0), (1.1, -4), (1.25, style.length + 2), (1.6, style.length), (np.pi, style.length)]
     else:
         behind = [(1.2, 1.0), (1.35, style.length + 2), (1.6, style.length), (np.pi, style.length)]
     if style.parting is not None and style.length is not None:
@@ -126,7 +127,7 @@ def _sheet(
     aside = np.abs(around)
     falls = style.length is not None and style.length < -5
     crown = centre[1] + radii[1] + style.thickness
-    y = crown + (hairline - crown) * down**1.7
+    y = crown + (hairline - crown) * down**RING_SPACING
     height = np.clip((y - centre[1]) / (radii[1] + style.thickness), -1, 1)
     bulge = np.where(height > 0, height, height * (0.55 if style.length is not None else 1))
     radius = np.sqrt(np.maximum(1 - bulge**2, 0.02))
@@ -153,7 +154,9 @@ def _sheet(
     return sheet
 
 
-def _paint_strands(traits: Traits, style: Style, rng: np.random.Generator) -> NDArray[np.uint8]:
+def _paint_strands(
+    traits: Traits, style: Style, azimuth: NDArray, hairline: NDArray, rng: np.random.Generator
+) -> NDArray[np.uint8]:
     """RGBA; columns run around the head, rows from the crown to the ends, which are cut unevenly by alpha."""
     h, w = TEXTURE_HEIGHT_PX, TEXTURE_WIDTH_PX
     row = ((np.arange(h) + 0.5) / h)[:, None]
@@ -172,6 +175,8 @@ def _paint_strands(traits: Traits, style: Style, rng: np.random.Generator) -> ND
         column = (style.parting + np.pi) / (2 * np.pi) * w
         scalp = np.exp(-(((np.arange(w) - column) / 1.6) ** 2)) * (row < 0.9)
         image += 0.7 * scalp[..., None] * (traits.skin * 0.7 - image)
-    ends = 0.99 - style.tips * (np.abs(smooth_noise(rng, 1, w, 1, 3)) + 0.5 * np.abs(smooth_noise(rng, 1, w, 1, 12)))
+    raggedness_cm = style.tips * (np.abs(smooth_noise(rng, 1, w, 1, 2)) + 0.6 * np.abs(smooth_noise(rng, 1, w, 1, 9)))
+    length_cm = SKULL_CENTRE_CM[1] + SKULL_RADII_CM[1] - np.interp(np.linspace(-np.pi, np.pi, w), azimuth, hairline)
+    ends = 0.99 - raggedness_cm / (RING_SPACING * length_cm)
     alpha = np.where(row > ends, 0.0, 255.0)
     return painted(np.dstack([image, alpha]))

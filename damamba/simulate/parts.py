@@ -94,7 +94,7 @@ def assemble(parts: Sequence[Part]) -> Body:
         if channels == 3:
             body.atlas[row : row + height, :width, 3] = 255
         # half a texel inside, so that rounding never reads the neighbour in the atlas
-        body.texel[own] = np.clip(part.uv, 0, 1) * [width - 1, height - 1] + [0.5, 0.5 + row]
+        body.texel[own] = np.clip(part.uv, 0, 1) * np.array([width - 1, height - 1]) + [0.5, 0.5 + row]
     body.triangles = np.concatenate(triangles).astype(np.int32)
     return body
 

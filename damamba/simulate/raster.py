@@ -58,6 +58,7 @@ def pose_and_light(
     """
     head, torso, jaw = motions[0], motions[1], motions[2]
     focal_px, distance_cm, centre_x, centre_y = camera[0], camera[1], camera[2], camera[3]
+    m = np.empty((3, 4), np.float32)
     for i in range(vertices.shape[0]):
         x, y, z = vertices[i, 0], vertices[i, 1], vertices[i, 2]
         on_head, on_jaw, directed = weights[i, 0], weights[i, 1], weights[i, 2]
@@ -66,7 +67,9 @@ def pose_and_light(
             jy = jaw[1, 0] * x + jaw[1, 1] * y + jaw[1, 2] * z + jaw[1, 3]
             jz = jaw[2, 0] * x + jaw[2, 1] * y + jaw[2, 2] * z + jaw[2, 3]
             x, y, z = x + on_jaw * (jx - x), y + on_jaw * (jy - y), z + on_jaw * (jz - z)
-        m = on_head * head + (1 - on_head) * torso if 0 < on_head < 1 else (head if on_head > 0 else torso)
+        for row in range(3):
+            for column in range(4):
+                m[row, column] = torso[row, column] + on_head * (head[row, column] - torso[row, column])
         px = m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3]
         py = m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3]
         pz = m[2, 0] * x + m[2, 1] * y + m[2, 2] * z + m[2, 3]
@@ -140,6 +143,7 @@ def fill_triangles(
         ga, gb, gc = colour[a, 1], colour[b, 1] - colour[a, 1], colour[c, 1] - colour[a, 1]
         ba, bb, bc = colour[a, 2], colour[b, 2] - colour[a, 2], colour[c, 2] - colour[a, 2]
         z_step, u_step, v_step = wb_x * zb + wc_x * zc, wb_x * ub + wc_x * uc, wb_x * vb + wc_x * vc
+        r_step, g_step, b_step = wb_x * rb + wc_x * rc, wb_x * gb + wc_x * gc, wb_x * bb + wc_x * bc
         for y in range(top, bottom + 1):
             dy = y - ay
             low, high = left, right
@@ -164,17 +168,15 @@ def fill_triangles(
             dx = start - ax
             wb, wc = wb_x * dx + wb_y * dy, wc_x * dx + wc_y * dy
             z, u, v = za + wb * zb + wc * zc, ua + wb * ub + wc * uc, va + wb * vb + wc * vc
+            red, green, blue = ra + wb * rb + wc * rc, ga + wb * gb + wc * gc, ba + wb * bb + wc * bc
             for x in range(start, stop + 1):
                 if z > depth[y, x]:
                     row, column = int(v), int(u)
                     if atlas[row, column, 3] > 127:
                         depth[y, x] = z
-                        image[y, x, 0] = min(atlas[row, column, 0] * (ra + wb * rb + wc * rc), 255.0)
-                        image[y, x, 1] = min(atlas[row, column, 1] * (ga + wb * gb + wc * gc), 255.0)
-                        image[y, x, 2] = min(atlas[row, column, 2] * (ba + wb * bb + wc * bc), 255.0)
-                z += z_step
-                u += u_step
-                v += v_step
-                wb += wb_x
-                wc += wc_x
+                        image[y, x, 0] = min(int(atlas[row, column, 0] * red), 255)
+                        image[y, x, 1] = min(int(atlas[row, column, 1] * green), 255)
+                        image[y, x, 2] = min(int(atlas[row, column, 2] * blue), 255)
+                z, u, v = z + z_step, u + u_step, v + v_step
+                red, green, blue = red + r_step, green + g_step, blue + b_step
     return first_row, last_row + 1, first_column, last_column + 1

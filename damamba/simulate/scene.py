@@ -53,17 +53,17 @@ class Law:
     flicker: float = 0.06
     coupling: float = 0.10
     """Weight of the partners' movement, 1-3 s later."""
-    tension: float = 0.8
+    tension: float = 0.6
     """n: raises audio, lowers video; each person's own."""
-    mood: float = 1.15
+    mood: float = 1.1
     """h: raises both; shared by everyone in the session."""
-    baseline: float = 0.35
+    baseline: float = 0.25
     """A person's habit in each direct cue."""
     gains: float = 0.10
     """Log spread of a person's gain on each direct cue."""
-    phrase_noise: float = 0.4
+    phrase_noise: float = 0.3
     """Prosody, from phrase to phrase."""
-    slow_noise: float = 0.4
+    slow_noise: float = 0.3
     """Posture and expression, over seconds."""
     timing: float = 1.0
     """How much engagement decides that responses come where the partner made a point; 0: not at all."""
@@ -76,6 +76,8 @@ class Law:
     q_vocal: float = 0.90
     habit: float = 0.40
     """Share of "mhm" whose timing says nothing."""
+    eager: float = 0.40
+    """Of the "mhm" at a point made, share that also comes where none was."""
     q_brow: float = 0.50
     q_look: float = 0.60
     """Looks drawn by the end of a phrase; half for the speaker."""

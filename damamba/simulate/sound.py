@@ -36,7 +36,7 @@ def reverberate(samples: np.ndarray, rng: np.random.Generator, rt60_s: float, di
 
 def noise(n: int, rng: np.random.Generator, level_db: float) -> np.ndarray:
     """Room noise, (n,) float32, falling 6 dB an octave above about 250 Hz; RMS `level_db` dB of full scale."""
-    coloured = lfilter([1.0], [1.0, -0.9], rng.normal(size=n))
+    coloured = np.asarray(lfilter([1.0], [1.0, -0.9], rng.normal(size=n)))
     return (coloured * 10 ** (level_db / 20) / max(float(coloured.std()), 1e-9)).astype(np.float32)
 
 

@@ -67,16 +67,6 @@ class Utterance:
         return self.phones[-1].end_s - self.phones[0].start_s if self.phones else 0.0
 
 
-def radical_inverse(index: int, base: int) -> float:
-    """Digits of `index` mirrored at the point, in [0, 1): the Halton sequence of one base."""
-    scale, value = 1.0, 0.0
-    while index:
-        scale /= base
-        value += scale * (index % base)
-        index //= base
-    return value
-
-
 @dataclass(frozen=True)
 class Voice:
     """A person's voice."""
@@ -98,18 +88,24 @@ class Voice:
     """Own speed, as a factor."""
 
     @classmethod
-    def from_seed(cls, seed: int) -> "Voice":
-        """Halton points, so that the voices of any run of consecutive seeds are spread over the space."""
-        u = [radical_inverse(seed + 7, base) for base in (2, 3, 5, 7, 11, 13, 17, 19, 23, 29)]
+    def from_seed(cls, seed: int, high: bool | None = None) -> "Voice":
+        """The voice of a person.
 
-        def between(k: int, low: float, high: float) -> float:
-            return low + (high - low) * u[k]
+        Args:
+            seed: Of everything. A Kronecker sequence: the voices of evenly spaced seeds are spread over the space.
+            high: A woman's range or a man's, where the person's looks decide; None = the seed does.
+        """
+        u = np.sqrt([2, 3, 5, 7, 11, 13, 17, 19, 23, 29]) * (seed + 1) % 1
 
-        high_voice = u[0] >= 0.5
-        tract = between(3, 1.04, 1.20) if high_voice else between(3, 0.88, 1.03)
-        own = np.random.default_rng(seed).uniform(0.95, 1.05, 6)
+        def between(k: int, least: float, most: float) -> float:
+            return float(least + (most - least) * u[k])
+
+        if high is None:
+            high = bool(u[0] >= 0.5)
+        tract = between(3, 1.04, 1.20) if high else between(3, 0.88, 1.03)
+        own = np.random.default_rng((seed, 5)).uniform(0.95, 1.05, 6)
         return cls(
-            f0_hz=between(1, 165, 250) if high_voice else between(1, 85, 145),
+            f0_hz=between(1, 165, 250) if high else between(1, 85, 145),
             spread_st=between(2, 1.2, 2.2),
             formants=tuple(float(tract * shift) for shift in own),
             bandwidth=between(4, 80, 150),
@@ -167,10 +163,10 @@ def _phones(events: list[tuple[int, str]], n: int, rate_hz: int) -> list[Phone]:
 def _effort(wave: np.ndarray, tilt: float) -> np.ndarray:
     """Tilt the spectrum: a raised voice (negative) is brighter, a low one duller."""
     k = float(np.clip(tilt, -0.45, 0.45))
-    return lfilter([1.0], [1.0, -k], wave) if k > 0 else lfilter([1.0, k], [1.0], wave)
+    return np.asarray(lfilter([1.0], [1.0, -k], wave) if k > 0 else lfilter([1.0, -k], [1.0], wave))
 
 
-def speak_for(
+def speak_phrase(
     espeak: Espeak, voice: Voice, language: str, phrase: Phrase, rng: np.random.Generator, seed: int
 ) -> Utterance:
     """Say something that takes about as long as `phrase`, with its pitch, loudness and rate."""
@@ -188,9 +184,20 @@ def speak_for(
     return speak(espeak, voice, language, text, fitted, seed)
 
 
+@dataclass(frozen=True)
+class Performance:
+    """All that one person said in a session."""
+
+    wave: np.ndarray
+    """(n,) float32 at 16 kHz, without room or noise."""
+    phrases: tuple[Phrase, ...]
+    """By start, with the ends that they came to have."""
+    phones: tuple[Phone, ...]
+
+
 def perform(
     espeak: Espeak, voice: Voice, language: str, spoken: Sequence[Phrase], seconds: float, seed: int
-) -> tuple[np.ndarray, list[tuple[Phrase, tuple[Phone, ...]]]]:
+) -> Performance:
     """All that one person says, on the session's timeline.
 
     Args:
@@ -201,21 +208,20 @@ def perform(
         seconds: Length of the session.
         seed: Of wording.
 
-    Returns:
-        Sound (n,) float32 at 16 kHz without room or noise, and the phonemes of each phrase, which begin with it.
-
     Raises:
         InputError: Nobody speaks this language.
     """
     track = np.zeros(round(seconds * SAMPLE_RATE_HZ), np.float32)
-    said = []
+    said: list[Phrase] = []
+    phones: list[Phone] = []
     for number, phrase in enumerate(sorted(spoken, key=lambda p: p.start_s)):
         rng = np.random.default_rng((seed, number))
-        utterance = speak_for(espeak, voice, language, phrase, rng, seed=number + 1)
+        utterance = speak_phrase(espeak, voice, language, phrase, rng, seed=number + 1)
         ratio = Fraction(SAMPLE_RATE_HZ, utterance.rate_hz)
         wave = resample_poly(utterance.wave, ratio.numerator, ratio.denominator).astype(np.float32)
         start = round(phrase.start_s * SAMPLE_RATE_HZ)
         wave = wave[: max(len(track) - start, 0)]
         track[start : start + len(wave)] += wave
-        said.append((phrase, tuple(phone.moved(phrase.start_s) for phone in utterance.phones)))
-    return track, said
+        phones += [phone.moved(phrase.start_s) for phone in utterance.phones]
+        said.append(replace(phrase, end_s=phones[-1].end_s))
+    return Performance(track, tuple(said), tuple(phones))

@@ -1,11 +1,14 @@
 """Who speaks when, how it sounds, and the "mhm" of those who listen."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 
 from damamba.simulate.processes import RATE_HZ, logistic
 from damamba.simulate.scene import Phrase, Scene
+
+VOICE_CHANNELS = ("speech", "backchannel", "voice_pitch", "loudness", "rate", "liveliness")
 
 
 def latency_s(rng: np.random.Generator) -> float:
@@ -89,9 +92,10 @@ def listen(rng: np.random.Generator, scene: Scene) -> None:
     for phrase in scene.phrases:
         busy[phrase.speaker, phrase.frames(frames)] = True
     added = []
-    for phrase in [p for p in scene.phrases if p.complete]:
+    for phrase in scene.phrases:
         for listener in scene.others(phrase.speaker):
-            if rng.random() >= scale * scene.people[listener].vocal:
+            often = 1.0 if phrase.complete else law.eager
+            if rng.random() >= scale * often * scene.people[listener].vocal:
                 continue
             start_s = response_s(rng, scene, listener, phrase, law.habit)
             spoken = Phrase(listener, start_s, start_s + rng.uniform(0.3, 0.6), backchannel=True)
@@ -102,16 +106,11 @@ def listen(rng: np.random.Generator, scene: Scene) -> None:
     scene.phrases = sorted(scene.phrases + added, key=lambda p: (p.start_s, p.speaker))
 
 
-def voice_tracks(scene: Scene) -> None:
-    """Channels of the voice: 0 where somebody is silent."""
-    for phrase in scene.phrases:
-        at = phrase.speaker, phrase.frames(scene.size[1])
-        for name, value in (
-            ("speech", 1.0),
-            ("backchannel", float(phrase.backchannel)),
-            ("voice_pitch", phrase.pitch_st),
-            ("loudness", phrase.loudness_db),
-            ("rate", phrase.rate),
-            ("liveliness", phrase.liveliness),
-        ):
-            scene.track(name)[at] = value
+def voice_channels(phrases: Iterable[Phrase], people: int, frames: int) -> dict[str, np.ndarray]:
+    """Channels of the voice, each (P, T): 0 where somebody is silent."""
+    tracks = {name: np.zeros((people, frames)) for name in VOICE_CHANNELS}
+    for phrase in phrases:
+        values = (1, phrase.backchannel, phrase.pitch_st, phrase.loudness_db, phrase.rate, phrase.liveliness)
+        for track, value in zip(tracks.values(), values, strict=True):
+            track[phrase.speaker, phrase.frames(frames)] = value
+    return tracks

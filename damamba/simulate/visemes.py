@@ -47,7 +47,7 @@ def mouth(phones: Sequence[Phone], frames: int, rate_hz: float) -> tuple[np.ndar
 
     Boxes a little ahead of the sound, smoothed: coarticulation enough for 25 pictures a second.
     """
-    track = np.tile(np.float32(REST), (int(frames / rate_hz * GRID_HZ) + 1, 1))
+    track = np.tile(np.array(REST, np.float32), (int(frames / rate_hz * GRID_HZ) + 1, 1))
     for phone in phones:
         shapes = [VISEMES[letter] for letter in phone.symbol if letter in VISEMES]
         edges = np.linspace(phone.start_s, phone.end_s, len(shapes) + 1) - LEAD_S

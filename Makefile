@@ -1,0 +1,43 @@
+# make demo: install, run the whole pipeline on the built-in corpus, print the table. make test: install, test.
+PYTHON ?= python3
+BIN := .venv/bin
+# unpinned OpenMP threads can land on one core and stall; large temporaries fault less on huge pages
+export OMP_PROC_BIND ?= true
+export THP_MEM_ALLOC_ENABLE ?= 1
+export DVC_NO_ANALYTICS := 1
+# so that `dvc` finds `python` of the environment, activated or not
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: setup demo smoke test check clean-environment
+
+setup: .venv/.installed models/face_landmarker.task  ## environment and the face landmarker's model
+
+.venv/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+.venv/.installed-dev: .venv/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+models/face_landmarker.task: .venv/.installed
+	$(BIN)/damamba landmarker
+
+demo: setup  ## the whole pipeline, offline; ends with the table
+	$(BIN)/dvc repro
+	@cat results/ccc.md
+	@echo "Report: results/report.html"
+
+test: setup .venv/.installed-dev  ## all tests, the long ones too
+	$(BIN)/python -m pytest
+
+check: setup .venv/.installed-dev  ## style, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+clean-environment:
+	rm -rf .venv

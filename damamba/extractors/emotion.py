@@ -1,0 +1,103 @@
+"""Cue emotion: the emotion token, one row every `hop_s`.
+
+Stream: (N, hidden_size + n) float32 at 1 / `hop_s`. A token is the mean hidden state of `window_s` of sound around
+its time, followed by the n dimensions that the head reads off it (arousal, dominance, valence), so that the
+interpretable values stand beside what they come from. The encoder hears the whole session once and its frames are
+pooled, so windows may overlap at no cost; a frame therefore knows some sound from outside its window.
+Times are k * `hop_s` after the first sample; windows at the ends of the sound are cut short, to no less than half.
+
+Source:
+    Wagner et al. 2023, arXiv:2203.07378 (model and pooling); window and hop: free choice, docs/design.md.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from damamba.config import Section
+from damamba.extractors.checkpoint import local_weights, revision_of
+from damamba.extractors.speech_encoder import SpeechEncoder, pretrained, wants_normalised
+from damamba.extractors.torchvision_import import declare_operators
+from damamba.features.extractor import Extractor, Recording
+from damamba.features.media import SAMPLE_RATE_HZ
+from damamba.features.stream import FeatureStream
+
+
+class EmotionParams(Section):
+    """Keys of the cue in params.yaml."""
+
+    checkpoint: str
+    """Folder or hub id of a wav2vec 2.0 encoder with audEERING's head."""
+    revision: str | None
+    """Commit of a hub checkpoint."""
+    window_s: Annotated[float, Field(ge=0.1)]
+    """Sound behind one token, s."""
+    hop_s: Annotated[float, Field(ge=0.02)]
+    """From one token to the next, s."""
+
+
+class Emotion(Extractor[EmotionParams]):
+    """Pooled hidden states and dimensions of an emotion model."""
+
+    Params = EmotionParams
+    media = "audio"
+
+    def weights(self) -> list[Path]:
+        return local_weights(self.params.checkpoint)
+
+    def load(self) -> None:
+        declare_operators()
+        from damamba.extractors.emotion_model import EmotionModel
+
+        name, revision = self.params.checkpoint, self.params.revision
+        model = pretrained(EmotionModel, name, revision)
+        self._encoder = SpeechEncoder(model.wav2vec2, wants_normalised(name, revision), -1, name)
+        self._head = model.classifier
+        self._dimensions = tuple(name for _, name in sorted((model.config.id2label or {}).items()))
+
+    def extract(self, recording: Recording) -> FeatureStream:
+        """Every token is valid: where there is no sound there are no rows."""
+        waveform = recording.waveform()
+        states = self._encoder.encode(waveform.samples)
+        duration_s = len(waveform.samples) / SAMPLE_RATE_HZ
+        n = int(duration_s / self.params.hop_s) + 1 if len(states) else 0
+        times_s = np.arange(n) * self.params.hop_s
+        tokens = pool(states, self._encoder.frames.centres_s(len(states)), times_s, self.params.window_s)
+        return FeatureStream(
+            t_s=waveform.start_s + times_s,
+            x=np.hstack([tokens, self._dimensions_of(tokens)]),
+            valid=np.ones(n, bool),
+            score=np.ones(n, np.float32),
+            rate_hz=1 / self.params.hop_s,
+            channels=(*(f"state_{i}" for i in range(tokens.shape[1])), *self._dimensions),
+            extractor="emotion",
+            checkpoint=self.params.checkpoint,
+            revision=revision_of(self.params.checkpoint, self.params.revision),
+        )
+
+    def _dimensions_of(self, tokens: np.ndarray) -> np.ndarray:
+        import torch
+
+        with torch.inference_mode():
+            device = self._head.out_proj.weight.device
+            return self._head(torch.from_numpy(tokens).to(device)).cpu().numpy()
+
+
+def pool(states: np.ndarray, frames_s: np.ndarray, times_s: np.ndarray, window_s: float) -> np.ndarray:
+    """Mean of the frames within half a window of each time.
+
+    Args:
+        states: (M, D) rows of the frames.
+        frames_s: (M,) their times, increasing.
+        times_s: (N,) middles of the windows; each must hold a frame.
+        window_s: Length of a window.
+
+    Returns:
+        (N, D) float32.
+    """
+    first = np.searchsorted(frames_s, times_s - window_s / 2)
+    last = np.searchsorted(frames_s, times_s + window_s / 2)
+    total = np.vstack([np.zeros((1, states.shape[1])), np.cumsum(states, axis=0, dtype=np.float64)])
+    return ((total[last] - total[first]) / (last - first)[:, None]).astype(np.float32)

@@ -1,0 +1,182 @@
+"""Cues flow and landmark_flow: how the face moves from one frame to the next, seen by dense optical flow.
+
+Stream: (N - 1, D) float32 at the video's own rate, stamped at the middle of each pair of frames, in face sizes per
+second (forehead to chin = 1), so that neither the distance to the camera nor a dropped frame changes the numbers.
+
+Both frames of a pair are warped by *one* similarity, that of their mean landmarks: jitter of the landmarks moves both
+alike and makes no flow. The flow between them is then split by a robust fit:
+
+    flow = similarity of the whole head (4 channels: along the eyes, down, growth 1/s, turn rad/s) + motion on the face
+
+`reduce: grid` is the mean motion (x, y) in each of `cells`² cells, and the head's 4 channels.
+`reduce: landmarks` is the magnitude of the motion at 100 landmarks.
+A turn of the head out of the picture's plane is no similarity and stays in the motion on the face.
+
+Source:
+    Kroeger et al. 2016, arXiv:1603.03590 (DIS flow); cues as in the paper's README; the split is a free choice,
+    docs/design.md.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import cv2
+import numpy as np
+from pydantic import Field
+
+from damamba.config import Section
+from damamba.extractors.crop import to_square, upright_square, warp
+from damamba.extractors.tracked_frames import tracked_frames
+from damamba.features.extractor import Extractor, Recording
+from damamba.features.faces import FaceTrack
+from damamba.features.stream import FeatureStream
+
+CROP = 1.15
+"""Side of the stabilised square in face sizes: the face and a rim of its surroundings."""
+MAX_STEP_S = 0.2
+"""Across a longer pause two frames do not tell a speed."""
+NOTHING: Any = None  # OpenCV's type stubs do not know that some arrays may be left out
+HEAD = ("head_along", "head_down", "head_growth", "head_turn")
+LANDMARKS = {
+    "lips": (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146),
+    "mouth": (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95),
+    "left_eye": (33, 160, 159, 158, 133, 153, 145, 144),
+    "right_eye": (263, 387, 386, 385, 362, 380, 374, 373),
+    "left_brow": (46, 53, 52, 65, 55, 70, 63, 105, 66, 107),
+    "right_brow": (276, 283, 282, 295, 285, 300, 293, 334, 296, 336),
+    "nose": (168, 4, 2, 98, 327, 129, 358),
+    "cheek": (50, 280, 205, 425, 216, 436),
+    "oval": (10, 297, 251, 454, 361, 397, 152, 172, 132, 234, 21),
+}
+"""MediaPipe's numbers by part; left is the viewer's."""
+
+
+class FlowParams(Section):
+    """Keys of the cue in params.yaml."""
+
+    reduce: Literal["grid", "landmarks"]
+    """What is kept of the dense flow."""
+    cells: Annotated[int, Field(ge=1, le=32)]
+    """Cells a side of the grid."""
+    side: Annotated[int, Field(ge=32, le=512)]
+    """Side of the stabilised face, px."""
+
+
+@dataclass(frozen=True)
+class Motion:
+    """What moved between two frames, in face sizes per second."""
+
+    head: np.ndarray
+    """(4,) similarity of the whole head, as in `HEAD`."""
+    face: np.ndarray
+    """(side, side, 2) what is left: motion on the face."""
+
+
+class Flow(Extractor[FlowParams]):
+    """Motion of the face from dense optical flow."""
+
+    Params = FlowParams
+    media = "video"
+
+    def load(self) -> None:
+        # DIS cuts the picture into one stripe a thread: with several, rows would depend on the machine
+        cv2.setNumThreads(1)
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._similarity = SimilarityFit(self.params.side)
+
+    def extract(self, recording: Recording) -> FeatureStream:
+        """Measure every pair of frames; raises `InputError` where track and video do not belong together."""
+        faces = recording.faces()
+        sizes_px = faces.size_px
+        steps_s = np.diff(faces.t_s)
+        valid = faces.valid[:-1] & faces.valid[1:] & (steps_s <= MAX_STEP_S)
+        channels = self._channels()
+        x = np.full((len(steps_s), len(channels)), np.nan, np.float32)
+        for k, before, after in _pairs(recording, faces):
+            if valid[k]:
+                landmarks_px = (faces.landmarks_px[k] + faces.landmarks_px[k + 1]) / 2
+                square = upright_square(landmarks_px, (sizes_px[k] + sizes_px[k + 1]) / 2, CROP, self.params.side)
+                motion = self.motion(before, after, square, steps_s[k])
+                x[k] = self._grid(motion) if self.params.reduce == "grid" else self._at(motion, landmarks_px, square)
+        return FeatureStream(
+            t_s=faces.t_s[:-1] + steps_s / 2,
+            x=x,
+            valid=valid,
+            score=np.where(valid, np.minimum(faces.score[:-1], faces.score[1:]), 0).astype(np.float32),
+            rate_hz=recording.participant.rate_hz,
+            channels=channels,
+            extractor="flow",
+        )
+
+    def _channels(self) -> tuple[str, ...]:
+        if self.params.reduce == "landmarks":
+            return tuple(f"{part}_{i}" for part, points in LANDMARKS.items() for i in points)
+        cells = range(self.params.cells)
+        return (*(f"cell_{row}_{column}_{axis}" for row in cells for column in cells for axis in "xy"), *HEAD)
+
+    def motion(self, before: np.ndarray, after: np.ndarray, square: np.ndarray, step_s: float) -> Motion:
+        """Motion from one grey frame to another, both seen through the affine matrix `square`."""
+        side = self.params.side
+        dense = self._flow.calc(warp(before, square, side), warp(after, square, side), NOTHING)
+        dense = dense * np.float32(CROP / side / step_s)
+        head = self._similarity.fit(dense)
+        return Motion(head, dense - self._similarity.field(head))
+
+    def _grid(self, motion: Motion) -> np.ndarray:
+        cells = (self.params.cells, self.params.cells)
+        return np.concatenate([cv2.resize(motion.face, cells, interpolation=cv2.INTER_AREA).ravel(), motion.head])
+
+    def _at(self, motion: Motion, landmarks_px: np.ndarray, square: np.ndarray) -> np.ndarray:
+        points = np.concatenate(list(LANDMARKS.values()))
+        where = to_square(landmarks_px[points], square).astype(np.float32)
+        smooth = cv2.blur(motion.face, (5, 5))
+        sampled = cv2.remap(smooth, where[None], NOTHING, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
+        return np.hypot(sampled[:, 0], sampled[:, 1])
+
+
+def _pairs(recording: Recording, faces: FaceTrack) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """(row of the first, first, second) of consecutive frames, grey."""
+    before = None
+    for k, frame in tracked_frames(recording, faces):
+        after = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
+        if before is not None:
+            yield k - 1, before, after
+        before = after
+
+
+class SimilarityFit:
+    """Robust least squares of a dense flow by a small similarity, over the part of the square where the face is."""
+
+    STEP_PX = 4
+    ROUNDS = 4
+
+    def __init__(self, side: int) -> None:
+        place = ((np.arange(side) - (side - 1) / 2) * CROP / side).astype(np.float32)
+        self._x, self._y = np.meshgrid(place, place)
+        inside = (self._x / 0.42) ** 2 + (self._y / 0.5) ** 2 < 1
+        self._points = tuple(axis[:: self.STEP_PX] for axis in np.nonzero(inside))
+        x, y = self._x[self._points], self._y[self._points]
+        one, nil = np.ones_like(x), np.zeros_like(x)
+        self._design = np.concatenate([np.stack([one, nil, x, -y], 1), np.stack([nil, one, y, x], 1)])
+
+    def fit(self, flow: np.ndarray) -> np.ndarray:
+        """(4,) along, down, growth, turn of (side, side, 2) `flow`.
+
+        Cauchy weights about the median residual: a speaking mouth or a passing hand is outvoted.
+        """
+        seen = flow[self._points]
+        target = np.concatenate([seen[:, 0], seen[:, 1]])
+        head = np.array([*np.median(seen, axis=0), 0, 0])
+        for _ in range(self.ROUNDS):
+            left = (target - self._design @ head).reshape(2, -1)
+            distance = np.hypot(*left)
+            weight = np.tile(1 / (1 + (distance / (np.median(distance) + 1e-3)) ** 2), 2)
+            weighted = self._design * weight[:, None]
+            head = np.linalg.solve(weighted.T @ self._design, weighted.T @ target)
+        return head
+
+    def field(self, head: np.ndarray) -> np.ndarray:
+        """(side, side, 2) float32 flow of the similarity `head`."""
+        along, down, growth, turn = head.astype(np.float32)
+        return np.stack([along + growth * self._x - turn * self._y, down + growth * self._y + turn * self._x], axis=2)

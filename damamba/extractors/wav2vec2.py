@@ -1,0 +1,60 @@
+"""Cue wav2vec2: hidden states of a speech encoder, one row a 20 ms frame.
+
+Stream: (N, hidden_size) float32 at 50 Hz. Frame k stands at the middle of what the convolutions saw of the sound:
+(k * 320 + 200) / 16000 s after the first sample.
+
+Source:
+    Baevski et al. 2020, arXiv:2006.11477.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from damamba.config import Section
+from damamba.extractors.checkpoint import local_weights, revision_of
+from damamba.extractors.speech_encoder import SpeechEncoder
+from damamba.features.extractor import Extractor, Recording
+from damamba.features.stream import FeatureStream
+
+
+class Wav2Vec2Params(Section):
+    """Keys of the cue in params.yaml."""
+
+    checkpoint: str
+    """Folder or hub id that `Wav2Vec2Model.from_pretrained` reads."""
+    revision: str | None
+    """Commit of a hub checkpoint."""
+    layer: int
+    """Hidden layer: 0 the input of the transformer, -1 the last."""
+
+
+class Wav2Vec2(Extractor[Wav2Vec2Params]):
+    """Hidden states of a wav2vec 2.0 encoder."""
+
+    Params = Wav2Vec2Params
+    media = "audio"
+
+    def weights(self) -> list[Path]:
+        return local_weights(self.params.checkpoint)
+
+    def load(self) -> None:
+        self._encoder = SpeechEncoder.load(self.params.checkpoint, self.params.revision, self.params.layer)
+
+    def extract(self, recording: Recording) -> FeatureStream:
+        """Every frame is valid: where there is no sound there are no rows."""
+        waveform = recording.waveform()
+        states = self._encoder.encode(waveform.samples)
+        frames = self._encoder.frames
+        n = len(states)
+        return FeatureStream(
+            t_s=waveform.start_s + frames.centres_s(n),
+            x=states,
+            valid=np.ones(n, bool),
+            score=np.ones(n, np.float32),
+            rate_hz=frames.rate_hz,
+            channels=tuple(f"state_{i}" for i in range(states.shape[1])),
+            extractor="wav2vec2",
+            checkpoint=self.params.checkpoint,
+            revision=revision_of(self.params.checkpoint, self.params.revision),
+        )

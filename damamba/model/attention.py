@@ -1,0 +1,231 @@
+"""Attention inside chunks, inside a band of time, and over everything, with relative positions (RoPE).
+
+Each softmax has one key more than there are frames, zero with value zero: "nobody". Where no frame is valid all the
+attention goes there and nothing is added, so masks need no special case; an absent partner is no partner.
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from damamba.console import InputError
+
+MIN_BAND_BLOCK = 16  # frames; smaller blocks of queries cost more calls than they save
+
+
+def rotate(
+    x: Float[Tensor, "batch length heads headdim"], positions: Int[Tensor, "length"]
+) -> Float[Tensor, "batch length heads headdim"]:
+    """Rotary positions: the product of two rotated vectors depends on the difference of their positions alone.
+
+    Angles are computed in float64, so that a stream may run for days.
+
+    Source: Su et al. 2021, arXiv:2104.09864.
+    """
+    half = x.shape[-1] // 2
+    frequencies = 10000.0 ** (-torch.arange(half, dtype=torch.float64) / half)
+    angles = positions.cpu()[:, None, None] * frequencies
+    cos, sin = (table.to(x.device, x.dtype) for table in (angles.cos(), angles.sin()))
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+
+
+def attend(
+    query: Float[Tensor, "batch heads queries headdim"],
+    key: Float[Tensor, "batch heads keys headdim"],
+    value: Float[Tensor, "batch heads keys headdim"],
+    visible: Bool[Tensor, "#batch #heads #queries keys"],
+) -> Float[Tensor, "batch heads queries headdim"]:
+    """Softmax attention to the visible keys and to nobody."""
+    key, value = (F.pad(side, (0, 0, 0, 1)) for side in (key, value))
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=F.pad(visible, (0, 1), value=True))
+
+
+def chunk_attention(
+    query: Float[Tensor, "batch length heads headdim"],
+    key: Float[Tensor, "batch length heads headdim"],
+    value: Float[Tensor, "batch length heads headdim"],
+    valid: Bool[Tensor, "batch length"],
+    chunk: int,
+) -> Float[Tensor, "batch length heads headdim"]:
+    """Every frame sees the frames of its own chunk."""
+    batch, length = valid.shape
+    chunk = min(chunk, length)
+    padding = -length % chunk
+    query, key, value = (
+        F.pad(series, (0, 0, 0, 0, 0, padding)).reshape(-1, chunk, *series.shape[2:]).transpose(1, 2)
+        for series in (query, key, value)
+    )
+    visible = F.pad(valid, (0, padding)).reshape(-1, 1, 1, chunk)
+    y = attend(query, key, value, visible)
+    return y.transpose(1, 2).reshape(batch, length + padding, *y.shape[1:2], y.shape[3])[:, :length]
+
+
+def band_attention(
+    query: Float[Tensor, "batch length heads headdim"],
+    key: Float[Tensor, "batch partners past+length heads headdim"],
+    value: Float[Tensor, "batch partners past+length heads headdim"],
+    valid: Bool[Tensor, "batch partners past+length"],
+    past: int,
+    future: int,
+) -> Float[Tensor, "batch length heads headdim"]:
+    """Every frame sees the frames of all partners from `past` frames before to `future` frames after it.
+
+    Work is cut into blocks of queries with the keys around them, so that cost and memory are linear in length. Keys
+    start `past` frames before the queries.
+    """
+    batch, length, heads, headdim = query.shape
+    block = min(length, max(past + future, MIN_BAND_BLOCK))
+    n_blocks = -(-length // block)
+    seen = past + block + future
+    padding = n_blocks * block - length
+
+    def cut(series: Tensor) -> Tensor:
+        series = F.pad(series, (0, 0, 0, 0, 0, padding + future)).unfold(2, seen, block)
+        return series.permute(0, 2, 3, 1, 5, 4).reshape(batch * n_blocks, heads, -1, headdim)
+
+    near = F.pad(valid, (0, padding + future)).unfold(2, seen, block).transpose(1, 2)[:, :, None]
+    offset = torch.arange(seen, device=query.device) - past - torch.arange(block, device=query.device)[:, None]
+    band = (offset >= -past) & (offset <= future)
+    visible = (near & band[:, None]).flatten(3).flatten(0, 1)[:, None]
+    blocks = F.pad(query, (0, 0, 0, 0, 0, padding)).reshape(-1, block, heads, headdim).transpose(1, 2)
+    y = attend(blocks, cut(key), cut(value), visible)
+    return y.transpose(1, 2).reshape(batch, -1, heads, headdim)[:, :length]
+
+
+class AttentionState(NamedTuple):
+    """Keys and values of the last frames of a stream, oldest first."""
+
+    key: Float[Tensor, "batch partners past heads headdim"]
+    value: Float[Tensor, "batch partners past heads headdim"]
+    valid: Bool[Tensor, "batch partners past"]
+    frames: int
+    """Frames of the stream so far."""
+
+    @classmethod
+    def empty(cls, like: Float[Tensor, "batch partners length heads headdim"], past: int) -> "AttentionState":
+        """Before the first frame: nothing valid."""
+        batch, partners, _, heads, headdim = like.shape
+        frames = like.new_zeros(batch, partners, past, heads, headdim)
+        return cls(frames, frames, frames.new_zeros(batch, partners, past, dtype=torch.bool), 0)
+
+    def append(self, key: Tensor, value: Tensor, valid: Tensor) -> "AttentionState":
+        """History and further frames, as `band_attention` wants them."""
+        joined = [torch.cat(pair, dim=2) for pair in zip(self[:3], (key, value, valid), strict=True)]
+        return AttentionState(*joined, self.frames + key.shape[2])
+
+    def last(self, past: int) -> "AttentionState":
+        """What later frames can still see."""
+        return AttentionState(*(series[:, :, series.shape[2] - past :] for series in self[:3]), self.frames)
+
+
+class SelfAttention(nn.Module):
+    """Projections around an attention of a sequence to itself.
+
+    Args:
+        d_model: Width.
+        n_heads: Heads; each has an even number of channels.
+        reach: Frames of a chunk (looking both ways: the own chunk is seen) or of the past (causal: the current frame and
+            those before it, `reach` in all); None sees everything.
+        causal: Only the past is seen.
+    """
+
+    def __init__(self, d_model: int, n_heads: int, reach: int | None, causal: bool) -> None:
+        super().__init__()
+        check_heads(d_model, n_heads)
+        self.n_heads, self.reach, self.causal = n_heads, reach, causal
+        self.qkv = nn.Linear(d_model, 3 * d_model, bias=False)
+        self.out = nn.Linear(d_model, d_model, bias=False)
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch length d_model"],
+        valid: Bool[Tensor, "batch length"],
+        positions: Int[Tensor, "length"] | None = None,
+    ) -> Float[Tensor, "batch length d_model"]:
+        """Whole sequences; `positions` (frames) where they are not 0, 1, 2, …"""
+        if self.reach is not None and self.causal:
+            return self.extend(x, valid, None)[0]
+        if positions is None:
+            positions = torch.arange(x.shape[1], device=x.device)
+        query, key, value = self._project(x, positions)
+        if self.reach is not None:
+            y = chunk_attention(query, key, value, valid, self.reach)
+        else:
+            visible = valid[:, None, None]
+            if self.causal:
+                visible = visible & (positions <= positions[:, None])
+            y = attend(*(side.transpose(1, 2) for side in (query, key, value)), visible).transpose(1, 2)
+        return self.out(y.flatten(2))
+
+    def extend(
+        self,
+        x: Float[Tensor, "batch length d_model"],
+        valid: Bool[Tensor, "batch length"],
+        state: AttentionState | None,
+    ) -> tuple[Float[Tensor, "batch length d_model"], AttentionState]:
+        """The next frames of streams (causal, with a reach): (output, state to continue from)."""
+        assert self.causal, "attention to later frames cannot stream"
+        assert self.reach is not None, "attention without a reach would have to keep the whole stream"
+        past = self.reach - 1
+        start = state.frames if state else 0
+        query, key, value = self._project(x, torch.arange(start, start + x.shape[1], device=x.device))
+        history = (state or AttentionState.empty(key[:, None], past)).append(
+            key[:, None], value[:, None], valid[:, None]
+        )
+        y = band_attention(query, history.key, history.value, history.valid, past, 0)
+        return self.out(y.flatten(2)), history.last(past)
+
+    def _project(self, x: Tensor, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        both, value = self.qkv(x).unflatten(-1, (3 * self.n_heads, -1)).split((2 * self.n_heads, self.n_heads), dim=2)
+        query, key = rotate(both, positions).chunk(2, dim=2)
+        return query, key, value
+
+
+class CrossAttention(nn.Module):
+    """Frames of the target ask, the frames of all partners within a window of time answer."""
+
+    def __init__(self, d_model: int, n_heads: int, window: int, causal: bool) -> None:
+        super().__init__()
+        check_heads(d_model, n_heads)
+        self.n_heads, self.window, self.causal = n_heads, window, causal
+        self.query = nn.Linear(d_model, d_model, bias=False)
+        self.key_value = nn.Linear(d_model, 2 * d_model, bias=False)
+        self.out = nn.Linear(d_model, d_model, bias=False)
+
+    def forward(
+        self,
+        target: Float[Tensor, "batch length d_model"],
+        context: Float[Tensor, "batch partners length d_model"],
+        valid: Bool[Tensor, "batch partners length"],
+    ) -> Float[Tensor, "batch length d_model"]:
+        """Whole sequences; zero where no partner frame is valid within the window."""
+        return self.extend(target, context, valid, None)[0]
+
+    def extend(
+        self,
+        target: Float[Tensor, "batch length d_model"],
+        context: Float[Tensor, "batch partners length d_model"],
+        valid: Bool[Tensor, "batch partners length"],
+        state: AttentionState | None,
+    ) -> tuple[Float[Tensor, "batch length d_model"], AttentionState]:
+        """The next frames of streams (causal): (output, state to continue from)."""
+        length = target.shape[1]
+        past = self.window if self.causal or state else min(self.window, length - 1)
+        start = state.frames if state else 0
+        positions = torch.arange(start, start + length, device=target.device)
+        query = rotate(self.query(target).unflatten(-1, (self.n_heads, -1)), positions)
+        key, value = self.key_value(context).unflatten(-1, (2 * self.n_heads, -1)).chunk(2, dim=3)
+        key = rotate(key.flatten(0, 1), positions).unflatten(0, key.shape[:2])
+        history = (state or AttentionState.empty(key, past)).append(key, value, valid)
+        y = band_attention(query, history.key, history.value, history.valid, past, 0 if self.causal else past)
+        return self.out(y.flatten(2)), history.last(past)
+
+
+def check_heads(d_model: int, n_heads: int) -> None:
+    """Raise InputError unless `d_model` splits into heads of an even width, which rotary positions need."""
+    if d_model % (2 * n_heads):
+        raise InputError(f"model.n_heads: a width of {d_model} does not split into {n_heads} heads of an even width")

@@ -1,0 +1,91 @@
+"""A saved model: one directory with weights (safetensors) and their description (JSON). Nothing in it is executed."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from damamba.config import ModelParams, parse_section
+from damamba.console import InputError
+
+WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
+
+
+@dataclass(frozen=True)
+class Description:
+    """What `model.json` says."""
+
+    path: Path
+    params: ModelParams
+    cues: dict[str, dict[str, int]]
+    """Width of each cue, by modality group."""
+    rate_hz: float
+    extra: dict[str, Any]
+    """Whatever else was saved."""
+
+    def check(self, weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+        """Raise InputError unless the weights are those of the described model."""
+        for name in (*expected, *weights):
+            found, wanted = (
+                "nothing" if tensor is None else str(tuple(tensor.shape))
+                for tensor in (weights.get(name), expected.get(name))
+            )
+            if found != wanted:
+                raise InputError(
+                    f"{self.path.with_name(WEIGHTS)}: {name}: {found} found, {wanted} expected from {self.path.name}; "
+                    "the two files are not from the same model"
+                )
+
+
+def write_checkpoint(directory: Path, weights: dict[str, Tensor], description: dict[str, Any]) -> None:
+    """Write both files, each whole or not at all; the description last."""
+    directory.mkdir(parents=True, exist_ok=True)
+    save_file(weights, directory / f"{WEIGHTS}.tmp")
+    (directory / f"{WEIGHTS}.tmp").replace(directory / WEIGHTS)
+    text = json.dumps(description, indent=1, allow_nan=False) + "\n"
+    (directory / f"{DESCRIPTION}.tmp").write_text(text, encoding="utf8")
+    (directory / f"{DESCRIPTION}.tmp").replace(directory / DESCRIPTION)
+
+
+def read_checkpoint(directory: Path) -> tuple[Description, dict[str, Tensor]]:
+    """Read both files.
+
+    Raises:
+        InputError: A file is missing or broken.
+    """
+    return read_description(directory), _read_weights(directory / WEIGHTS)
+
+
+def read_description(directory: Path) -> Description:
+    """Read `model.json` alone; raises as `read_checkpoint` does."""
+    path = directory / DESCRIPTION
+    try:
+        values = json.loads(path.read_text(encoding="utf8"))
+        params, cues, rate_hz = (values.pop(key) for key in ("params", "cues", "rate_hz"))
+        cues = {group: {name: int(width) for name, width in widths.items()} for group, widths in cues.items()}
+        rate_hz = float(rate_hz)
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found; train a model, or name the directory of one") from None
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path}: not JSON (line {error.lineno}): {error.msg}; train or copy the model again"
+        ) from None
+    except KeyError as error:
+        raise InputError(f"{path}: no {error.args[0]!r}; this is not the description of a model") from None
+    except (AttributeError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: expected cue widths by group and a rate: {error}; copy the model again") from None
+    return Description(path, parse_section(ModelParams, params, str(path)), cues, rate_hz, values)
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found; train a model, or name the directory of one") from None
+    except SafetensorError as error:
+        raise InputError(f"{path}: not a safetensors file: {error}; train or copy the model again") from None

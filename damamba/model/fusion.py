@@ -1,0 +1,148 @@
+"""From cues to modality groups, and from partners to the target: the paper's two fusions."""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from damamba.config import ModelParams
+from damamba.model.attention import CrossAttention
+from damamba.model.hybrid import HybridBlock, make_mamba
+from damamba.model.mamba import PartnerMamba
+from damamba.model.transformer import FeedForward, TransformerBlock
+
+CLIP = 10.0  # standard deviations: a broken value must not drown the frame
+
+
+class CueStem(nn.Module):
+    """One cue to `d_model` channels: standardise, 1x1 convolution, one Mamba layer of its own.
+
+    A missing frame enters as a learned vector of the cue ("not seen"), and never enters the layer's memory.
+    """
+
+    def __init__(
+        self, width: int, params: ModelParams, statistics: tuple[Float[Tensor, "width"], Float[Tensor, "width"]] | None
+    ) -> None:
+        super().__init__()
+        mean, std = statistics or (torch.zeros(width), torch.ones(width))
+        self.mean: Tensor
+        self.std: Tensor
+        self.register_buffer("mean", mean.float().clone())
+        # A channel that was constant in training is only centred.
+        self.register_buffer("std", torch.where(std > 0, std, torch.ones_like(std)).float())
+        self.project = nn.Linear(width, params.d_model)
+        self.missing = nn.Parameter(torch.zeros(params.d_model))
+        if params.block == "transformer":
+            self.layer = TransformerBlock(params.d_model, params)
+        else:
+            self.layer = MambaLayer(params.d_model, params)
+
+    def forward(
+        self, cue: Float[Tensor, "batch length width"], valid: Bool[Tensor, "batch length"]
+    ) -> Float[Tensor, "batch length d_model"]:
+        seen = valid[..., None]
+        x = torch.where(seen, cue, self.mean)  # first, so that nothing behind it can meet a NaN
+        x = ((x - self.mean) / self.std).clamp(-CLIP, CLIP)
+        x = torch.where(seen, self.project(x), self.missing)
+        return self.layer(x, valid)
+
+
+class MambaLayer(nn.Module):
+    """x + mamba(norm x)."""
+
+    def __init__(self, width: int, params: ModelParams) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.ssm = make_mamba(width, params)
+
+    def forward(
+        self, x: Float[Tensor, "batch length width"], valid: Bool[Tensor, "batch length"]
+    ) -> Float[Tensor, "batch length width"]:
+        return x + self.ssm(self.norm(x), valid)
+
+
+class ModalityGroupFusion(nn.Module):
+    """The cues of one group: a stem each, then one stack of blocks over their channels side by side."""
+
+    def __init__(
+        self,
+        cues: Mapping[str, int],
+        params: ModelParams,
+        statistics: Mapping[str, tuple[Tensor, Tensor]] | None,
+    ) -> None:
+        super().__init__()
+        self.stems = nn.ModuleDict(
+            {name: CueStem(width, params, statistics[name] if statistics else None) for name, width in cues.items()}
+        )
+        self.width = len(cues) * params.d_model
+        block = TransformerBlock if params.block == "transformer" else HybridBlock
+        self.blocks = nn.ModuleList(block(self.width, params) for _ in range(params.group_layers))
+        self.norm = nn.LayerNorm(self.width)
+
+    def forward(
+        self, cues: Mapping[str, Float[Tensor, "batch length _"]], valid: Mapping[str, Bool[Tensor, "batch length"]]
+    ) -> tuple[Float[Tensor, "batch length width"], Bool[Tensor, "batch length"]]:
+        """(Representation, frames at which any cue was observed)."""
+        x = torch.cat([stem(cues[name], valid[name]) for name, stem in self.stems.items()], dim=-1)
+        observed = torch.stack([valid[name] for name in self.stems]).any(dim=0)
+        for block in self.blocks:
+            x = block(x, observed)
+        return self.norm(x), observed
+
+
+class PartnerContext(nn.Module):
+    """One layer over the (P - 1)·T frames of all partners; the order of the seats is of no consequence."""
+
+    def __init__(self, width: int, params: ModelParams) -> None:
+        super().__init__()
+        self.is_transformer = params.block == "transformer"
+        if self.is_transformer:
+            self.layer = TransformerBlock(width, params)
+        else:
+            self.norm = nn.LayerNorm(width)
+            self.ssm = PartnerMamba(
+                width, params.d_state, params.headdim, params.expand, params.d_conv, bidirectional=not params.causal
+            )
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch partners length width"],
+        valid: Bool[Tensor, "batch partners length"],
+    ) -> Float[Tensor, "batch partners length width"]:
+        if not self.is_transformer:
+            return x + self.ssm(self.norm(x), valid)
+        _, partners, length, _ = x.shape
+        instants = torch.arange(length, device=x.device).repeat(partners)
+        return self.layer(x.flatten(1, 2), valid.flatten(1, 2), instants).unflatten(1, (partners, length))
+
+
+class PartnerGroupFusion(nn.Module):
+    """All partners along the frame axis make the context; the target asks it by cross-attention.
+
+    Any number of partners shares the weights. They are told apart by their rows, not by their seats, and what the
+    target adds up from them is a sum over frames: swapping seats changes nothing, an absent partner adds nothing.
+    """
+
+    def __init__(self, width: int, params: ModelParams, window: int) -> None:
+        super().__init__()
+        self.mark = nn.Parameter(torch.zeros(width))  # partner, not target; time is marked by relative positions
+        self.context = nn.ModuleList(PartnerContext(width, params) for _ in range(params.context_layers))
+        self.norm_target = nn.LayerNorm(width)
+        self.norm_context = nn.LayerNorm(width)
+        self.cross = CrossAttention(width, params.n_heads, window, params.causal)
+        self.feed_forward = FeedForward(width, params)
+        self.dropout = nn.Dropout(params.dropout)
+
+    def forward(
+        self,
+        target: Float[Tensor, "batch length width"],
+        partners: Float[Tensor, "batch partners length width"],
+        valid: Bool[Tensor, "batch partners length"],
+    ) -> Float[Tensor, "batch length width"]:
+        if partners.shape[1]:
+            context = partners + self.mark
+            for layer in self.context:
+                context = layer(context, valid)
+            target = target + self.dropout(self.cross(self.norm_target(target), self.norm_context(context), valid))
+        return target + self.dropout(self.feed_forward(target))

@@ -1,0 +1,248 @@
+"""Mamba-2 block: projection, short convolution, selective scan, gated norm, projection.
+
+Parameters have the names and shapes of `mamba_ssm.Mamba2`, so weights can be exchanged with it: `ngroups=1` for the
+causal block. The block that looks both ways is `ngroups=2`: the heads of the first group run forwards in time, those
+of the second backwards, each direction with its own weights, in one scan at the cost of a causal one.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from damamba.console import InputError
+from damamba.scan import causal_conv, ssd_scan, ssd_step
+
+DT_RANGE = (1e-3, 1e-1)  # step sizes at the start, as in mamba_ssm; with A, memories of 0.6 to 1000 frames
+A_RANGE = (1.0, 16.0)
+MIN_TOTAL_DT = 1e-6  # below it, what the partners write is nothing beside rounding
+
+
+class MambaState(NamedTuple):
+    """What a causal block remembers of a stream."""
+
+    conv: Float[Tensor, "batch taps-1 channels"]
+    ssm: Float[Tensor, "batch heads headdim d_state"]
+
+
+class ScanInputs(NamedTuple):
+    """What the projection and the convolution make of a sequence."""
+
+    z: Float[Tensor, "batch length d_inner"]
+    """Gate of the output."""
+    x: Float[Tensor, "batch length heads headdim"]
+    dt: Float[Tensor, "batch length heads"]
+    B: Float[Tensor, "batch length groups d_state"]
+    C: Float[Tensor, "batch length groups d_state"]
+    conv_state: Float[Tensor, "batch taps-1 channels"]
+
+
+class GatedRMSNorm(nn.Module):
+    """norm(y ∘ silu(z)) within each group of channels (`mamba_ssm`'s RMSNormGated, norm after the gate)."""
+
+    def __init__(self, channels: int, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+        self.weight = nn.Parameter(torch.ones(channels))
+
+    def forward(
+        self, y: Float[Tensor, "batch length channels"], z: Float[Tensor, "batch length channels"]
+    ) -> Float[Tensor, "batch length channels"]:
+        gated = (y * F.silu(z)).unflatten(-1, (self.groups, -1))
+        scale = torch.rsqrt(gated.square().mean(-1, keepdim=True) + 1e-5)
+        return (gated * scale).flatten(-2) * self.weight
+
+
+class MambaBlock(nn.Module):
+    """Selective state-space layer over frames; no residual, no norm in front.
+
+    Where `valid` is False the convolution takes in 0 and the step size is 0: the state passes through unchanged, and
+    the frame's content reaches no other frame.
+    """
+
+    def __init__(
+        self,
+        d_model: int,
+        d_state: int = 64,
+        headdim: int = 64,
+        expand: int = 2,
+        d_conv: int = 4,
+        bidirectional: bool = False,
+    ) -> None:
+        super().__init__()
+        self.d_inner = expand * d_model
+        self.d_state = d_state
+        self.heads = self.d_inner // headdim
+        self.groups = 2 if bidirectional else 1
+        self.bidirectional = bidirectional
+        if self.d_inner % headdim or self.heads % self.groups:
+            raise InputError(
+                f"model.headdim: {headdim} must divide the inner width {self.d_inner} (expand {expand} x width {d_model})"
+                + (" into an even number of heads, half of them for each direction" if bidirectional else "")
+            )
+        channels = self.d_inner + 2 * self.groups * d_state
+        self.in_proj = nn.Linear(d_model, self.d_inner + channels + self.heads, bias=False)
+        self.conv1d = nn.Conv1d(channels, channels, d_conv, groups=channels, padding=d_conv - 1)
+        dt = torch.exp(torch.empty(self.heads).uniform_(math.log(DT_RANGE[0]), math.log(DT_RANGE[1])))
+        self.dt_bias = nn.Parameter(dt + torch.log(-torch.expm1(-dt)))  # softplus of it is dt
+        self.A_log = nn.Parameter(torch.empty(self.heads).uniform_(*A_RANGE).log())
+        self.D = nn.Parameter(torch.ones(self.heads))
+        self.norm = GatedRMSNorm(self.d_inner, self.groups)
+        self.out_proj = nn.Linear(self.d_inner, d_model, bias=False)
+        of_group = [width // self.groups for width in (self.d_inner, self.groups * d_state, self.groups * d_state)]
+        backwards = [torch.arange(self.groups).repeat_interleave(width) == 1 for width in of_group]
+        self.backwards: Tensor
+        self.register_buffer("backwards", torch.cat(backwards), persistent=False)
+
+    def forward(
+        self, x: Float[Tensor, "batch length d_model"], valid: Bool[Tensor, "batch length"] | None = None
+    ) -> Float[Tensor, "batch length d_model"]:
+        """Whole sequences, from a zero state."""
+        inputs = self.project(x, valid)
+        y = ssd_scan(inputs.x, inputs.dt, -self.A_log.exp(), inputs.B, inputs.C, D=self.D)
+        assert isinstance(y, Tensor)
+        return self.finish(y, inputs.z)
+
+    def extend(
+        self,
+        x: Float[Tensor, "batch length d_model"],
+        valid: Bool[Tensor, "batch length"] | None,
+        state: MambaState | None,
+    ) -> tuple[Float[Tensor, "batch length d_model"], MambaState]:
+        """The next frames of streams (causal blocks only): (output, state to continue from); None starts."""
+        assert not self.bidirectional, "a block that looks both ways cannot stream"
+        inputs = self.project(x, valid, state.conv if state else None)
+        A = -self.A_log.exp()
+        if x.shape[1] == 1 and state is not None:
+            y, ssm = ssd_step(
+                state.ssm, *(values[:, 0] for values in inputs[1:3]), A, inputs.B[:, 0], inputs.C[:, 0], D=self.D
+            )
+            y = y[:, None]
+        else:
+            y, ssm = ssd_scan(
+                inputs.x,
+                inputs.dt,
+                A,
+                inputs.B,
+                inputs.C,
+                D=self.D,
+                initial_state=state.ssm if state else None,
+                return_final_state=True,
+            )
+        return self.finish(y, inputs.z), MambaState(inputs.conv_state, ssm)
+
+    def step(
+        self,
+        x: Float[Tensor, "batch d_model"],
+        valid: Bool[Tensor, "batch"] | None = None,
+        state: MambaState | None = None,
+    ) -> tuple[Float[Tensor, "batch d_model"], MambaState]:
+        """One frame of `extend`."""
+        y, state = self.extend(x[:, None], None if valid is None else valid[:, None], state)
+        return y[:, 0], state
+
+    def project(
+        self,
+        x: Float[Tensor, "batch length d_model"],
+        valid: Bool[Tensor, "batch length"] | None,
+        conv_state: Float[Tensor, "batch taps-1 channels"] | None = None,
+    ) -> ScanInputs:
+        """Everything before the scan; channels of the backward group come out in reversed time."""
+        channels = self.conv1d.in_channels
+        z, xBC, dt = self.in_proj(x).split((self.d_inner, channels, self.heads), dim=-1)
+        dt = F.softplus(dt + self.dt_bias)
+        if valid is not None:
+            xBC = xBC * valid[..., None]
+            dt = dt * valid[..., None]
+        if self.bidirectional:
+            xBC = torch.where(self.backwards, xBC.flip(1), xBC)
+            dt = self._turn(dt)
+        assert self.conv1d.bias is not None
+        xBC, conv_state = causal_conv(xBC, self.conv1d.weight, self.conv1d.bias, state=conv_state)
+        values, B, C = F.silu(xBC).split((self.d_inner, self.groups * self.d_state, self.groups * self.d_state), dim=-1)
+        return ScanInputs(
+            z,
+            values.unflatten(-1, (self.heads, -1)),
+            dt,
+            B.unflatten(-1, (self.groups, -1)),
+            C.unflatten(-1, (self.groups, -1)),
+            conv_state,
+        )
+
+    def finish(
+        self, y: Float[Tensor, "batch length heads headdim"], z: Float[Tensor, "batch length d_inner"]
+    ) -> Float[Tensor, "batch length d_model"]:
+        """Everything behind the scan."""
+        y = y.flatten(2)
+        if self.bidirectional:
+            y = self._turn(y)
+        return self.out_proj(self.norm(y, z))
+
+    def _turn(self, series: Tensor) -> Tensor:
+        """Reverse time in the second half of the channels."""
+        forwards, backwards = series.chunk(2, dim=-1)
+        return torch.cat((forwards, backwards.flip(1)), dim=-1)
+
+
+class PartnerMamba(MambaBlock):
+    """Mamba over the (P - 1)·T frames of all partners, in which the frames of one instant have no order.
+
+    The partners share one memory. At every instant it decays once, by the mean of their step sizes; all of them write
+    into it together, with equal shares; and all of them read what it then holds, through the mean of their read
+    vectors. So seats can be swapped, and the time scale is the same for any number of partners. With one partner this
+    is `MambaBlock`. A frame that is not valid has no part in any mean.
+    """
+
+    def forward(
+        self, x: Float[Tensor, "batch partners length d_model"], valid: Bool[Tensor, "batch partners length"]
+    ) -> Float[Tensor, "batch partners length d_model"]:
+        """Whole sequences, from a zero state."""
+        return self._run(x, valid, None, False)[0]
+
+    def extend(
+        self,
+        x: Float[Tensor, "batch partners length d_model"],
+        valid: Bool[Tensor, "batch partners length"],
+        state: MambaState | None,
+    ) -> tuple[Float[Tensor, "batch partners length d_model"], MambaState]:
+        """The next frames of streams (causal blocks only); the state's rows are batch x partners."""
+        assert not self.bidirectional, "a block that looks both ways cannot stream"
+        y, new = self._run(x, valid, state, True)
+        assert new is not None
+        return y, new
+
+    def _run(
+        self, x: Tensor, valid: Tensor, state: MambaState | None, keep_state: bool
+    ) -> tuple[Tensor, MambaState | None]:
+        partners = x.shape[1]
+        inputs = self.project(x.flatten(0, 1), valid.flatten(0, 1), state.conv if state else None)
+        dt, C = (series.unflatten(0, (-1, partners)) for series in (inputs.dt, inputs.C))
+        observed = valid[..., None].expand(dt.shape).to(dt.dtype)
+        if self.bidirectional:
+            observed = self._turn(observed.flatten(0, 1)).view_as(dt)
+        count = observed.sum(1).clamp(min=1)  # batch length heads
+        total = dt.sum(1)
+        share = dt / total.clamp(min=MIN_TOTAL_DT)[:, None]  # (dt / count) of each partner over the mean step size
+
+        of_group = slice(None, None, self.heads // self.groups)  # one head of each group
+        C = (C * observed[..., of_group, None]).sum(1) / count[..., of_group, None]
+        everyone = [
+            series[:, None].expand(-1, partners, *series.shape[1:]).flatten(0, 1) for series in (total / count, C)
+        ]
+        scanned = ssd_scan(
+            inputs.x * share.flatten(0, 1)[..., None],
+            everyone[0],
+            -self.A_log.exp(),
+            inputs.B,
+            everyone[1],
+            initial_state=state.ssm if state else None,
+            return_final_state=keep_state,
+        )
+        y, ssm = scanned if isinstance(scanned, tuple) else (scanned, None)
+        # The state is linear in what was written: each row carries one partner's part, the sum is the shared memory.
+        y = y.unflatten(0, (-1, partners)).sum(1, keepdim=True).expand(-1, partners, -1, -1, -1).flatten(0, 1)
+        y = self.finish(y + self.D[:, None] * inputs.x, inputs.z).unflatten(0, (-1, partners))
+        return y, None if ssm is None else MambaState(inputs.conv_state, ssm)

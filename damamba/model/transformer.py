@@ -1,0 +1,42 @@
+"""Transformer block, the ablation's replacement of each Mamba and hybrid block: full attention, quadratic in length."""
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from damamba.config import ModelParams
+from damamba.model.attention import SelfAttention
+
+
+class FeedForward(nn.Module):
+    """Norm, widen, GELU, narrow."""
+
+    def __init__(self, width: int, params: ModelParams) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.widen = nn.Linear(width, params.ffn_expand * width)
+        self.activation = nn.GELU()
+        self.narrow = nn.Linear(params.ffn_expand * width, width)
+
+    def forward(self, x: Float[Tensor, "*frames width"]) -> Float[Tensor, "*frames width"]:
+        return self.narrow(self.activation(self.widen(self.norm(x))))
+
+
+class TransformerBlock(nn.Module):
+    """Pre-norm attention and feed-forward layer; positions are relative, so any length works."""
+
+    def __init__(self, width: int, params: ModelParams) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.attention = SelfAttention(width, params.n_heads, None, params.causal)
+        self.feed_forward = FeedForward(width, params)
+        self.dropout = nn.Dropout(params.dropout)
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch length width"],
+        valid: Bool[Tensor, "batch length"],
+        positions: Int[Tensor, "length"] | None = None,
+    ) -> Float[Tensor, "batch length width"]:
+        """Whole sequences; `positions` as in `SelfAttention`."""
+        x = x + self.dropout(self.attention(self.norm(x), valid, positions))
+        return x + self.dropout(self.feed_forward(x))

@@ -1,0 +1,256 @@
+"""The three corpora: sessions, splits, languages and people, in the trees and names of the challenge's release.
+
+Everything about a session follows from the corpus' seed and the session's own number, so that one session more or
+less changes no other.
+"""
+
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from damamba.config import SimulatedCorpus, SimulateParams
+from damamba.console import InputError
+from damamba.corpus.manifest import COLUMNS
+from damamba.features.files import whole_file
+from damamba.simulate.behaviour import Standing
+from damamba.simulate.faces import ALIGNMENT_PX
+
+ENCODER_SEEDS = range(900_000, 1_000_000)
+"""Persons reserved for training compact encoders; none of them is in a corpus."""
+PERSONS = 99_991  # of a corpus; a prime, so that `_scatter` meets each once
+SHORTEST_MIN = 0.05
+SMALLEST_PX = 64
+MOST_SESSIONS = 2000  # of a split; more would run out of persons
+SPLITS = ("train", "val", "test")
+LANGUAGE_NAMES = {
+    "en": "English",
+    "fr": "French",
+    "de": "German",
+    "ar": "Arabic",
+    "it": "Italian",
+    "id": "Indonesian",
+    "es": "Spanish",
+}
+"""As ``language.annotation.csv`` has them."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """How a corpus is released."""
+
+    folders: dict[str, str]
+    """Split to folder; other splits do not exist."""
+    sessions: dict[str, str]
+    """Split to the official session numbers."""
+    languages: tuple[str, ...]
+    group: bool
+    """Groups of three or four before one room microphone; else dyads with a microphone each."""
+
+
+RELEASES = {
+    "noxi": Release(
+        folders={"train": "noxi/train", "val": "noxi/val", "test": "noxi/test-base"},
+        sessions={
+            "train": "001 003 013 020 021 022 023 026 027 028 029 030 031 038 039 040 042 043 044 045 046 047 048 049 "
+            "050 052 055 056 057 064 066 067 068 069 070 072 073 077",
+            "val": "007 009 011 014 058 062 063 074 075 076",
+            "test": "002 006 012 018 024 025 032 033 034 035 036 037 078 080 083 084",
+        },
+        languages=("en", "fr", "de"),
+        group=False,
+    ),
+    "noxi_add": Release(
+        folders={"test": "noxi/test-additional"},
+        sessions={"test": "015 016 017 019 041 051 053 054 059 060 061 065"},
+        languages=("ar", "it", "id", "es"),
+        group=False,
+    ),
+    "mpiigi": Release(
+        folders={"val": "mpiigroupinteraction/val", "test": "mpiigroupinteraction/test"},
+        sessions={"val": "008 009 010 026 027 028", "test": "001 002 003 004 005 006"},
+        languages=("de",),
+        group=True,
+    ),
+}
+FIRST_FREE_NUMBER = 201  # NoXi-J goes to 150
+EMPTY_SEATS = {"001": "subjectPos4", "026": "subjectPos1", "027": "subjectPos1"}  # of MPIIGroupInteraction
+UNLABELLED = {("mpiigi", "028", "subjectPos1")}
+
+
+@dataclass(frozen=True)
+class Member:
+    """Somebody in a session."""
+
+    participant: str
+    """Role or seat: the first part of the file names."""
+    person: str
+    seed: int
+    """Of looks and voice."""
+    labelled: bool
+
+
+@dataclass(frozen=True)
+class SessionPlan:
+    """All that a session follows from, besides the common parameters."""
+
+    corpus: str
+    session: str
+    split: str
+    language: str
+    folder: str
+    """Below the raw data, as in the release."""
+    seed: int
+    """Of behaviour, wording and annotation."""
+    shared_microphone: bool
+    members: tuple[Member, ...]
+    standing: Standing
+
+    @property
+    def name(self) -> str:
+        """corpus/session."""
+        return f"{self.corpus}/{self.session}"
+
+    def path(self, participant: str, what: str) -> str:
+        """A participant's file below the raw data, such as ``noxi/train/001/expert.audio.wav``."""
+        return f"{self.folder}/{participant}.{what}"
+
+
+def plan_corpora(params: SimulateParams) -> list[SessionPlan]:
+    """All sessions, by corpus and split.
+
+    Raises:
+        InputError: Parameters that make no corpus.
+    """
+    problems = list(_problems(params))
+    if problems:
+        raise InputError("\n".join(problems))
+    return [
+        _plan(params.seed, corpus, split, k)
+        for corpus in RELEASES
+        for split in RELEASES[corpus].folders
+        for k in range(getattr(_asked(params, corpus), split))
+    ]
+
+
+def write_manifest(plans: Iterable[SessionPlan], path: Path) -> None:
+    """One row a participant; paths are relative to the manifest's folder, "" for the label of who has none."""
+    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf8") as stream:
+        rows = csv.writer(stream, lineterminator="\n")
+        rows.writerow(("corpus", *COLUMNS))
+        for plan in plans:
+            for member in plan.members:
+                role = member.participant
+                label = plan.path(role, "engagement.annotation.csv") if member.labelled else ""
+                media = plan.path(role, "video.mp4"), plan.path(role, "audio.wav")
+                about = plan.session, role, role, plan.split, plan.language, member.person
+                rows.writerow((plan.corpus, *about, *media, label))
+
+
+def _asked(params: SimulateParams, corpus: str) -> SimulatedCorpus:
+    return getattr(params, corpus)
+
+
+def _problems(params: SimulateParams) -> Iterator[str]:
+    if params.minutes < SHORTEST_MIN:
+        yield f"params.yaml: simulate.minutes: {params.minutes:g} is too short; use at least {SHORTEST_MIN} (3 s)"
+    side = min(params.width, params.height)
+    if side < SMALLEST_PX or params.width % ALIGNMENT_PX or params.height % ALIGNMENT_PX:
+        yield (
+            f"params.yaml: simulate.width, simulate.height: {params.width} x {params.height}; "
+            f"use multiples of {ALIGNMENT_PX} from {SMALLEST_PX} on"
+        )
+    if not 1 <= params.fps <= 120:
+        yield f"params.yaml: simulate.fps: {params.fps:g} is no rate of a video; use 1 to 120"
+    total = 0
+    for corpus, release in RELEASES.items():
+        for split in SPLITS:
+            n = getattr(_asked(params, corpus), split)
+            total += n
+            if n > MOST_SESSIONS:
+                yield f"params.yaml: simulate.{corpus}.{split}: {n} is too many; use at most {MOST_SESSIONS}"
+            if n and split not in release.folders:
+                there = " and ".join(release.folders)
+                yield f"params.yaml: simulate.{corpus}.{split}: {n}, but the release has only {there}; set it to 0"
+    if not total:
+        names = ", ".join(RELEASES)
+        yield f"params.yaml: simulate: no sessions; set one of {names} above 0, or corpus.sources to [folder]"
+
+
+def _plan(seed: int, corpus: str, split: str, k: int) -> SessionPlan:
+    """The k-th session of a split."""
+    release = RELEASES[corpus]
+    official = release.sessions[split].split()
+    slot = list(RELEASES).index(corpus) * len(SPLITS) + SPLITS.index(split)
+    # numbers of different splits interleave, so that they never meet however many are asked for
+    beyond = FIRST_FREE_NUMBER + len(RELEASES) * len(SPLITS) * (k - len(official)) + slot
+    session = official[k] if k < len(official) else str(beyond)
+    participants = _participants(release, session, k)
+    return SessionPlan(
+        corpus=corpus,
+        session=session,
+        split=split,
+        language=_language(seed, slot, k, release.languages),
+        folder=f"{release.folders[split]}/{session}",
+        seed=int(np.random.SeedSequence((seed, slot, int(session))).generate_state(1)[0]),
+        shared_microphone=release.group,
+        members=tuple(
+            _member(seed, corpus, session, participant, 4 * int(session) + seat)
+            for seat, participant in enumerate(participants)
+        ),
+        standing=_standing(seed, slot, k, len(participants)),
+    )
+
+
+def _language(seed: int, slot: int, k: int, languages: tuple[str, ...]) -> str:
+    """Each in turn, in an order that is drawn anew every round, so that no rhythm ties it to `_standing`."""
+    round_, at = divmod(k, len(languages))
+    return languages[np.random.default_rng((seed, slot, round_, 8)).permutation(len(languages))[at]]
+
+
+def _participants(release: Release, session: str, k: int) -> list[str]:
+    if not release.group:
+        return ["expert", "novice"]
+    made_up = "subjectPos1" if int(session) >= FIRST_FREE_NUMBER and k % 3 == 0 else ""
+    empty = EMPTY_SEATS.get(session, made_up)
+    return [seat for seat in (f"subjectPos{i}" for i in range(1, 5)) if seat != empty]
+
+
+def _member(seed: int, corpus: str, session: str, participant: str, index: int) -> Member:
+    assert index < PERSONS
+    corpus_seed = 1_000_000 * (1 + seed) + PERSONS * list(RELEASES).index(corpus)
+    person_seed = corpus_seed + _scatter(index)
+    assert person_seed not in ENCODER_SEEDS
+    return Member(
+        participant=participant,
+        person=f"{corpus.replace('_', '-')}-p{index:03d}",
+        seed=person_seed,
+        labelled=(corpus, session, participant) not in UNLABELLED,
+    )
+
+
+def _scatter(index: int) -> int:
+    """A permutation of 0 .. PERSONS - 1: neighbouring numbers lose their common residues, each stays unique."""
+    return index * 48_271 % PERSONS
+
+
+def _standing(seed: int, slot: int, k: int, people: int) -> Standing:
+    """Quota of engagement and mood: a Halton sequence, so that few sessions already cover the range.
+
+    Shifted by a random amount a split; participants of a session stay independent of each other.
+    """
+    shift = np.random.default_rng((seed, slot, 7)).uniform(size=5)
+    points = [float((_radical_inverse(k + 1, base) + s) % 1) for base, s in zip((2, 3, 5, 7, 11), shift, strict=True)]
+    return Standing(engagement=tuple(points[1 : 1 + people]), mood=points[0])
+
+
+def _radical_inverse(index: int, base: int) -> float:
+    """Digits of `index` mirrored at the point, in [0, 1)."""
+    scale, value = 1.0, 0.0
+    while index:
+        scale /= base
+        value += scale * (index % base)
+        index //= base
+    return value

@@ -1,0 +1,52 @@
+"""Media made in the test, and one seed for everything."""
+
+import wave
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+
+TICKS_HZ = 90_000
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+    np.random.default_rng(0)
+
+
+def make_video(
+    path: Path, t_s: Sequence[float], brightness: Sequence[float] | None = None, size=(64, 48), codec="libx264"
+) -> Path:
+    """A grey video whose frames stand at `t_s`; `brightness` in [0, 1] a frame."""
+    levels = brightness if brightness is not None else np.linspace(0.2, 0.8, len(t_s))
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=Fraction(TICKS_HZ), options={"crf": "10", "bf": "0"})
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        stream.time_base = stream.codec_context.time_base = Fraction(1, TICKS_HZ)
+        for t, level in zip(t_s, levels, strict=True):
+            frame = av.VideoFrame.from_ndarray(np.full((size[1], size[0], 3), int(level * 255), np.uint8))
+            frame.pts, frame.time_base = round(t * TICKS_HZ), Fraction(1, TICKS_HZ)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def make_wav(path: Path, samples: np.ndarray, rate_hz: int = 16_000) -> Path:
+    """16-bit PCM; (n,) or (n, channels) in [-1, 1]."""
+    samples = samples[:, None] if samples.ndim == 1 else samples
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(samples.shape[1])
+        file.setsampwidth(2)
+        file.setframerate(rate_hz)
+        file.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
+    return path
+
+
+def tone(seconds: float, rate_hz: int = 16_000, pitch_hz: float = 220.0) -> np.ndarray:
+    """A quiet sine."""
+    return 0.3 * np.sin(2 * np.pi * pitch_hz * np.arange(round(seconds * rate_hz)) / rate_hz)

@@ -1,0 +1,82 @@
+import pytest
+
+from damamba.console import InputError
+from damamba.corpus.manifest import COLUMNS, Manifest, join, read_csv
+
+HEADER = ",".join(COLUMNS)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("a.mp4", "b.mp4", "a.wav", "a.csv"):
+        (tmp_path / name).write_bytes(b"x")
+    return tmp_path
+
+
+def write(folder, *rows):
+    (folder / "manifest.csv").write_text("\n".join([HEADER, *rows]) + "\n")
+    return read_csv(folder, "manifest.csv", "own")
+
+
+def test_rows_become_participants_in_order(folder):
+    rows = write(folder, "s2,b,guest,train,de,p2,b.mp4,,", "s1,a,host,test,en,p1,a.mp4,a.wav,a.csv")
+    assert [row.name for row in rows] == ["own/s1/a", "own/s2/b"]
+    assert rows[0].label.endswith("a.csv")
+    assert rows[1].label == ""
+    assert rows[1].audio == rows[1].video  # one file holds both
+
+
+def test_manifest_is_read_as_it_was_written(folder, tmp_path):
+    manifest = join([write(folder, "s1,a,host,test,en,p1,a.mp4,a.wav,a.csv")])
+    manifest.write(tmp_path / "m.jsonl")
+    assert Manifest.read(tmp_path / "m.jsonl") == manifest
+    with pytest.raises(InputError, match="no session '7'"):
+        manifest.of_session("7")
+    assert manifest.of_session("own/s1") == manifest
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (["s1,a,host,train,en,p1,gone.mp4,,"], r"line 2: video 'gone\.mp4' is missing"),
+        (["s1,a,host,train,en,p1,a.mp4,,gone.csv"], "line 2: label 'gone.csv' is missing"),
+        (["s1,a,host,train,en,p1,a.mp4,,", "s1,a,host,train,en,p1,b.mp4,,"], "own/s1/a stands there twice"),
+        (
+            ["s1,a,host,train,en,p1,a.mp4,,", "s2,a,host,test,en,p1,b.mp4,,"],
+            "person p1 of own is in the splits test and train",
+        ),
+        (
+            ["s1,a,host,train,en,p1,a.mp4,,", "s1,b,host,test,en,p2,b.mp4,,"],
+            "session s1 of own is in the splits test and train",
+        ),
+        (["s1,a,host,train,en,p1,../x.mp4,,"], "leads out of"),
+        (["s1,a,host,train,en,p1,/etc/passwd,,"], "no path below"),
+        (["s1,a,host,training,en,p1,a.mp4,,"], "split is 'training'; use train, val or test"),
+        (["s 1,a,host,train,en,p1,a.mp4,,"], "session is 's 1'"),
+        (["s1,a,host,train,en,p1,a.mp4"], "not as many fields"),
+        ([], "no rows"),
+    ],
+)
+def test_bad_rows_are_named_with_line_and_remedy(folder, rows, said):
+    with pytest.raises(InputError, match=said):
+        write(folder, *rows)
+
+
+def test_a_link_out_of_the_folder_is_refused(folder, tmp_path_factory):
+    outside = tmp_path_factory.mktemp("outside") / "v.mp4"
+    outside.write_bytes(b"x")
+    (folder / "link.mp4").symlink_to(outside)
+    with pytest.raises(InputError, match="leads out of"):
+        write(folder, "s1,a,host,train,en,p1,link.mp4,,")
+
+
+def test_all_problems_are_told_at_once(folder):
+    with pytest.raises(InputError) as told:
+        write(folder, "s1,a,host,train,en,p1,gone.mp4,,", "s1,b,host,nope,en,p2,b.mp4,,")
+    assert len(str(told.value).splitlines()) == 2
+
+
+def test_a_missing_column_is_named(folder):
+    (folder / "manifest.csv").write_text("session,participant\n")
+    with pytest.raises(InputError, match="missing column role, split"):
+        read_csv(folder, "manifest.csv", "own")

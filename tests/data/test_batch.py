@@ -1,0 +1,190 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from damamba.console import InputError
+from damamba.data.batch import TrainingWindows, Window, WindowReader, shuffled_labels, tiled
+from damamba.data.shards import (
+    Aligned,
+    AlignedSession,
+    Cue,
+    Moments,
+    Seat,
+    Shard,
+    shard_key,
+    shard_moments,
+    write_labels,
+    write_shard,
+)
+from damamba.data.windows import WindowGrid
+from damamba.features.files import sha256
+
+WIDTHS = {"voice": 3, "face": 2}
+
+
+def make_aligned(root, sessions=3, n_labels=100, seats=2, rate_hz=100, seed=0):
+    """Shards whose values tell session, seat and frame."""
+    rng = np.random.default_rng(seed)
+    held, files = [], {}
+    for s in range(sessions):
+        session = AlignedSession(
+            "own",
+            f"s{s}",
+            "train",
+            "en",
+            n_labels,
+            tuple(Seat(f"p{p}", "host", f"s{s}p{p}", True) for p in range(seats)),
+        )
+        held.append(session)
+        for p in range(seats):
+            n = n_labels * rate_hz // 25
+            columns = {}
+            for cue, width in WIDTHS.items():
+                valid = rng.random(n) > 0.1
+                x = (s * 10 + p + np.arange(n) / n)[:, None] * np.ones(width, np.float32)
+                columns[cue] = (np.where(valid[:, None], x, np.nan).astype(np.float32), valid)
+            base = root / "own" / session.session / f"p{p}"
+            write_shard(base, columns, "key")
+            label = np.linspace(0, 1, n_labels).astype(np.float32)
+            write_labels(base.with_suffix(".label.arrow"), label, np.arange(n_labels) % 7 != 3)
+    files = {p.relative_to(root).as_posix(): sha256(p) for p in sorted(root.rglob("*")) if p.is_file()}
+    cues = {"voice": Cue("audio", 3, "", "", ""), "face": Cue("visual", 2, "", "", "")}
+    return Aligned(root, rate_hz, cues, tuple(held), files)
+
+
+@pytest.mark.parametrize("frames_per_label", [1, 4])
+def test_windows_hold_the_sessions_frames_and_nothing_beyond(tmp_path, frames_per_label):
+    aligned = make_aligned(tmp_path)
+    grid = WindowGrid(8, 8, frames_per_label)
+    reader = WindowReader(aligned, grid)
+    session = aligned.sessions[1]
+    batch = reader.read([Window(session, 1, -3), Window(session, 0, 40), Window(session, 0, 96)])
+    assert batch.cues["voice"].shape == (3, 2, grid.frames, 3)
+    assert batch.label.shape == (3, 8)
+    # before the session's start and after its end nothing is valid
+    assert not batch.valid["voice"][0, :, : 11 * frames_per_label].any()
+    assert not batch.valid["voice"][2, :, (8 + 4) * frames_per_label :].any()
+    assert batch.label_valid[2, 4:].sum() == 0
+    # the target comes first
+    assert batch.cues["voice"][0, 0][batch.valid["voice"][0, 0]].min() >= 11
+    assert 10 <= batch.cues["voice"][0, 1][batch.valid["voice"][0, 1]].max() < 11
+    # frame f of the window stands at label (start - context) + f / frames_per_label
+    f = grid.frames // 2
+    if batch.valid["voice"][1, 0, f]:
+        at = (40 - 8) / 100 + f / frames_per_label / 100
+        assert float(batch.cues["voice"][1, 0, f, 0]) == pytest.approx(10 + at, abs=0.02)
+    np.testing.assert_allclose(
+        batch.label[1][batch.label_valid[1]], np.linspace(0, 1, 100)[40:48][batch.label_valid[1]]
+    )
+    assert not batch.label_valid[1][(45 - 40)]  # 45 % 7 == 3
+
+
+def test_tiling_covers_each_label_once(tmp_path):
+    aligned = make_aligned(tmp_path, sessions=1)
+    reader = WindowReader(aligned, WindowGrid(32, 8, 1))
+    labels = torch.cat([batch.label_valid for batch in tiled(reader, aligned.sessions[0], 0, 3)])
+    stitched = reader.grid.stitch(labels.numpy(), 100)
+    np.testing.assert_array_equal(stitched, np.arange(100) % 7 != 3)
+
+
+def test_windows_across_batches_of_a_long_shard_are_whole(tmp_path):
+    aligned = make_aligned(tmp_path, sessions=1, n_labels=2000)  # 8000 rows: two Arrow batches
+    shard = aligned.shard(aligned.sessions[0], "p0")
+    values, valid = shard.read("face", 5990, 6010)
+    assert values.shape == (20, 2)
+    whole = np.concatenate([shard.read("face", 0, 6000)[0], shard.read("face", 6000, 8000)[0]])
+    np.testing.assert_array_equal(values, whole[5990:6010])
+    assert len(valid) == 20
+
+
+def test_every_step_draws_by_its_number_alone_and_an_epoch_sees_all(tmp_path):
+    aligned = make_aligned(tmp_path)
+    windows = TrainingWindows(list(aligned.sessions), WindowGrid(8, 8, 1), seed=3)
+    again = TrainingWindows(list(aligned.sessions), WindowGrid(8, 8, 1), seed=3)
+    drawn = [windows.batch(step, 4) for step in range(30)]
+    assert again.batch(17, 4) == drawn[17]
+    n = len(windows)
+    epoch = [windows._at(k) for k in range(n)]
+    assert {w.session.name for w in epoch} == {s.name for s in aligned.sessions}
+    for session in aligned.sessions:
+        for seat in (0, 1):
+            seen = np.zeros(session.n_labels, int)
+            for w in epoch:
+                if w.session is session and w.target == seat:
+                    seen[max(w.start, 0) : w.start + 8] += 1
+            assert (seen >= 1).all()
+    assert [windows._at(k) for k in range(n, n + 5)] != epoch[:5]
+
+
+def test_seats_of_smaller_sessions_are_padded_absent(tmp_path):
+    small, large = make_aligned(tmp_path / "a", 1, seats=2), make_aligned(tmp_path / "b", 1, seats=4)
+    del small
+    reader = WindowReader(large, WindowGrid(8, 8, 1))
+    two = replace(large.sessions[0], seats=large.sessions[0].seats[:2], session="s0")
+    batch = reader.read([Window(large.sessions[0], 2, 0)])
+    assert batch.present.tolist() == [[True] * 4]
+    reader = WindowReader(large, WindowGrid(8, 8, 1))
+    batch = reader.read([Window(two, 0, 0)])
+    assert batch.present.tolist() == [[True, True]]
+
+
+def test_statistics_merge_to_the_whole(tmp_path):
+    aligned = make_aligned(tmp_path)
+    total = Moments(0, np.zeros(3), np.zeros(3))
+    rows = []
+    for session in aligned.sessions:
+        for seat in session.seats:
+            total += shard_moments(aligned.path(session, seat.participant, ".arrow"), "voice")
+            x, valid = aligned.shard(session, seat.participant).read("voice", 0, 400)
+            rows.append(x[valid].astype(np.float64))
+    whole = np.concatenate(rows)
+    assert total.n == len(whole)
+    np.testing.assert_allclose(total.mean, whole.mean(0), rtol=1e-3)
+    np.testing.assert_allclose(total.std, whole.std(0), rtol=1e-3)
+
+
+def test_values_beyond_halves_are_kept_in_single_precision(tmp_path):
+    x = np.array([[2.6e5], [1.0]], np.float32)
+    write_shard(tmp_path / "p", {"big": (x, np.ones(2, bool))}, "")
+    np.testing.assert_array_equal(Shard(tmp_path / "p.arrow").read("big", 0, 2)[0], x)
+
+
+def test_a_changed_file_is_found_by_its_hash_and_a_broken_one_has_no_key(tmp_path):
+    aligned = make_aligned(tmp_path)
+    aligned.verify()
+    path = aligned.path(aligned.sessions[0], "p0", ".arrow")
+    held = bytearray(path.read_bytes())
+    held[len(held) // 2] ^= 1
+    path.write_bytes(held)
+    with pytest.raises(InputError, match=r"s0/p0\.arrow: damaged.*dvc repro -f align"):
+        aligned.verify()
+    path.write_bytes(b"nonsense")
+    assert shard_key(path) is None
+    path.unlink()
+    with pytest.raises(InputError, match="missing"):
+        aligned.verify()
+
+
+def test_index_of_another_schema_is_refused(tmp_path):
+    (tmp_path / "index.json").write_text(json.dumps({"schema": 99}))
+    with pytest.raises(InputError, match="schema 99"):
+        Aligned.read(tmp_path)
+
+
+def test_shuffled_labels_come_from_other_sessions_and_all_are_used(tmp_path):
+    aligned = make_aligned(tmp_path)
+    source = shuffled_labels(list(aligned.sessions), 5)
+    assert len(source) == 6
+    assert all(a[0].name != b[0].name for a, b in source.items())
+    assert len({(b[0].name, b[1]) for b in source.values()}) == 6
+    with pytest.raises(InputError, match="two sessions"):
+        shuffled_labels(list(aligned.sessions[:1]), 5)
+
+
+def test_a_rate_that_does_not_fit_the_shards_is_refused(tmp_path):
+    aligned = make_aligned(tmp_path, rate_hz=25, sessions=1)
+    with pytest.raises(InputError, match=r"window\.rate_hz"):
+        WindowReader(aligned, WindowGrid(8, 8, 4))

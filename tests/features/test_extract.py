@@ -1,0 +1,125 @@
+import importlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import damamba
+from damamba.console import InputError
+from damamba.corpus.manifest import Participant
+from damamba.features.executor import run_all
+from damamba.features.extract import extract_all
+from damamba.features.files import prune, sha256
+from damamba.features.store import describe, read_stream
+from tests.conftest import make_video
+from tests.extractors_for_tests import Brightness, Settings
+
+
+def person(tmp_path, name, brightness=None):
+    path = make_video(tmp_path / f"{name}.mp4", [i / 25 for i in range(10)], brightness)
+    return Participant(
+        "own", name, "p", "p", "train", "en", name, str(path), str(path), "", sha256(path), "", 0.4, 25.0, 10
+    )
+
+
+def serially(function, tasks):
+    return run_all(function, tasks, 1, "serial", "test")
+
+
+@pytest.fixture
+def people(tmp_path):
+    return [person(tmp_path, name) for name in "abc"]
+
+
+def made(out):
+    return {p.relative_to(out).as_posix(): p.stat().st_mtime_ns for p in out.rglob("*.parquet")}
+
+
+def test_a_second_run_makes_nothing_and_a_new_session_costs_one(tmp_path, people):
+    out = tmp_path / "out"
+    assert "2 participants made, 0 kept" in extract_all(Brightness, Settings(), people[:2], out, serially)
+    before = made(out)
+    assert "2 participants up to date" in extract_all(Brightness, Settings(), people[:2], out, serially)
+    assert "1 participants made, 2 kept" in extract_all(Brightness, Settings(), people, out, serially)
+    assert {name: when for name, when in made(out).items() if name in before} == before
+
+
+def test_changed_media_parameters_weights_or_code_make_a_shard_again(tmp_path, people, monkeypatch):
+    out, weights = tmp_path / "out", tmp_path / "w.bin"
+    weights.write_bytes(b"1")
+    settings = Settings(weights=str(weights))
+    extract_all(Brightness, settings, people, out, serially)
+    weights.write_bytes(b"2")
+    assert "3 participants made" in extract_all(Brightness, settings, people, out, serially)
+    changed = Settings(weights=str(weights), gain=2.0)
+    assert "3 participants made" in extract_all(Brightness, changed, people, out, serially)
+    people[1] = person(tmp_path, "b", [0.9] * 10)
+    assert "1 participants made, 2 kept" in extract_all(Brightness, changed, people, out, serially)
+    extract = importlib.import_module("damamba.features.extract")
+    monkeypatch.setattr(extract, "source_digest", lambda module: "another")
+    assert "3 participants made" in extract_all(Brightness, changed, people, out, serially)
+
+
+def test_the_code_digest_follows_imports_and_ignores_messages(tmp_path):
+    """In a copy of the package: editing what an extractor imports changes its digest, editing the console does not."""
+    copy = tmp_path / "damamba"
+    shutil.copytree(
+        Path(damamba.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__", "checkpoints", "simulate")
+    )
+
+    def digest() -> str:
+        program = "from damamba.features.sources import source_digest; print(source_digest('damamba.features.faces'))"
+        return subprocess.run(
+            [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+        ).stdout
+
+    def edit(name: str) -> None:
+        (copy / name).write_text((copy / name).read_text() + "\nX = 1\n")
+
+    before = digest()
+    edit("console.py")
+    edit("features/executor.py")
+    assert digest() == before
+    edit("features/media.py")
+    assert digest() != before
+
+
+def test_one_bad_participant_stops_no_other_and_is_named(tmp_path, people):
+    out = tmp_path / "out"
+    people[1] = person(tmp_path, "dark", [0.01] * 10)
+    with pytest.raises(InputError, match=r"dark\.mp4: too dark\n.*1 of 3 failed, 2 are done and kept"):
+        extract_all(Brightness, Settings(), people, out, serially)
+    assert len(made(out)) == 2
+    with pytest.raises(InputError, match="1 of 1 failed"):
+        extract_all(Brightness, Settings(), people, out, serially)
+
+
+def test_a_damaged_shard_is_made_again(tmp_path, people):
+    out = tmp_path / "out"
+    extract_all(Brightness, Settings(), people, out, serially)
+    shard = people[0].shard(out)
+    shard.write_bytes(shard.read_bytes()[:-40])
+    assert describe(shard) is None
+    assert "1 participants made, 2 kept" in extract_all(Brightness, Settings(), people, out, serially)
+    assert len(read_stream(shard, "").t_s) == 10
+
+
+def test_processes_give_the_same_bytes_as_one(tmp_path, people):
+    extract_all(Brightness, Settings(), people, tmp_path / "one", serially)
+    extract_all(
+        Brightness, Settings(), people, tmp_path / "two", lambda f, tasks: run_all(f, tasks, 2, "processes", "test")
+    )
+    for participant in people:
+        assert participant.shard(tmp_path / "one").read_bytes() == participant.shard(tmp_path / "two").read_bytes()
+
+
+def test_pruning_removes_what_is_no_longer_wanted_and_half_written_files(tmp_path, people):
+    out = tmp_path / "out"
+    extract_all(Brightness, Settings(), people, out, serially)
+    (people[0].shard(out).parent / ".p.parquet.7.part.parquet").write_bytes(b"half")
+    gone = prune(out, {p.shard(out) for p in people[:2]})
+    assert len(gone) == 2
+    assert len(made(out)) == 2
+    assert not (out / "own" / "c").exists()

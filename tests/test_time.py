@@ -1,0 +1,109 @@
+"""Planted flashes and clicks come out of decoding, extraction and alignment where they were planted."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from damamba.config import Params
+from damamba.corpus.manifest import Manifest, Participant
+from damamba.data.align import align_all
+from damamba.data.shards import Aligned
+from damamba.features.extract import extract_all
+from damamba.features.ingest import ingest
+from tests.conftest import make_video, make_wav
+from tests.extractors_for_tests import Brightness, Loudness, Settings
+
+SECONDS = 12
+FLASHES_S = [1.5, 3.7, 6.1, 9.3, 11.0]
+CLICKS_S = [0.803, 2.517, 5.001, 8.889, 11.503]
+
+
+def serially(function, tasks):
+    return [function(task) for task in tasks]
+
+
+def frame_times(kind: str) -> np.ndarray:
+    rng = np.random.default_rng(4)
+    steady = np.arange(SECONDS * 25) / 25
+    if kind == "steady":
+        return steady
+    if kind == "late start":
+        return steady[5:]
+    if kind == "24.97 Hz":
+        return np.arange(int(SECONDS * 24.97)) / 24.97
+    t = np.cumsum(rng.choice([0.02, 0.033, 0.05, 0.08], 400))
+    return t[t < SECONDS]
+
+
+@pytest.mark.parametrize("kind", ["steady", "late start", "24.97 Hz", "variable rate"])
+@pytest.mark.parametrize("sound_rate_hz", [16_000, 44_100])
+def test_flashes_and_clicks_are_where_they_were(tmp_path, monkeypatch, kind, sound_rate_hz):
+    monkeypatch.chdir(tmp_path)
+    t = frame_times(kind)
+    level = np.full(len(t), 0.2)
+    planted = []
+    for flash in FLASHES_S:
+        i = int(np.argmin(np.abs(t - flash)))
+        level[i] = 0.9
+        planted.append(t[i])
+    make_video(tmp_path / "v.mp4", t, level)
+    sound = np.zeros((SECONDS * sound_rate_hz, 2))
+    for click in CLICKS_S:
+        sound[round(click * sound_rate_hz) :][: sound_rate_hz // 500] = 0.8
+    make_wav(tmp_path / "a.wav", sound, sound_rate_hz)
+    participant = Participant(
+        "own", "s", "p", "p", "train", "en", "x", "v.mp4", "a.wav", "", "v", "a", float(t[-1]) + 0.04, 25.0, len(t)
+    )
+    manifest = Manifest((participant,))
+    extract_all(Brightness, Settings(), manifest.participants, tmp_path / "features/clip", serially)
+    extract_all(Loudness, Settings(), manifest.participants, tmp_path / "features/wav2vec2", serially)
+    params = two_cue_params()
+    align_all(params, manifest, tmp_path / "features", tmp_path / "corpus", tmp_path / "aligned", serially)
+    aligned = Aligned.read(tmp_path / "aligned")
+    session = aligned.sessions[0]
+    shard = aligned.shard(session, "p")
+    rows = session.n_labels * 4
+    light, _ = shard.read("clip", 0, rows)
+    loud, heard = shard.read("wav2vec2", 0, rows)
+    half_a_frame = np.diff(t).max() / 2
+    assert np.abs(peaks(light[:, 0], 120) - planted).max() <= half_a_frame
+    assert np.abs(peaks(np.where(heard, loud[:, 0], 0), 0.3) - CLICKS_S).max() <= 0.010
+    if kind == "late start":
+        assert not shard.read("clip", 0, 17)[1].any()
+
+
+def peaks(series: np.ndarray, above: float) -> np.ndarray:
+    """Centre of each run above a level, s."""
+    high = np.nan_to_num(series) > above
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], high, [0]]).astype(int)))
+    return np.array([(a + b - 1) / 2 / 100 for a, b in zip(edges[::2], edges[1::2], strict=True)])
+
+
+def two_cue_params() -> Params:
+    held = yaml.safe_load((Path(__file__).parent.parent / "params.yaml").read_text())
+    held["cues"] = {name: held["cues"][name] for name in ("wav2vec2", "clip")}
+    return Params.model_validate(held)
+
+
+def test_ingest_keeps_late_starts_and_short_sound_and_says_so(tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    root = tmp_path / "recordings"
+    root.mkdir()
+    make_video(root / "v.mp4", 0.2 + np.arange(100) / 25)
+    make_wav(root / "a.wav", np.zeros(2 * 16_000))
+    (root / "l.csv").write_text("0.5\n" * 104)  # one short of 4.2 s
+    (root / "manifest.csv").write_text(
+        "session,participant,role,split,language,person,video,audio,label\ns,p,host,train,en,x,v.mp4,a.wav,l.csv\n"
+    )
+    held = two_cue_params().model_dump()
+    held["corpus"] |= {"sources": ["folder"], "folder": {"root": str(root), "manifest": "manifest.csv"}}
+    with caplog.at_level("INFO"):
+        ingest(Params.model_validate(held), tmp_path / "raw", tmp_path / "corpus")
+    manifest = Manifest.read(tmp_path / "corpus/manifest.jsonl")
+    assert manifest.participants[0].duration_s == pytest.approx(4.2, abs=0.01)
+    told = caplog.text
+    assert "sound ends at 2.00 s" in told
+    assert "the picture starts at 0.200 s" in told
+    assert "104 labels for 105" in told
