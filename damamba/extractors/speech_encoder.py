@@ -7,7 +7,7 @@ piece 1                      [ctx|=======core=======]    rows of the context are
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +19,6 @@ from damamba.features.media import SAMPLE_RATE_HZ
 if TYPE_CHECKING:
     from transformers import Wav2Vec2Config, Wav2Vec2Model, Wav2Vec2PreTrainedModel
 
-ModelT = TypeVar("ModelT", bound="Wav2Vec2PreTrainedModel")
 CORE_S, CONTEXT_S = 16.0, 2.0
 """Of a piece: about what these encoders were trained on; attention costs the square of it."""
 MAY_BE_NEW = {"masked_spec_embed", "wav2vec2.masked_spec_embed"}

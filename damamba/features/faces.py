@@ -5,8 +5,9 @@ A track is a feature stream like any other: ``data/faces/<corpus>/<session>/<par
 """
 
 import hashlib
+import os
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,6 +88,19 @@ def check_model(path: Path) -> None:
         )
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Native libraries write remarks about their own start to stderr, past Python's logging; a failure still raises."""
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere:  # noqa: PTH123 (a device)
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
 class FaceTracker(Extractor[FacesParams]):
     """One row a decoded frame: box, head transform, 478 landmarks; invalid where no face was found."""
 
@@ -110,7 +124,8 @@ class FaceTracker(Extractor[FacesParams]):
             min_face_presence_confidence=self.params.min_confidence,
             output_facial_transformation_matrixes=True,
         )
-        return stack.enter_context(vision.FaceLandmarker.create_from_options(options))
+        with _quiet():
+            return stack.enter_context(vision.FaceLandmarker.create_from_options(options))
 
     def extract(self, recording: Recording) -> FeatureStream:
         """Track the face of one participant.

@@ -20,7 +20,8 @@ def skull(traits: Traits, shape: FaceShape) -> Part:
     """A ball behind the face, open in front, where eyes and mouth are holes."""
     ball, triangles = sphere(48, 24)
     vertices = SKULL_CENTRE_CM + ball * SKULL_RADII_CM
-    in_front = (vertices[:, 2] > 1.5) & (vertices[:, 1] < 5.9)
+    aside = np.abs(vertices[:, 0])
+    in_front = (vertices[:, 2] > 1.5) & (vertices[:, 1] + 0.3 * aside < 6.4) & (aside < 6.3)
     shade = 1.0 if traits.hair_style == "bald" else 0.85
     tone = traits.skin * [0.98, 0.97, 0.97]
     return Part(vertices * shape.scale, triangles[~in_front[triangles].any(1)], 0.5, plain(tone), shade=shade)
@@ -80,16 +81,13 @@ def mouth(shape: FaceShape) -> list[Part]:
     """Teeth, tongue and the dark behind them."""
     seam, half = shape.mouth_y, shape.mouth_half_width
     lips_z = shape.neutral[[13, 14], 2].mean()
-    back = lips_z - 2.8
-    cavity = np.array(
-        [
-            [-1.3 * half, seam + 2, back],
-            [1.3 * half, seam + 2, back],
-            [1.3 * half, seam - 2.2, back - 0.2],
-            [-1.3 * half, seam - 2.2, back - 0.2],
-        ]
+    corners = np.array(
+        [[-1.3 * half, seam + 2], [1.3 * half, seam + 2], [1.3 * half, seam - 2.2], [-1.3 * half, seam - 2.2]]
     )
-    dark = Part(cavity, np.array([[0, 1, 2], [0, 2, 3]]), 0.5, plain([46, 16, 18]), on_jaw=[0, 0, 1, 1])
+    back, front = (np.c_[corners, np.full(4, lips_z - depth)] for depth in (2.8, 1.9))
+    walls = np.array([[0, 1, 2], [0, 2, 3], [0, 3, 7], [0, 7, 4], [1, 2, 6], [1, 6, 5]])
+    on_jaw = np.tile([0, 0, 1, 1], 2)
+    dark = Part(np.concatenate([back, front]), walls, 0.5, plain([46, 16, 18]), on_jaw=on_jaw)
     ball, triangles = sphere(16, 8)
     tongue_at = ball * [1.35, 0.5, 1.5] + [0, seam - 1.0, lips_z - 2.2]
     tongue = Part(tongue_at, triangles, 0.5, plain([150, 72, 72]), on_jaw=1.0, shade=0.62)
@@ -102,7 +100,7 @@ def mouth(shape: FaceShape) -> list[Part]:
         rows = [np.c_[2 * np.sin(angle), 0 * angle + y, 1.9 * np.cos(angle) + lips_z - 2.6] for y in (top, bottom)]
         uv = np.c_[np.tile(np.linspace(0, 1, n_columns), 2), np.repeat([0, 1.0], n_columns)]
         triangles = grid_triangles(n_columns, 2, closed=False)
-        shade = np.tile(0.45 + 0.4 * np.cos(angle), 2)
+        shade = np.tile(0.05 + 0.8 * np.cos(angle) ** 1.5, 2)
         parts.append(Part(np.concatenate(rows), triangles, uv, enamel, on_jaw=on_jaw, shade=shade))
     parts += [tongue, dark]
     for part in parts:

@@ -128,6 +128,8 @@ def _engagement(rng: np.random.Generator, people: int, frames: int, law: Law, st
     own = rng.normal(size=people)
     if standing:
         own = np.array([_normal(q) for q in standing.engagement])
+    own = own - law.contrast * (own.sum() - own) / (people - 1)
+    own = own / np.sqrt(1 + law.contrast**2 / (people - 1))
     z = np.empty_like(moving)
     for i in range(people):
         others = [late(moving[j], rng.uniform(1, 3)) for j in range(people) if j != i]
@@ -150,4 +152,5 @@ def _drives(
 
 
 def _normal(quantile: float) -> float:
-    return NormalDist().inv_cdf(min(max(quantile, 0.02), 0.98))
+    """Standard normal of a quantile; nobody is beyond 1.6 standard deviations, where faces and voices saturate."""
+    return NormalDist().inv_cdf(min(max(quantile, 0.05), 0.95))

@@ -7,6 +7,7 @@ less changes no other.
 import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,12 @@ ENCODER_SEEDS = range(900_000, 1_000_000)
 PERSONS = 99_991  # of a corpus; a prime, so that `_scatter` meets each once
 SHORTEST_MIN = 0.05
 SMALLEST_PX = 64
+HALTON_BASES = (2, 3, 5, 7, 11)
+SEATS_MAX = 4
+BALANCED_AFTER = (3, 4, 6, 10)
+"""Numbers of sessions at which a split should be balanced."""
+BALANCE_WEIGHT = np.outer((1, 1, 1, 0.3, 0.3), (1, 1, 1, 0.3, 0.3))
+"""The first two seats are in every session."""
 MOST_SESSIONS = 2000  # of a split; more would run out of persons
 SPLITS = ("train", "val", "test")
 LANGUAGE_NAMES = {
@@ -237,13 +244,32 @@ def _scatter(index: int) -> int:
 
 
 def _standing(seed: int, slot: int, k: int, people: int) -> Standing:
-    """Quota of engagement and mood: a Halton sequence, so that few sessions already cover the range.
+    """Quota of mood and engagement, point k of a shifted Halton sequence: few sessions already cover the range."""
+    point = (_halton(k) + _shift(seed, slot)) % 1
+    return Standing(engagement=tuple(point[1 : 1 + people].tolist()), mood=float(point[0]))
 
-    Shifted by a random amount a split; participants of a session stay independent of each other.
+
+@cache
+def _shift(seed: int, slot: int) -> np.ndarray:
+    """Of many random shifts that one whose first sessions are most balanced: centred, spread out, uncorrelated.
+
+    A plan as of a designed experiment: with three or four sessions, chance alone would often give the same
+    engagement to all, or tie it to the mood.
     """
-    shift = np.random.default_rng((seed, slot, 7)).uniform(size=5)
-    points = [float((_radical_inverse(k + 1, base) + s) % 1) for base, s in zip((2, 3, 5, 7, 11), shift, strict=True)]
-    return Standing(engagement=tuple(points[1 : 1 + people]), mood=points[0])
+    shifts = np.random.default_rng((seed, slot, 7)).uniform(size=(400, 1 + SEATS_MAX))
+    points = np.stack([_halton(k) for k in range(max(BALANCED_AFTER))])
+    centred = ((points + shifts[:, None]) % 1 - 0.5) * np.sqrt(12)  # variance 1 where uniform
+    score = np.zeros(len(shifts))
+    for n in BALANCED_AFTER:
+        first = centred[:, :n]
+        moments = first.transpose(0, 2, 1) @ first / n
+        score += ((moments - np.eye(1 + SEATS_MAX)) ** 2 * BALANCE_WEIGHT).sum((1, 2)) + (first.mean(1) ** 2).sum(1)
+    return shifts[int(score.argmin())]
+
+
+def _halton(k: int) -> np.ndarray:
+    """Point k, (5,) in [0, 1): mood, then seats."""
+    return np.array([_radical_inverse(k + 1, base) for base in HALTON_BASES])
 
 
 def _radical_inverse(index: int, base: int) -> float:

@@ -48,7 +48,7 @@ class Actor:
     def __init__(self, seed: int, task_path: Path, width: int = 640, height: int = 480) -> None:
         if width % ALIGNMENT_PX or height % ALIGNMENT_PX or min(width, height) < 64:
             raise InputError(
-                f"simulate.width, simulate.height: {width} x {height}: expected multiples of {ALIGNMENT_PX}, at least 64"
+                f"simulate.width, simulate.height: {width} x {height}: expected multiples of {ALIGNMENT_PX} from 64 on"
             )
         self.seed, self.width, self.height = seed, width, height
         self.traits = traits = Traits.draw(seed)
@@ -168,7 +168,7 @@ class Actor:
         bottom, right = (int(-(-edge // step)) * ALIGNMENT_PX for edge in (box[1], box[3]))
         return slice(top, max(bottom, top)), slice(left, max(right, left))
 
-    def _drawn(self, rows: slice, columns: slice) -> NDArray[np.uint8]:
+    def _drawn(self, rows: slice, columns: slice) -> NDArray:
         """The touched part of the canvas at the size of the frame; leaves the canvas clean."""
         large = tuple(slice(int(s.start * SUPERSAMPLING), int(s.stop * SUPERSAMPLING)) for s in (rows, columns))
         size = (columns.stop - columns.start, rows.stop - rows.start)
@@ -178,9 +178,9 @@ class Actor:
         return small
 
     def _raise_hand(self, frame: NDArray[np.uint8], hand: float) -> None:
-        """0 below the picture, 1 over the mouth, 2 over the whole face, moving with the head."""
+        """0 below the picture, 0.5 over the mouth, 1 over the whole face, moving with the head."""
         lip, brow = (self._screen[self._face.start + landmark, :2] / SUPERSAMPLING for landmark in (13, 9))
-        height = np.interp(hand, [0, 1, 2], [1.25 * self.height, lip[1] + 0.04 * self.height, brow[1]])
+        height = np.interp(hand, [0, 0.5, 1], [1.25 * self.height, lip[1] + 0.04 * self.height, brow[1]])
         self._hand.draw(frame, int(lip[0]), int(height))
 
 

@@ -47,10 +47,10 @@ class Style:
 
 
 STYLES = {
-    "crop": Style(1.0, sides=0.4, fringe=0.3, sweep=0.35, front=0.5, tips=0.6),
+    "crop": Style(1.1, sides=0.4, fringe=0.0, sweep=0.3, front=0.9, tips=0.5),
     "buzz": Style(0.3, sides=0.6, tips=0.25, curl=0.01),
-    "side": Style(1.2, sides=0.45, sweep=0.8, parting=-0.5, front=0.4, tips=0.5),
-    "quiff": Style(1.0, sides=0.3, front=1.6, tips=0.4),
+    "side": Style(1.4, sides=0.4, sweep=0.8, parting=-0.5, front=0.7, tips=0.4),
+    "quiff": Style(1.2, sides=0.25, front=2.2, tips=0.3),
     "afro": Style(3.2, length=-1.5, tips=0.5, curl=0.02),
     "bob": Style(1.3, length=-8, fringe=1.3, tips=0.9),
     "fringe": Style(1.2, length=-20, fringe=1.2, tips=1.0),
@@ -74,8 +74,9 @@ def hair(traits: Traits, shape: FaceShape, rng: np.random.Generator) -> list[Par
     texture = _paint_strands(traits, style, azimuth, hairline, rng)
     shade = (0.8 + 0.2 * smoothstep(1, 0.6, down)).ravel()
     triangles = grid_triangles(N_AZIMUTHS, N_RINGS, closed=False)
-    inside_seen = style.length is not None
-    parts = [Part(vertices.reshape(-1, 3), triangles, uv, texture, shade=shade, two_sided=inside_seen)]
+    vertices = vertices.reshape(-1, 3)
+    hangs_free = vertices[triangles, 1].max(1) < 7  # above, head and face hide the inside of the hair
+    parts = [Part(vertices, triangles, uv, texture, shade=shade, two_sided=hangs_free)]
     if traits.hair_style == "bun":
         ball, triangles = sphere(32, 16)
         uv = np.stack([np.arctan2(ball[:, 0], ball[:, 2]) / 6.3 + 0.5, (1 - ball[:, 1]) / 2.2], -1)
@@ -176,7 +177,9 @@ def _paint_strands(
         scalp = np.exp(-(((np.arange(w) - column) / 1.6) ** 2)) * (row < 0.9)
         image += 0.7 * scalp[..., None] * (traits.skin * 0.7 - image)
     raggedness_cm = style.tips * (np.abs(smooth_noise(rng, 1, w, 1, 2)) + 0.6 * np.abs(smooth_noise(rng, 1, w, 1, 9)))
-    length_cm = SKULL_CENTRE_CM[1] + SKULL_RADII_CM[1] - np.interp(np.linspace(-np.pi, np.pi, w), azimuth, hairline)
+    around = np.linspace(-np.pi, np.pi, w)
+    raggedness_cm *= 1 - 0.8 * np.exp(-(((np.abs(around) - 1.0) / 0.25) ** 2))  # temples: no room shines through
+    length_cm = SKULL_CENTRE_CM[1] + SKULL_RADII_CM[1] - np.interp(around, azimuth, hairline)
     ends = 0.99 - raggedness_cm / (RING_SPACING * length_cm)
     alpha = np.where(row > ends, 0.0, 255.0)
     return painted(np.dstack([image, alpha]))

@@ -5,7 +5,6 @@ vertices that the landmarker looks for. Lengths are centimetres in the head fram
 z towards the camera.
 """
 
-import struct
 import zipfile
 from collections.abc import Iterator
 from functools import lru_cache
@@ -45,8 +44,8 @@ class Subdivision(NamedTuple):
         triangles: The four times as many triangles.
     """
 
-    smooth: sparse.csr_matrix
-    linear: sparse.csr_matrix
+    smooth: sparse.csr_array
+    linear: sparse.csr_array
     triangles: NDArray[np.int64]
 
 
@@ -97,13 +96,14 @@ def read_canonical(task_path: Path) -> CanonicalMesh:
         mesh = next(value for field, value in _fields(metadata) if field == 1)
         assert isinstance(mesh, bytes)
         buffers = list(_fields(mesh))
-        vertex_buffer = np.array([struct.unpack("<f", value)[0] for field, value in buffers if field == 3])
+        floats = b"".join(value for field, value in buffers if field == 3 and isinstance(value, bytes))
+        vertex_buffer = np.frombuffer(floats, "<f4").astype(float)
         index_buffer = np.array([value for field, value in buffers if field == 4], np.int64)
         vertices = vertex_buffer.reshape(N_VERTICES, 5)
         triangles = index_buffer.reshape(-1, 3)
     except FileNotFoundError:
         raise InputError(f"{task_path}: not found; {remedy}") from None
-    except (zipfile.BadZipFile, KeyError, StopIteration, AssertionError, ValueError, IndexError, struct.error):
+    except (zipfile.BadZipFile, KeyError, StopIteration, AssertionError, ValueError, IndexError):
         raise InputError(f"{task_path}: no canonical face mesh inside; {remedy}") from None
     return CanonicalMesh(vertices[:, :3], vertices[:, 3:], triangles)
 
@@ -128,7 +128,7 @@ def loop_subdivide(n_vertices: int, triangles: NDArray[np.int64]) -> Subdivision
             opposite[sides_of[k]].append(corners[(k + 2) % 3])
 
     shape = (n_vertices + len(edges), n_vertices)
-    smooth, linear = sparse.lil_matrix(shape), sparse.lil_matrix(shape)
+    smooth, linear = sparse.lil_array(shape), sparse.lil_array(shape)
     neighbours: list[set[int]] = [set() for _ in range(n_vertices)]
     border: list[list[int]] = [[] for _ in range(n_vertices)]
     for k, (a, b) in enumerate(edges):

@@ -21,7 +21,7 @@ class Part:
         on_jaw: Share that swings with the jaw.
         shade: Light that reaches the vertices, 0 to 1.
         directed: False for what is lit evenly from all sides (the inside of the mouth).
-        two_sided: True where the back must be drawn: open surfaces.
+        two_sided: True where the back must be drawn, of all triangles or of each: open surfaces.
         moving: True if the vertices are written anew for every frame; the normals are then the writer's, too.
     """
 
@@ -33,7 +33,7 @@ class Part:
     on_jaw: ArrayLike = 0.0
     shade: ArrayLike = 1.0
     directed: bool = True
-    two_sided: bool = False
+    two_sided: ArrayLike = False
     moving: bool = False
 
 
@@ -75,7 +75,7 @@ def assemble(parts: Sequence[Part]) -> Body:
         shade=np.zeros(n_vertices, np.float32),
         texel=np.zeros((n_vertices, 2), np.float32),
         triangles=np.zeros((0, 3), np.int32),
-        two_sided=np.concatenate([np.full(len(part.triangles), part.two_sided) for part in parts]),
+        two_sided=np.concatenate([np.broadcast_to(part.two_sided, len(part.triangles)) for part in parts]),
         atlas=np.zeros((rows[-1], columns, 4), np.uint8),
         slices=[slice(int(a), int(b)) for a, b in pairwise(offsets)],
     )

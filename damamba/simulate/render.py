@@ -1,6 +1,5 @@
 """From channels to a video file: poses by time, frames by pose, H.264 with the presentation times asked for."""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -32,7 +31,13 @@ CHANNELS = (
 GAZE_X_DEG, GAZE_Y_DEG = 24.0, 14.0  # of a gaze channel at 1
 LEAN_DEG = 2.0  # of a lean channel at 1
 CLOCK_HZ = 90_000  # of presentation times in the file
-X264_OPTIONS = {"preset": "veryfast", "bf": "0", "threads": "1"}  # threads change the bytes; B frames shift times
+MP4_OPTIONS = {"movie_timescale": str(CLOCK_HZ)}  # else a late start is rounded to a millisecond
+X264_OPTIONS = {
+    "preset": "veryfast",
+    "x264-params": "subme=1:me=dia:trellis=0",  # a quarter faster, for a sixth more bytes
+    "bf": "0",  # B frames would shift decoding times
+    "threads": "1",  # more would change the bytes
+}
 
 
 def poses(
@@ -79,7 +84,7 @@ def poses(
         "roll_deg": np.clip(sampled("roll", 0), -40, 40),
         "lean_deg": LEAN_DEG * np.clip(sampled("lean", 0), -4, 4),
         "shift_x_cm": np.clip(sampled("shift_x", 0), -10, 10),
-        "hand": np.clip(sampled("hand", 0), 0, 2),
+        "hand": np.clip(sampled("hand", 0), 0, 1),
     }
     present = channels.get("present")
     nearest = np.clip(np.rint(at), 0, len(index) - 1).astype(int)
@@ -111,7 +116,7 @@ def write_video(
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     try:
-        with av.open(str(partial), "w", format="mp4") as container:
+        with av.open(str(partial), "w", format="mp4", options=MP4_OPTIONS) as container:
             stream = None
             for image, tick, duration in zip(frames, ticks.tolist(), durations.tolist(), strict=True):
                 if stream is None:
@@ -121,12 +126,13 @@ def write_video(
                     stream.time_base = stream.codec_context.time_base = Fraction(1, CLOCK_HZ)
                     stream.codec_context.framerate = Fraction(fps).limit_denominator(1001)
                 # OpenCV converts several times faster than FFmpeg, by the same BT.601 matrix
-                frame = av.VideoFrame.from_ndarray(cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420), format="yuv420p")
+                yuv = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420), np.uint8)
+                frame = av.VideoFrame.from_ndarray(yuv, format="yuv420p")
                 frame.pts, frame.duration, frame.time_base = tick, duration, Fraction(1, CLOCK_HZ)
                 container.mux(stream.encode(frame))
             assert stream is not None
             container.mux(stream.encode(None))
-        os.replace(partial, path)
+        partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -149,9 +155,8 @@ def render_participant(
         pts_s: Presentation times of the frames; None for regular ones as long as the channels last.
         crf: As in `write_video`.
     """
-    if pts_s is None:
-        duration_s = len(next(iter(channels.values()))) / CHANNEL_RATE_HZ
-        pts_s = (np.arange(round(duration_s * fps)) / fps).tolist()
-    frames = (actor.render(pose, i) for i, pose in enumerate(poses(channels, pts_s)))
-    write_video(path, frames, pts_s, fps, crf)
-    return len(pts_s)
+    duration_s = len(next(iter(channels.values()))) / CHANNEL_RATE_HZ
+    times_s = list(pts_s) if pts_s is not None else (np.arange(round(duration_s * fps)) / fps).tolist()
+    frames = (actor.render(pose, i) for i, pose in enumerate(poses(channels, times_s)))
+    write_video(path, frames, times_s, fps, crf)
+    return len(times_s)

@@ -10,7 +10,7 @@ from damamba.simulate.traits import colour_of, smooth_noise
 def paint_room(rng: np.random.Generator, width: int, height: int) -> NDArray[np.uint8]:
     """A wall with blurred furniture, (height, width, 3) RGB."""
     scale = height / 480
-    wall = colour_of(rng.integers(180), rng.integers(5, 60), rng.integers(120, 225))
+    wall = colour_of(*rng.integers([0, 5, 120], [180, 60, 225]).tolist())
     y, x = np.mgrid[:height, :width].astype(np.float32)
     fall_off = 1.05 - 0.3 * y / height + 0.15 * rng.uniform(-1, 1) * (x / width - 0.5)
     room = fall_off[..., None] * wall
@@ -44,7 +44,7 @@ class Hand:
 
     def __init__(self, skin: NDArray, height: int) -> None:
         scale = height / 480
-        wide, high = int(190 * scale), int(360 * scale)
+        wide, high = int(190 * scale), int(520 * scale)
         mask = np.zeros((high, wide), np.uint8)
 
         def at(x: float, y: float) -> tuple[int, int]:
@@ -55,7 +55,7 @@ class Hand:
         for base, tip, length in ((-36, -44, 70), (-13, -16, 92), (11, 14, 90), (33, 42, 72)):
             cv2.line(mask, at(base, 10), at(tip, 10 - length), (255,), int(23 * scale), cv2.LINE_AA)
         cv2.line(mask, at(-42, 40), at(-78, -5), (255,), int(24 * scale), cv2.LINE_AA)
-        cv2.line(mask, at(0, 60), at(20, 300), (255,), int(70 * scale), cv2.LINE_AA)
+        cv2.line(mask, at(0, 60), at(26, 460), (255,), int(70 * scale), cv2.LINE_AA)
         inside = cv2.distanceTransform((mask > 127).astype(np.uint8), cv2.DIST_L2, 3)
         shade = np.clip(0.62 + inside / (26 * scale), 0, 1)[..., None]
         self._opacity = (mask / 255.0)[..., None].astype(np.float32)

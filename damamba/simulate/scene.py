@@ -47,6 +47,8 @@ class Law:
     spread: float = 1.45
     """Logits a unit of z, the sum of the next five parts."""
     person: float = 1.0
+    contrast: float = 0.12
+    """Share of the others' mean taken off a person's part: where one leads, another waits."""
     topic: float = 0.20
     """Episodes of about 70 s, half shared."""
     wander: float = 0.20
@@ -55,7 +57,7 @@ class Law:
     """Weight of the partners' movement, 1-3 s later."""
     tension: float = 0.6
     """n: raises audio, lowers video; each person's own."""
-    mood: float = 1.1
+    mood: float = 1.05
     """h: raises both; shared by everyone in the session."""
     baseline: float = 0.25
     """A person's habit in each direct cue."""

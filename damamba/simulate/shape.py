@@ -52,7 +52,7 @@ class Pose:
         lean_deg: Torso about the hip, positive towards the camera.
         shift_x_cm: Whole body, positive to the viewer's right.
         present: False for an empty room.
-        hand: 0 out of sight, 1 over the mouth, 2 over the whole face.
+        hand: 0 out of sight, 0.5 over the mouth, 1 over the whole face.
     """
 
     mouth: float = 0.0
@@ -162,7 +162,8 @@ class FaceShape:
     def _displacements(self, canonical: NDArray) -> NDArray[np.float64]:
         """(4, 468, 3) fields of full smile, rounding, raised brows and the upper lip of an open mouth, cm."""
         rest = self.neutral
-        smile, rounding, brows, upper_lip = np.zeros((4, *rest.shape))
+        fields = np.zeros((4, *rest.shape))
+        smile, rounding, brows, upper_lip = (fields[k] for k in range(4))
         for side, corner in zip((-1, 1), MOUTH_CORNERS, strict=True):
             near = bump(rest, rest[corner].mean(0), (1.5, 1.4, 2.5))
             smile += near * [0.78 * side, 0.95, -0.45]
@@ -176,7 +177,7 @@ class FaceShape:
         brows += near * [0, 0.9, 0.05]
         middle = np.clip(1 - (rest[UPPER_LIP, 0] / self.mouth_half_width) ** 2, 0, None)
         upper_lip[UPPER_LIP, 1] = 0.28 * middle
-        return np.stack([smile, rounding, brows, upper_lip])
+        return fields
 
     def _swing_jaw(self, vertices: NDArray, mouth: float) -> None:
         angle = np.radians(JAW_SWING_DEG * mouth) * self._jaw_weight

@@ -36,7 +36,7 @@ class Canvas:
     Points are (x, y) in canvas pixels; amounts are opacities, 0 to 1.
     """
 
-    def __init__(self, image: NDArray[np.float32]) -> None:
+    def __init__(self, image: NDArray) -> None:
         self.image = image
 
     def mix(self, opacity: NDArray, colour: ArrayLike, left: int, top: int) -> None:
@@ -60,13 +60,11 @@ class Canvas:
         down = np.exp(-(((np.arange(top, bottom) - centre[1]) / radii[1]) ** 2))
         self.mix(np.clip(amount * down[:, None] * across, 0, 1), colour, left, top)
 
-    def shape_mask(
-        self, points: NDArray, blur_px: float, line_px: int | None = None
-    ) -> tuple[NDArray[np.float32], int, int]:
+    def shape_mask(self, points: NDArray, blur_px: float, line_px: int | None = None) -> tuple[NDArray, int, int]:
         """Opacity (h, w) of a filled polygon, or of a line if `line_px` is given, and its left and top."""
         left, top, right, bottom = self._rectangle(points, 3 * blur_px + (line_px or 0) + 2)
         mask = np.zeros((bottom - top, right - left), np.uint8)
-        fixed = np.int32((points - [left, top]) * 2**SUBPIXEL_BITS)
+        fixed = ((points - [left, top]) * 2**SUBPIXEL_BITS).astype(np.int32)
         if line_px is None:
             cv2.fillPoly(mask, [fixed], (255,), cv2.LINE_AA, SUBPIXEL_BITS)
         else:
@@ -129,7 +127,7 @@ def paint_face(traits: Traits, rng: np.random.Generator, uv: NDArray) -> NDArray
     return np.clip(small, 0, 255).astype(np.uint8)
 
 
-def _complexion(traits: Traits, rng: np.random.Generator) -> NDArray[np.float32]:
+def _complexion(traits: Traits, rng: np.random.Generator) -> NDArray:
     n = CANVAS_PX
     blotches = cv2.resize(smooth_noise(rng, n // 4, n // 4, 22), (n, n), interpolation=cv2.INTER_LINEAR)
     pores = cv2.resize(smooth_noise(rng, n // 2, n // 2, 2), (n, n), interpolation=cv2.INTER_LINEAR)

@@ -144,7 +144,7 @@ def speak(espeak: Espeak, voice: Voice, language: str, text: str, delivery: Deli
         raise InputError(f"simulate: {text!r} has no sound in language {language!r}; change it in phrases.py")
     first = int(max(0.0, phones[0].start_s - 0.03) * rate_hz)
     last = int((phones[-1].end_s + 0.08) * rate_hz)
-    wave = _effort(spoken.wave[first:last], voice.tilt - 0.03 * delivery.loudness_db)
+    wave = _effort(spoken.wave[first:last], voice.tilt - 0.035 * delivery.loudness_db)
     wave = wave * 10 ** ((LEVEL_DB + delivery.loudness_db - active_level_db(wave, rate_hz)) / 20)
     return Utterance(wave.astype(np.float32), rate_hz, tuple(p.moved(-first / rate_hz) for p in phones))
 
@@ -163,7 +163,7 @@ def _phones(events: list[tuple[int, str]], n: int, rate_hz: int) -> list[Phone]:
 def _effort(wave: np.ndarray, tilt: float) -> np.ndarray:
     """Tilt the spectrum: a raised voice (negative) is brighter, a low one duller."""
     k = float(np.clip(tilt, -0.45, 0.45))
-    return np.asarray(lfilter([1.0], [1.0, -k], wave) if k > 0 else lfilter([1.0, -k], [1.0], wave))
+    return np.asarray(lfilter([1.0], [1.0, -k], wave) if k > 0 else lfilter([1.0, k], [1.0], wave))
 
 
 def speak_phrase(

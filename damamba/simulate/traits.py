@@ -29,7 +29,7 @@ def stream(seed: int, aspect: str) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32(aspect.encode())])
 
 
-def colour_of(hue: float, saturation: float, value: float) -> NDArray[np.float32]:
+def colour_of(hue: int, saturation: int, value: int) -> NDArray[np.float32]:
     """RGB (3,), 0 to 255, of OpenCV's HSV (hue below 180)."""
     pixel = np.array([[[hue, saturation, value]]], np.uint8)
     return cv2.cvtColor(pixel, cv2.COLOR_HSV2RGB)[0, 0].astype(np.float32)
@@ -85,5 +85,5 @@ class Traits:
         hair = np.asarray(palette[rng.integers(len(palette))], np.float32) * np.float32(rng.uniform(0.85, 1.15))
         if age > 0.8:
             hair = hair * np.float32(0.3) + np.float32(GREY * rng.uniform(0.7, 1.1))
-        cloth = colour_of(rng.integers(180), rng.integers(30, 190), rng.integers(50, 220))
+        cloth = colour_of(*rng.integers([0, 30, 50], [180, 190, 220]).tolist())
         return cls(skin, darkness, hair, style, feminine, age, beard, bool(rng.random() < 0.3), cloth)

@@ -12,10 +12,11 @@ from damamba.extractors.crop import upright_square, warp
 from damamba.features.extractor import Recording
 from damamba.features.faces import FaceTrack, FaceTracker
 from damamba.features.media import read_frames
+from damamba.simulate.corpora import ENCODER_SEEDS
 from damamba.simulate.faces import Actor
 from damamba.simulate.render import render_participant
 
-FIRST_SEED = 900_000
+FIRST_SEED = ENCODER_SEEDS.start
 """Of the range that no corpus draws its persons from."""
 TARGETS = ("mouth", "mouth_round", "eye", "gaze_x", "gaze_y", "smile", "brow", "yaw", "pitch", "hand")
 """Channels of the simulator that a crop shows; roll is taken out by the crop."""

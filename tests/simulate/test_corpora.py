@@ -1,0 +1,217 @@
+import csv
+import wave
+from pathlib import Path
+
+import av
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from damamba.config import Params, SimulateParams
+from damamba.console import InputError
+from damamba.corpus.labels import read_labels
+from damamba.simulate.corpora import ENCODER_SEEDS, plan_corpora, write_manifest
+from damamba.simulate.recording import Filming, Recording, read_truth, record, simulate_session
+
+ROOT = Path(__file__).parents[2]
+FACE_MODEL = ROOT / "models/face_landmarker.task"
+NONE = {"train": 0, "val": 0, "test": 0}
+needs_face_model = pytest.mark.skipif(not FACE_MODEL.exists(), reason="make setup fetches the face model")
+
+
+def make_params(**changes) -> SimulateParams:
+    values = Params.load(ROOT / "params.yaml").simulate.model_dump()
+    return SimulateParams.model_validate({**values, "minutes": 0.1, "width": 64, "height": 64, **changes})
+
+
+def plans_of(**counts):
+    full = {name: {**NONE, **counts.get(name, {})} for name in ("noxi", "noxi_add", "mpiigi")}
+    return plan_corpora(make_params(**full))
+
+
+MANY = {"noxi": {"train": 60, "val": 20, "test": 30}, "noxi_add": {"test": 20}, "mpiigi": {"val": 12, "test": 15}}
+
+
+def test_official_numbers_come_first_and_no_number_twice():
+    plans = plans_of(**MANY)
+    assert [p.session for p in plans[:3]] == ["001", "003", "013"]
+    assert {p.folder.rsplit("/", 1)[0] for p in plans} == {
+        "noxi/train",
+        "noxi/val",
+        "noxi/test-base",
+        "noxi/test-additional",
+        "mpiigroupinteraction/val",
+        "mpiigroupinteraction/test",
+    }
+    for corpora in (("noxi", "noxi_add"), ("mpiigi",)):
+        numbers = [p.session for p in plans if p.corpus in corpora]
+        assert len(set(numbers)) == len(numbers)
+
+
+def test_persons_are_met_once_and_never_those_of_the_encoders():
+    for seed in (0, 7):
+        plans = plan_corpora(make_params(seed=seed, **{name: {**NONE, **n} for name, n in MANY.items()}))
+        members = [(p.corpus, m) for p in plans for m in p.members]
+        assert len({(corpus, m.person) for corpus, m in members}) == len({m.seed for _, m in members}) == len(members)
+        assert not {m.seed for _, m in members} & set(ENCODER_SEEDS)
+
+
+def test_a_session_more_changes_no_other():
+    few, more = (
+        plans_of(noxi={"train": 3, "test": 2}),
+        plans_of(noxi={"train": 5, "val": 1, "test": 2}, mpiigi={"val": 1}),
+    )
+    assert set(few) <= set(more)
+
+
+def test_languages_roles_and_seats_are_those_of_the_corpora():
+    plans = {p.name: p for p in plans_of(noxi={"train": 6}, noxi_add={"test": 4}, mpiigi={"val": 6, "test": 1})}
+    assert {p.language for p in plans.values() if p.corpus == "noxi"} == {"en", "fr", "de"}
+    assert {p.language for p in plans.values() if p.corpus == "noxi_add"} == {"ar", "it", "id", "es"}
+    assert {p.language for p in plans.values() if p.corpus == "mpiigi"} == {"de"}
+    assert [m.participant for m in plans["noxi/001"].members] == ["expert", "novice"]
+    assert [m.participant for m in plans["mpiigi/008"].members] == [f"subjectPos{i}" for i in range(1, 5)]
+    assert [m.participant for m in plans["mpiigi/026"].members] == [f"subjectPos{i}" for i in range(2, 5)]
+    assert [m.participant for m in plans["mpiigi/001"].members] == [f"subjectPos{i}" for i in range(1, 4)]
+    assert [m.labelled for m in plans["mpiigi/028"].members] == [False, True, True, True]
+
+
+def test_few_sessions_already_cover_engagement():
+    for seed in range(5):
+        plans = plan_corpora(
+            make_params(seed=seed, noxi={**NONE, "test": 4}, noxi_add={**NONE, "test": 3}, mpiigi=NONE)
+        )
+        for corpus in ("noxi", "noxi_add"):
+            quotas = np.concatenate([p.standing.engagement for p in plans if p.corpus == corpus])
+            assert np.ptp(quotas) > 0.5
+            assert 0.25 < quotas.mean() < 0.75
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"noxi": NONE, "noxi_add": NONE, "mpiigi": NONE}, "no sessions"),
+        ({"minutes": 0.01}, "simulate.minutes: 0.01 is too short"),
+        ({"noxi_add": {"train": 1, "val": 0, "test": 1}}, "simulate.noxi_add.train: 1"),
+        ({"mpiigi": {"train": 2, "val": 0, "test": 1}}, "simulate.mpiigi.train: 2"),
+        ({"noxi": {"train": 5000, "val": 0, "test": 1}}, "too many"),
+        ({"width": 101}, "101 x 64"),
+        ({"fps": 1000.0}, "simulate.fps: 1000"),
+    ],
+)
+def test_parameters_that_make_no_corpus_are_refused_in_one_line(changes, message):
+    with pytest.raises(InputError, match=message) as error:
+        plan_corpora(make_params(**changes))
+    assert "\n" not in str(error.value)
+
+
+def read_wav(path: Path) -> np.ndarray:
+    with wave.open(str(path)) as file:
+        assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, 16_000)
+        return np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32768
+
+
+def active(samples: np.ndarray) -> np.ndarray:
+    """(T,) level of each label frame, dB."""
+    return 10 * np.log10((samples[: len(samples) // 640 * 640].reshape(-1, 640) ** 2).mean(1) + 1e-9)
+
+
+@needs_face_model
+def test_a_recorded_session_is_whole_repeatable_and_in_time(tmp_path):
+    (plan,) = plans_of(noxi={"train": 1})
+    params = make_params(minutes=0.3)
+    one, two = (Recording(plan, tmp_path / name, params, FACE_MODEL) for name in "ab")
+    assert record(one)
+    assert record(two)
+    for path in one.files():
+        if path.suffix != ".mp4":
+            assert path.read_bytes() == (tmp_path / "b" / path.relative_to(tmp_path / "a")).read_bytes()
+    folder = tmp_path / "a/noxi/train/001"
+    assert (folder / "language.annotation.csv").read_text() == "0.00;18.00;" + {
+        "en": "English",
+        "fr": "French",
+        "de": "German",
+    }[plan.language] + ";1.0\n"
+    for role, other in (("expert", "novice"), ("novice", "expert")):
+        truth = read_truth(one.truth / f"{role}.parquet", ("engagement", "speech", "mouth", "present"))
+        assert len(truth["engagement"]) == len(read_labels(folder / f"{role}.engagement.annotation.csv")) == 450
+        assert truth["present"].dtype == bool
+        sound = read_wav(folder / f"{role}.audio.wav")
+        assert len(sound) == 18 * 16_000
+        level, spoken = active(sound), truth["speech"] > 0
+        assert np.median(level[spoken]) > np.median(level[~spoken]) + 15
+        assert truth["mouth"][spoken].mean() > truth["mouth"][~spoken].mean() + 0.15
+        theirs = read_truth(one.truth / f"{other}.parquet", ("speech",))["speech"] > 0
+        crosstalk = level[theirs & ~spoken & ~np.roll(spoken, 3) & ~np.roll(spoken, 8)]
+        assert np.median(crosstalk) < np.median(level[spoken]) - 15
+
+
+@needs_face_model
+def test_a_group_shares_one_microphone_and_some_have_no_label(tmp_path):
+    plan = plans_of(mpiigi={"val": 6})[-1]
+    assert plan.session == "028"
+    record(Recording(plan, tmp_path, make_params(), FACE_MODEL))
+    folder = tmp_path / plan.folder
+    sounds = {(folder / f"subjectPos{i}.audio.wav").read_bytes() for i in range(1, 5)}
+    assert len(sounds) == 1
+    assert not (folder / "subjectPos1.engagement.annotation.csv").exists()
+    assert (folder / "subjectPos2.engagement.annotation.csv").exists()
+    table = pq.read_table(tmp_path / "truth/mpiigi/028/subjectPos1.parquet")
+    assert {"t_s", "engagement", "mouth", "loudness", "smile"} <= set(table.column_names)
+
+
+@needs_face_model
+def test_what_is_whole_is_kept_and_what_is_not_is_made_again(tmp_path):
+    (plan,) = plans_of(noxi={"train": 1})
+    recording = Recording(plan, tmp_path, make_params(), FACE_MODEL)
+    assert record(recording)
+    assert not record(recording)
+    sound = tmp_path / plan.path("expert", "audio.wav")
+    whole = sound.read_bytes()
+    sound.write_bytes(whole[:1000])
+    video = recording.video(plan.members[0])
+    video.write_bytes(b"of the damaged session")
+    assert record(recording)
+    assert sound.read_bytes() == whole
+    assert not video.exists()
+    assert record(Recording(plan, tmp_path, make_params(minutes=0.12), FACE_MODEL))
+
+
+@needs_face_model
+def test_manifest_names_files_below_its_folder(tmp_path):
+    plans = plans_of(noxi={"train": 1}, mpiigi={"val": 6})
+    write_manifest(plans, tmp_path / "manifest.csv")
+    with (tmp_path / "manifest.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert rows[0] == {
+        "corpus": "noxi",
+        "session": "001",
+        "participant": "expert",
+        "role": "expert",
+        "split": "train",
+        "language": plans[0].language,
+        "person": "noxi-p004",
+        "video": "noxi/train/001/expert.video.mp4",
+        "audio": "noxi/train/001/expert.audio.wav",
+        "label": "noxi/train/001/expert.engagement.annotation.csv",
+    }
+    assert next(row["label"] for row in rows if row["session"] == "028") == ""
+    assert len(rows) == 2 + sum(len(plan.members) for plan in plans[1:])
+
+
+@needs_face_model
+@pytest.mark.slow
+def test_a_filmed_session_shows_what_the_truth_says_with_the_times_asked_for(tmp_path):
+    (plan,) = plans_of(noxi={"train": 1})
+    params = make_params(minutes=0.05, width=320, height=240)
+    simulate_session(plan, tmp_path, params, FACE_MODEL, Filming(start_s=0.4, dropped=0.2))
+    for role in ("expert", "novice"):
+        with av.open(str(tmp_path / plan.path(role, "video.mp4"))) as container:
+            times = [float(frame.pts * frame.time_base) for frame in container.decode(video=0)]
+        assert times[0] == pytest.approx(0.4, abs=1e-3)
+        assert 45 < len(times) < 65
+        assert np.diff(times).max() > 0.07
+        assert times[-1] < 3.0
+    written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")}
+    simulate_session(plan, tmp_path, params, FACE_MODEL, Filming(start_s=0.4, dropped=0.2))
+    assert written == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")}

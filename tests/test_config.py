@@ -1,0 +1,62 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from damamba.config import Params, split_run
+from damamba.console import InputError
+
+TEXT = (Path(__file__).parent.parent / "params.yaml").read_text()
+
+
+def load(tmp_path, change) -> Params:
+    values = yaml.safe_load(TEXT)
+    change(values)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
+    return Params.load(tmp_path / "params.yaml")
+
+
+def test_the_committed_file_is_valid(tmp_path):
+    params = load(tmp_path, lambda values: None)
+    assert params.window.frames == 96
+    assert set(params.groups()) == {"audio", "visual"}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda v: v["model"].update(lambda_algin=1), r"model\.lambda_algin: .*known keys: .*lambda_align"),
+        (lambda v: v.update(modle={}), "modle"),
+        (lambda v: v["model"].update(lambda_align="hello"), r"model\.lambda_align: .*'hello'"),
+        (lambda v: v["model"].update(d_model=0), r"model\.d_model: .*greater than 0"),
+        (lambda v: v["simulate"].update(minutes=0), r"simulate\.minutes"),
+        (lambda v: v["window"].update(rate_hz=100, core_frames=30), "core_frames must be a multiple of 4"),
+        (lambda v: v["align"].update(rate_hz=25) or v["window"].update(rate_hz=50), "multiple of window.rate_hz"),
+        (lambda v: v["variants"]["no_fusion"].update(partner_fussion=False), "partner_fussion"),
+        (lambda v: v["runs"].append("nobody-0"), "run 'nobody-0' is not VARIANT-SEED"),
+        (lambda v: v["cues"]["clip"].update(group="touch"), r"cues\.clip\.group"),
+        (lambda v: v["corpus"].update(sources=[]), r"corpus\.sources"),
+        (lambda v: v["train"].pop("steps"), r"train\.steps: Field required"),
+        (lambda v: v["model"].update(temperature=float("nan")), r"model\.temperature"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_path(tmp_path, change, said):
+    with pytest.raises(InputError, match=said):
+        load(tmp_path, change)
+
+
+def test_missing_and_broken_files_are_told(tmp_path):
+    with pytest.raises(InputError, match="run from the repository's root"):
+        Params.load(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("a: [1,\n")
+    with pytest.raises(InputError, match="not YAML"):
+        Params.load(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("- 1\n")
+    with pytest.raises(InputError, match="expected sections"):
+        Params.load(tmp_path / "params.yaml")
+
+
+def test_runs_are_variant_and_seed():
+    assert split_run("no_fusion-12", {"no_fusion": {}}) == ("no_fusion", 12)
+    with pytest.raises(ValueError, match="VARIANT-SEED"):
+        split_run("no_fusion", {"no_fusion": {}})

@@ -1,0 +1,251 @@
+"""The whole pipeline on preset `smoke`, in a copy of the repository: what runs, what runs again, what survives a kill.
+
+One copy is run once; each test takes a cheap copy of that and does something to it.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.slow
+ENVIRONMENT = {
+    **os.environ,
+    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    "PYTHONPATH": ".",  # the code of the copy, not the installed one
+    "DVC_NO_ANALYTICS": "1",
+    "GIT_AUTHOR_NAME": "t",
+    "GIT_AUTHOR_EMAIL": "t@example.org",
+    "GIT_COMMITTER_NAME": "t",
+    "GIT_COMMITTER_EMAIL": "t@example.org",
+}
+
+
+def call(folder: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess:
+    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True)
+    if check:
+        assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done
+
+
+def repro(folder: Path, *arguments: str) -> list[str]:
+    """Names of the stages that ran."""
+    done = call(folder, "dvc", "repro", *arguments)
+    return re.findall(r"Running stage '([^']+)'", done.stdout)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A repository in which the pipeline has run once."""
+    folder = tmp_path_factory.mktemp("dag") / "repo"
+    names = call(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").stdout.splitlines()
+    for name in names:
+        if (ROOT / name).is_file() and not name.startswith("results/"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    (folder / "dvc.lock").unlink(missing_ok=True)
+    shutil.copy2(ROOT / "models/face_landmarker.task", folder / "models/face_landmarker.task")
+    call(folder, "git", "init", "-q")
+    call(folder, "damamba", "preset", "smoke")
+    repro(folder)
+    call(folder, "git", "add", "-A")
+    call(folder, "git", "commit", "-qm", "smoke")
+    return folder
+
+
+@pytest.fixture
+def repo(finished, tmp_path):
+    """A copy of its own; hard links keep it cheap, and no stage opens an old file for writing."""
+    folder = tmp_path / "repo"
+    call(finished.parent, "cp", "-al", str(finished), str(folder))
+    for path in ("params.yaml", "dvc.lock", "results", ".git", ".dvc/tmp", "damamba", "stages"):
+        whole = folder / path
+        if whole.is_dir():
+            shutil.rmtree(whole)
+            shutil.copytree(finished / path, whole, symlinks=True)
+        elif whole.exists():
+            whole.unlink()
+            shutil.copy2(finished / path, whole)
+    return folder
+
+
+def set_param(folder: Path, old: str, new: str) -> None:
+    text = (folder / "params.yaml").read_text()
+    assert old in text
+    (folder / "params.yaml").write_text(text.replace(old, new, 1))
+
+
+def shards(folder: Path, where: str) -> dict[str, int]:
+    root = folder / where
+    return {p.relative_to(root).as_posix(): p.stat().st_mtime_ns for p in root.rglob("*.parquet")}
+
+
+def test_every_result_is_there_and_speaks_of_simulated_people(finished):
+    scores = json.loads((finished / "results/ccc.json").read_text())
+    row = scores["da_mamba-0"]
+    assert {"noxi", "noxi_add", "mpiigi", "global", "interval", "frames"} <= set(row)
+    assert row["global"] == pytest.approx(sum(row[c] for c in ("noxi", "noxi_add", "mpiigi")) / 3)
+    run = json.loads((finished / "results/run.json").read_text())
+    assert run["simulated"] is True
+    for name in ("ccc.md", "ccc.csv", "ablation.md", "memory.md", "memory.svg", "report.html"):
+        assert (finished / "results" / name).stat().st_size > 200, name
+    assert "imulated" in (finished / "results/ccc.md").read_text()
+    assert "simulate" in run["stages"]
+    assert "evaluate-da_mamba-0" in run["stages"]
+
+
+def test_nothing_runs_a_second_time_and_fast(repo):
+    started = time.perf_counter()
+    assert repro(repo) == []
+    assert time.perf_counter() - started < 30  # generous: other work shares the machine
+
+
+def test_metrics_and_plots_are_shown(repo):
+    shown = call(repo, "dvc", "metrics", "show").stdout
+    assert "global" in shown
+    assert "da_mamba-0" in shown
+    call(repo, "dvc", "plots", "show", "-o", "plots")
+
+
+def test_an_experiment_with_another_loss_trains_again_and_nothing_before(repo):
+    done = call(repo, "dvc", "exp", "run", "-S", "model.lambda_align=0.2", "train@da_mamba-0")
+    ran = re.findall(r"Running stage '([^']+)'", done.stdout)
+    assert ran == ["train@da_mamba-0"]
+
+
+def test_a_mistyped_key_and_a_wrong_type_are_refused_before_any_work(repo):
+    typo = call(repo, "dvc", "exp", "run", "-S", "model.lambda_aling=0.3", check=False)
+    assert typo.returncode != 0
+    wrong = call(repo, "dvc", "exp", "run", "-S", "model.lambda_align=hello", "train@da_mamba-0", check=False)
+    assert wrong.returncode != 0
+    assert "model.lambda_align" in wrong.stdout + wrong.stderr
+    set_param(repo, "lambda_align: ", "lambda_algin: 1\n  lambda_align: ")
+    alone = call(repo, "python", "stages/align.py", check=False)
+    assert alone.returncode == 1
+    assert "model.lambda_algin" in alone.stderr
+    assert "known keys" in alone.stderr
+
+
+def test_one_stage_alone_then_a_changed_parameter(repo):
+    before = shards(repo, "data/features/flow")
+    alone = call(repo, "python", "stages/extract_clip.py", "--jobs", "1", "--session", "002")
+    assert "up to date" in alone.stdout
+    set_param(repo, "crop: 1.4", "crop: 1.5")
+    ran = repro(repo, "align")
+    assert ran == ["extract@clip", "align"]
+    assert shards(repo, "data/features/flow") == before
+    after = call(repo, "dvc", "status", "--quiet", check=False)
+    assert after.returncode != 0  # training is due
+
+
+def test_one_session_added_and_one_removed(repo):
+    before = shards(repo, "data/features/clip")
+    set_param(repo, "train: 2", "train: 3")
+    repro(repo, "align")
+    more = shards(repo, "data/features/clip")
+    assert len(more) == len(before) + 2
+    assert {name: when for name, when in more.items() if name in before} == before
+    assert "2 participants made" in call(repo, "dvc", "repro", "align").stdout or len(more) == len(before) + 2
+    set_param(repo, "train: 3", "train: 1")
+    repro(repo, "align")
+    fewer = shards(repo, "data/features/clip")
+    assert len(fewer) == len(before) - 2
+    assert set(fewer) < set(before)
+    assert len(shards(repo, "data/aligned")) == len(fewer)
+
+
+def kill_when(folder: Path, condition, *command: str) -> None:
+    """Start a command, SIGKILL its whole group once `condition` holds."""
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    end = time.monotonic() + 240
+    try:
+        while not condition():
+            assert process.poll() is None, "ended before it could be killed"
+            assert time.monotonic() < end
+            time.sleep(0.02)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def test_kills_in_extraction_and_in_training_change_no_score(repo, finished):
+    expected = json.loads((finished / "results/scores/da_mamba-0.json").read_text())
+    shutil.rmtree(repo / "data/features/clip")
+    kill_when(repo, lambda: len(shards(repo, "data/features/clip")) >= 3, "dvc", "repro", "extract@clip")
+    kept = shards(repo, "data/features/clip")
+    (repo / ".dvc/tmp/rwlock").unlink(missing_ok=True)
+    shutil.rmtree(repo / "data/models/da_mamba-0")
+    repro(repo, "align")
+    assert {name: when for name, when in shards(repo, "data/features/clip").items() if name in kept} == kept
+    states = repo / "state/train"
+    kill_when(repo, lambda: any(states.glob("da_mamba-0-*.pt")), "dvc", "repro", "train@da_mamba-0")
+    (repo / ".dvc/tmp/rwlock").unlink(missing_ok=True)
+    done = call(repo, "dvc", "repro", "evaluate@da_mamba-0")
+    assert "resumed at step" in done.stdout + done.stderr
+    assert json.loads((repo / "results/scores/da_mamba-0.json").read_text()) == expected
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_polite_stop_leaves_nothing_half_written(repo, signum):
+    shutil.rmtree(repo / "data/features/flow")
+    process = subprocess.Popen(
+        [sys.executable, "stages/extract_flow.py"],
+        cwd=repo,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    end = time.monotonic() + 120
+    while not shards(repo, "data/features/flow") and time.monotonic() < end:
+        time.sleep(0.02)
+    os.killpg(process.pid, signum)  # a terminal sends Ctrl-C to the whole group
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == (130 if signum == signal.SIGINT else 143), told
+    assert "Traceback" not in told
+    left = [p.name for p in (repo / "data/features/flow").rglob("*") if p.is_file() and p.name.startswith(".")]
+    assert left == []
+
+
+def test_a_full_disk_is_one_clear_line_and_finished_participants_stay(repo):
+    kept = len(shards(repo, "data/features/clip"))
+    victim = next((repo / "data/features/clip").rglob("*.parquet"))
+    victim.unlink()
+    limited = "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)); "
+    limited += "sys.argv = ['stages/extract_clip.py', '--jobs', '1']; runpy.run_path(sys.argv[0], run_name='__main__')"
+    done = call(repo, "python", "-c", limited, check=False)
+    assert done.returncode == 1
+    assert "cannot write" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(shards(repo, "data/features/clip")) == kept - 1
+    assert not [p for p in (repo / "data/features/clip").rglob("*") if ".part" in p.name]
+
+
+def test_a_missing_checkpoint_and_a_missing_landmarker_name_the_command(repo):
+    shutil.rmtree(repo / "damamba/extractors/checkpoints/compact-clip")
+    shutil.rmtree(repo / "data/features/clip")
+    done = call(repo, "python", "stages/extract_clip.py", check=False)
+    assert done.returncode == 1
+    assert "compact-clip" in done.stderr
+    (repo / "models/face_landmarker.task").unlink()
+    shutil.rmtree(repo / "data/faces")
+    done = call(repo, "python", "stages/track_faces.py", check=False)
+    assert done.returncode == 1
+    assert "make setup" in done.stderr
