@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import math
+import pickle
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -125,8 +126,8 @@ def total_loss(
             generator=torch.Generator().manual_seed(seed),
         )
         loss = loss + params.lambda_align * term
-        alignment = float(term)
-    return loss, 1 - float(agreement), alignment
+        alignment = float(term.detach())
+    return loss, 1 - float(agreement.detach()), alignment
 
 
 def run_key(aligned: Aligned, params: Params, variant: str, seed: int, shuffle: int | None) -> str:
@@ -159,8 +160,11 @@ class Run:
         self.validation = aligned.split("val")
         torch.manual_seed(seed)
         self.groups = aligned.groups()
+        statistics = {
+            cue: (torch.from_numpy(mean), torch.from_numpy(std)) for cue, (mean, std) in aligned.statistics().items()
+        }
         self.model = DAMamba(
-            self.groups, self.params, params.window.rate_hz, aligned.statistics(), self.windows.label_mean(self.reader)
+            self.groups, self.params, params.window.rate_hz, statistics, self.windows.label_mean(self.reader)
         )
         self.accelerator = Accelerator()
         if self.accelerator.num_processes > 1:
@@ -193,7 +197,7 @@ class Run:
         )
         if not torch.isfinite(loss):
             names = ", ".join(sorted({w.session.name for w in drawn}))
-            raise InputError(f"step {self.step}: the loss is {float(loss)}; sessions of the batch: {names}")
+            raise InputError(f"step {self.step}: the loss is {float(loss.detach())}; sessions of the batch: {names}")
         rate = learning_rate(self.step, self.train)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -205,7 +209,7 @@ class Run:
         self.step += 1
         due = self.step % self.train.validate_steps == 0 or self.step == self.train.steps
         val = self.validate() if due and self.validation else None
-        row = Step(self.step, float(loss), agreement, alignment, rate, norm, val)
+        row = Step(self.step, float(loss.detach()), agreement, alignment, rate, norm, val)
         self.history.append(vars(row))
         return row
 
@@ -269,7 +273,7 @@ def fit(run: Run, resume: Path, on_step: Callable[[Step], None] | None = None, l
         try:
             run.restore(torch.load(resume, weights_only=True))
             logger.info("%s: resumed at step %d", label, run.step)
-        except (RuntimeError, EOFError, KeyError, OSError) as error:
+        except (RuntimeError, EOFError, KeyError, OSError, pickle.UnpicklingError) as error:
             raise InputError(
                 f"{resume}: damaged ({str(error).splitlines()[0]}); remove it and train again: rm {resume}"
             ) from None

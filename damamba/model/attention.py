@@ -28,9 +28,9 @@ def rotate(
     half = x.shape[-1] // 2
     frequencies = 10000.0 ** (-torch.arange(half, dtype=torch.float64) / half)
     angles = positions.cpu()[:, None, None] * frequencies
-    cos, sin = (table.to(x.device, x.dtype) for table in (angles.cos(), angles.sin()))
-    first, second = x.chunk(2, dim=-1)
-    return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+    turn = torch.polar(torch.ones_like(angles), angles).to(x.device, torch.complex64)
+    pairs = torch.view_as_complex(x.float().unflatten(-1, (half, 2)))
+    return torch.view_as_real(pairs * turn).flatten(-2).to(x.dtype)
 
 
 def attend(
@@ -66,9 +66,9 @@ def chunk_attention(
 
 def band_attention(
     query: Float[Tensor, "batch length heads headdim"],
-    key: Float[Tensor, "batch partners past+length heads headdim"],
-    value: Float[Tensor, "batch partners past+length heads headdim"],
-    valid: Bool[Tensor, "batch partners past+length"],
+    key: Float[Tensor, "batch partners keys heads headdim"],
+    value: Float[Tensor, "batch partners keys heads headdim"],
+    valid: Bool[Tensor, "batch partners keys"],
     past: int,
     future: int,
 ) -> Float[Tensor, "batch length heads headdim"]:

@@ -24,7 +24,7 @@ class Description:
     params: ModelParams
     cues: dict[str, dict[str, int]]
     """Width of each cue, by modality group."""
-    rate_hz: float
+    rate_hz: int
     extra: dict[str, Any]
     """Whatever else was saved."""
 
@@ -68,7 +68,7 @@ def read_description(directory: Path) -> Description:
         values = json.loads(path.read_text(encoding="utf8"))
         params, cues, rate_hz = (values.pop(key) for key in ("params", "cues", "rate_hz"))
         cues = {group: {name: int(width) for name, width in widths.items()} for group, widths in cues.items()}
-        rate_hz = float(rate_hz)
+        rate_hz = int(rate_hz)
     except FileNotFoundError:
         raise InputError(f"{path}: not found; train a model, or name the directory of one") from None
     except json.JSONDecodeError as error:

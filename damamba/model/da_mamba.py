@@ -49,7 +49,7 @@ class DAMamba(nn.Module):
         self,
         cues: Mapping[str, Mapping[str, int]],
         params: ModelParams,
-        rate_hz: float,
+        rate_hz: int,
         statistics: Mapping[str, tuple[Float[Tensor, "_"], Float[Tensor, "_"]]] | None = None,
         label_mean: float = 0.5,
     ) -> None:

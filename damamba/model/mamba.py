@@ -6,7 +6,7 @@ of the second backwards, each direction with its own weights, in one scan at the
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +24,7 @@ MIN_TOTAL_DT = 1e-6  # below it, what the partners write is nothing beside round
 class MambaState(NamedTuple):
     """What a causal block remembers of a stream."""
 
-    conv: Float[Tensor, "batch taps-1 channels"]
+    conv: Float[Tensor, "batch history channels"]
     ssm: Float[Tensor, "batch heads headdim d_state"]
 
 
@@ -37,7 +37,7 @@ class ScanInputs(NamedTuple):
     dt: Float[Tensor, "batch length heads"]
     B: Float[Tensor, "batch length groups d_state"]
     C: Float[Tensor, "batch length groups d_state"]
-    conv_state: Float[Tensor, "batch taps-1 channels"]
+    conv_state: Float[Tensor, "batch history channels"]
 
 
 class GatedRMSNorm(nn.Module):
@@ -52,8 +52,33 @@ class GatedRMSNorm(nn.Module):
         self, y: Float[Tensor, "batch length channels"], z: Float[Tensor, "batch length channels"]
     ) -> Float[Tensor, "batch length channels"]:
         gated = (y * F.silu(z)).unflatten(-1, (self.groups, -1))
-        scale = torch.rsqrt(gated.square().mean(-1, keepdim=True) + 1e-5)
-        return (gated * scale).flatten(-2) * self.weight
+        scale = torch.rsqrt(torch.linalg.vecdot(gated, gated) / gated.shape[-1] + 1e-5)
+        return (gated * scale[..., None]).flatten(-2) * self.weight
+
+
+class _TurnSecondHalves(torch.autograd.Function):
+    """Its own inverse and its own adjoint."""
+
+    @staticmethod
+    def forward(ctx: Any, series: Tensor, widths: list[int]) -> Tensor:
+        ctx.widths = widths
+        turned = series.clone(memory_format=torch.contiguous_format)
+        end = 0
+        for width in widths:
+            end += width
+            turned[..., end - width // 2 : end] = series[..., end - width // 2 : end].flip(1)
+        return turned
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return _TurnSecondHalves.apply(grad, ctx.widths), None
+
+
+def turn_second_halves(
+    series: Float[Tensor, "batch length channels"], widths: list[int]
+) -> Float[Tensor, "batch length channels"]:
+    """Reverse time in the second half of each block of channels; `widths` are those of the blocks."""
+    return _TurnSecondHalves.apply(series, widths)
 
 
 class MambaBlock(nn.Module):
@@ -92,10 +117,6 @@ class MambaBlock(nn.Module):
         self.D = nn.Parameter(torch.ones(self.heads))
         self.norm = GatedRMSNorm(self.d_inner, self.groups)
         self.out_proj = nn.Linear(self.d_inner, d_model, bias=False)
-        of_group = [width // self.groups for width in (self.d_inner, self.groups * d_state, self.groups * d_state)]
-        backwards = [torch.arange(self.groups).repeat_interleave(width) == 1 for width in of_group]
-        self.backwards: Tensor
-        self.register_buffer("backwards", torch.cat(backwards), persistent=False)
 
     def forward(
         self, x: Float[Tensor, "batch length d_model"], valid: Bool[Tensor, "batch length"] | None = None
@@ -148,21 +169,20 @@ class MambaBlock(nn.Module):
         self,
         x: Float[Tensor, "batch length d_model"],
         valid: Bool[Tensor, "batch length"] | None,
-        conv_state: Float[Tensor, "batch taps-1 channels"] | None = None,
+        conv_state: Float[Tensor, "batch history channels"] | None = None,
     ) -> ScanInputs:
         """Everything before the scan; channels of the backward group come out in reversed time."""
-        channels = self.conv1d.in_channels
-        z, xBC, dt = self.in_proj(x).split((self.d_inner, channels, self.heads), dim=-1)
+        widths = [self.d_inner, self.groups * self.d_state, self.groups * self.d_state]
+        z, xBC, dt = self.in_proj(x).split((self.d_inner, sum(widths), self.heads), dim=-1)
         dt = F.softplus(dt + self.dt_bias)
         if valid is not None:
             xBC = xBC * valid[..., None]
             dt = dt * valid[..., None]
         if self.bidirectional:
-            xBC = torch.where(self.backwards, xBC.flip(1), xBC)
-            dt = self._turn(dt)
+            xBC, dt = turn_second_halves(xBC, widths), turn_second_halves(dt, [self.heads])
         assert self.conv1d.bias is not None
         xBC, conv_state = causal_conv(xBC, self.conv1d.weight, self.conv1d.bias, state=conv_state)
-        values, B, C = F.silu(xBC).split((self.d_inner, self.groups * self.d_state, self.groups * self.d_state), dim=-1)
+        values, B, C = F.silu(xBC).split(widths, dim=-1)
         return ScanInputs(
             z,
             values.unflatten(-1, (self.heads, -1)),
@@ -178,13 +198,8 @@ class MambaBlock(nn.Module):
         """Everything behind the scan."""
         y = y.flatten(2)
         if self.bidirectional:
-            y = self._turn(y)
+            y = turn_second_halves(y, [self.d_inner])
         return self.out_proj(self.norm(y, z))
-
-    def _turn(self, series: Tensor) -> Tensor:
-        """Reverse time in the second half of the channels."""
-        forwards, backwards = series.chunk(2, dim=-1)
-        return torch.cat((forwards, backwards.flip(1)), dim=-1)
 
 
 class PartnerMamba(MambaBlock):
@@ -222,7 +237,7 @@ class PartnerMamba(MambaBlock):
         dt, C = (series.unflatten(0, (-1, partners)) for series in (inputs.dt, inputs.C))
         observed = valid[..., None].expand(dt.shape).to(dt.dtype)
         if self.bidirectional:
-            observed = self._turn(observed.flatten(0, 1)).view_as(dt)
+            observed = turn_second_halves(observed.flatten(0, 1), [self.heads]).view_as(dt)
         count = observed.sum(1).clamp(min=1)  # batch length heads
         total = dt.sum(1)
         share = dt / total.clamp(min=MIN_TOTAL_DT)[:, None]  # (dt / count) of each partner over the mean step size

@@ -81,10 +81,11 @@ def mouth(shape: FaceShape) -> list[Part]:
     """Teeth, tongue and the dark behind them."""
     seam, half = shape.mouth_y, shape.mouth_half_width
     lips_z = shape.neutral[[13, 14], 2].mean()
-    corners = np.array(
-        [[-1.3 * half, seam + 2], [1.3 * half, seam + 2], [1.3 * half, seam - 2.2], [-1.3 * half, seam - 2.2]]
+    corners = np.array([[-1.3, 2], [1.3, 2], [1.3, -2.2], [-1.3, -2.2]]) * [half, 1]
+    back, front = (
+        np.c_[corners[:, 0], seam + height * corners[:, 1], np.full(4, lips_z - depth)]
+        for height, depth in ((1.0, 2.8), (0.3, 2.0))
     )
-    back, front = (np.c_[corners, np.full(4, lips_z - depth)] for depth in (2.8, 1.9))
     walls = np.array([[0, 1, 2], [0, 2, 3], [0, 3, 7], [0, 7, 4], [1, 2, 6], [1, 6, 5]])
     on_jaw = np.tile([0, 0, 1, 1], 2)
     dark = Part(np.concatenate([back, front]), walls, 0.5, plain([46, 16, 18]), on_jaw=on_jaw)

@@ -75,8 +75,9 @@ def hair(traits: Traits, shape: FaceShape, rng: np.random.Generator) -> list[Par
     shade = (0.8 + 0.2 * smoothstep(1, 0.6, down)).ravel()
     triangles = grid_triangles(N_AZIMUTHS, N_RINGS, closed=False)
     vertices = vertices.reshape(-1, 3)
-    hangs_free = vertices[triangles, 1].max(1) < 7  # above, head and face hide the inside of the hair
-    parts = [Part(vertices, triangles, uv, texture, shade=shade, two_sided=hangs_free)]
+    # further up, head and face hide the inside; the thicker the hair, the higher one can look under it
+    inside_seen = vertices[triangles, 1].max(1) < 3 + 4 * style.thickness
+    parts = [Part(vertices, triangles, uv, texture, shade=shade, two_sided=inside_seen)]
     if traits.hair_style == "bun":
         ball, triangles = sphere(32, 16)
         uv = np.stack([np.arctan2(ball[:, 0], ball[:, 2]) / 6.3 + 0.5, (1 - ball[:, 1]) / 2.2], -1)
@@ -138,7 +139,8 @@ def _sheet(
     lumps[:, -1] = lumps[:, 0]
     on_top = smoothstep(3.5, 10, y)
     taper = style.sides + (1 - style.sides) * on_top
-    root = np.where(aside < 1.25, 0.35 + 0.65 * smoothstep(1.0, 0.8, down), 1.0)  # thin where it grows
+    at_root = min(0.35, 0.4 / style.thickness)  # close to the skin where it grows
+    root = np.where(aside < 1.25, at_root + (1 - at_root) * smoothstep(1.0, 0.8, down), 1.0)
     thickness = style.thickness * (taper * root + 0.5 * lumps * smoothstep(0, 0.3, down))
     thickness += style.front * np.exp(-((around / 0.8) ** 2)) * np.exp(-(((down - 0.72) / 0.2) ** 2))
     x = np.sin(around) * radius * (radii[0] + thickness)

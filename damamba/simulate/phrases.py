@@ -254,8 +254,8 @@ def backchannel(language: str, rng: np.random.Generator) -> str:
 def line(language: str, letters: float, complete: bool, rng: np.random.Generator, draws: int = 16) -> str:
     """Something to say that is about `letters` long.
 
-    A complete line ends in a full stop, which espeak speaks with a fall of pitch; an incomplete one in a comma, which
-    it does not.
+    A complete line ends in a full stop, which espeak speaks with a fall of pitch (about 4 semitones; less in French),
+    an incomplete one in a comma, with about half of that.
     """
     shapes = ("sentence",) if letters > 30 else ("sentence", "clause", "thing", "opener")
     drawn = [fill(language, shapes[i % len(shapes)], rng) for i in range(draws)]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
-from scipy.signal import lfilter, resample_poly
+from scipy.signal import resample_poly
 
 from damamba.console import InputError
 from damamba.simulate import phrases
@@ -30,6 +30,8 @@ LANGUAGES = {  # file of espeak; letters a second at the neutral rate, fitted
 WORDS_PER_MINUTE = 150
 LEVEL_DB = -28.0
 """Active level of neutral speech, dB of full scale."""
+EFFORT = 0.25
+"""Brightness that a louder voice gains, dB an octave a dB."""
 FIT = 0.07
 """An utterance may be hurried or slowed by this much to end with its phrase; more would hide its rate."""
 
@@ -79,8 +81,8 @@ class Voice:
     """Factor on each of the six formants: the length and shape of the vocal tract."""
     bandwidth: float
     """Of the formants, percent."""
-    tilt: float
-    """Brightness, in (-1, 1): high is dull."""
+    brightness_db: float
+    """Tilt of the spectrum, dB an octave."""
     flutter: int
     roughness: int
     breath: float
@@ -109,7 +111,7 @@ class Voice:
             spread_st=between(2, 1.2, 2.2),
             formants=tuple(float(tract * shift) for shift in own),
             bandwidth=between(4, 80, 150),
-            tilt=between(5, -0.06, 0.06),
+            brightness_db=between(5, -0.6, 0.6),
             flutter=round(between(6, 0, 6)),
             roughness=int(between(7, 0, 4)),
             breath=between(8, 0, 6),
@@ -144,7 +146,7 @@ def speak(espeak: Espeak, voice: Voice, language: str, text: str, delivery: Deli
         raise InputError(f"simulate: {text!r} has no sound in language {language!r}; change it in phrases.py")
     first = int(max(0.0, phones[0].start_s - 0.03) * rate_hz)
     last = int((phones[-1].end_s + 0.08) * rate_hz)
-    wave = _effort(spoken.wave[first:last], voice.tilt - 0.035 * delivery.loudness_db)
+    wave = _tilted(spoken.wave[first:last], rate_hz, voice.brightness_db + EFFORT * delivery.loudness_db)
     wave = wave * 10 ** ((LEVEL_DB + delivery.loudness_db - active_level_db(wave, rate_hz)) / 20)
     return Utterance(wave.astype(np.float32), rate_hz, tuple(p.moved(-first / rate_hz) for p in phones))
 
@@ -160,10 +162,11 @@ def _phones(events: list[tuple[int, str]], n: int, rate_hz: int) -> list[Phone]:
     ]
 
 
-def _effort(wave: np.ndarray, tilt: float) -> np.ndarray:
-    """Tilt the spectrum: a raised voice (negative) is brighter, a low one duller."""
-    k = float(np.clip(tilt, -0.45, 0.45))
-    return np.asarray(lfilter([1.0], [1.0, -k], wave) if k > 0 else lfilter([1.0, k], [1.0], wave))
+def _tilted(wave: np.ndarray, rate_hz: int, slope_db: float) -> np.ndarray:
+    """Spectrum tilted by `slope_db` an octave around 1 kHz: a raised voice is brighter, a low one duller."""
+    frequency_hz = np.clip(np.fft.rfftfreq(len(wave), 1 / rate_hz), 200, 6000)
+    gain_db = slope_db * np.log2(frequency_hz / 1000)
+    return np.fft.irfft(np.fft.rfft(wave) * 10 ** (gain_db / 20), len(wave))
 
 
 def speak_phrase(

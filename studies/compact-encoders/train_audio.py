@@ -30,7 +30,7 @@ from damamba.extractors.emotion_model import EmotionModel  # noqa: E402
 CHECKPOINTS = Path("damamba/extractors/checkpoints")
 DATA = Path("data/compact-encoders/voices")
 N_TEST = 20
-BATCH, CROP_FRAMES, LEARNING_RATE = 16, 250, 2e-3
+BATCH, CROP_FRAMES, LEARNING_RATE = 8, 250, 2e-3
 WINDOW_FRAMES = 50
 LOUDER = 10.0
 """First weights of the first convolution are larger by this: speech at -28 dB is weak beside its biases."""

@@ -1,0 +1,223 @@
+"""What users of the model rely on: any length, any number of partners, missing data, causality, saving."""
+
+import json
+
+import pytest
+import torch
+
+from damamba.config import Params
+from damamba.console import InputError
+from damamba.model import DAMamba
+
+CUES = {"audio": {"wav2vec2": 6, "emotion": 5}, "visual": {"clip": 7, "flow": 4}}
+WIDTHS = {name: width for group in CUES.values() for name, width in group.items()}
+VARIANTS = {
+    "da_mamba": {},
+    "causal": {"causal": True},
+    "no_modality_fusion": {"modality_fusion": False},
+    "no_partner_fusion": {"partner_fusion": False},
+    "transformer": {"block": "transformer"},
+    "causal transformer": {"block": "transformer", "causal": True},
+}
+SMALL = {"d_model": 8, "headdim": 4, "d_state": 4, "d_fusion": 16, "n_heads": 2, "d_align": 4, "group_layers": 2}
+AS_ROUNDED = {"rtol": 0, "atol": 2e-6}  # sums in another order
+
+
+def make(cues=CUES, **changes):
+    params = Params.load().model.model_copy(update={**SMALL, **changes})
+    return DAMamba(cues, params, rate_hz=25).eval()
+
+
+def batch(length, participants=3, rows=2, widths=WIDTHS):
+    cues = {name: torch.randn(rows, participants, length, width) for name, width in widths.items()}
+    valid = {name: torch.rand(rows, participants, length) > 0.3 for name in widths}
+    return cues, valid, torch.ones(rows, participants, dtype=torch.bool)
+
+
+def take(inputs, rows=slice(None), seats=slice(None), frames=slice(None)):
+    cues, valid, present = inputs
+    return (
+        {name: cue[rows][:, seats, frames] for name, cue in cues.items()},
+        {name: mask[rows][:, seats, frames] for name, mask in valid.items()},
+        present[rows][:, seats],
+    )
+
+
+@pytest.fixture(params=VARIANTS)
+def model(request):
+    return make(**VARIANTS[request.param])
+
+
+@pytest.fixture(autouse=True)
+def _no_gradients():
+    with torch.no_grad():
+        yield
+
+
+@pytest.mark.parametrize("length", [1, 63, 97, 500])
+def test_any_length_gives_scores_between_0_and_1(model, length):
+    engagement, audio, visual = model(*batch(length))
+    assert engagement.shape == (2, length)
+    assert ((engagement > 0) & (engagement < 1)).all()
+    for vectors in (audio, visual):
+        if vectors is not None:
+            torch.testing.assert_close(vectors.norm(dim=-1), torch.ones(2, length))
+
+
+@pytest.mark.slow
+def test_long_sessions_run():
+    assert make()(*batch(6000, rows=1)).engagement.shape == (1, 6000)
+
+
+@pytest.mark.parametrize("length", [1, 40])
+def test_values_of_missing_frames_are_irrelevant(model, length):
+    cues, valid, present = batch(length)
+    present[1, 2] = False
+    seen = {name: mask & present[..., None] for name, mask in valid.items()}
+    broken = {name: torch.where(seen[name][..., None], cue, torch.nan) for name, cue in cues.items()}
+    for ours, expected in zip(model(broken, valid, present), model(cues, valid, present), strict=True):
+        assert ours is expected or torch.equal(ours, expected)
+
+
+def test_gradients_stay_finite_where_inputs_are_not():
+    model = make()
+    cues, valid, present = batch(40)
+    valid["clip"][:] = False
+    cues["clip"][:] = torch.nan
+    with torch.enable_grad():
+        model(cues, valid, present).engagement.sum().backward()
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+
+
+def test_rows_of_a_batch_do_not_meet(model):
+    inputs = batch(50)
+    torch.testing.assert_close(model(*take(inputs, slice(1, 2)))[0], model(*inputs)[0][1:], **AS_ROUNDED)
+
+
+def test_absent_partners_change_nothing(model):
+    cues, valid, present = batch(50, participants=4)
+    present[:, 2:] = False
+    padded = model(cues, valid, present).engagement
+    torch.testing.assert_close(model(*take((cues, valid, present), seats=slice(0, 2))).engagement, padded, **AS_ROUNDED)
+    present[:, 1:] = False
+    alone = model(cues, valid, present).engagement
+    torch.testing.assert_close(model(*take((cues, valid, present), seats=slice(0, 1))).engagement, alone, **AS_ROUNDED)
+
+
+def test_seats_of_partners_can_be_swapped(model):
+    inputs = batch(50, participants=4)
+    torch.testing.assert_close(model(*take(inputs, seats=[0, 3, 1, 2]))[0], model(*inputs)[0], **AS_ROUNDED)
+
+
+def test_partners_matter_unless_fusion_is_off():
+    cues, valid, present = batch(50)
+    other = {name: torch.cat((cue[:, :1], cue[:, 1:] + 1), dim=1) for name, cue in cues.items()}
+    for fusion in (True, False):
+        model = make(partner_fusion=fusion)
+        changed = model(other, valid, present).engagement - model(cues, valid, present).engagement
+        assert (changed.abs().max() > 1e-4) == fusion
+
+
+def test_partners_answer_within_the_window_of_time():
+    # Without context memory in between, a partner's frame reaches the target within ± 0.4 s only.
+    model = make(cross_window_s=0.4)
+    for layer in model.partners.context:
+        layer.ssm.out_proj.weight.zero_()
+    target, partner, valid = torch.randn(1, 90, 16), torch.randn(1, 1, 90, 16), torch.ones(1, 1, 90, dtype=torch.bool)
+    before = model.partners(target, partner, valid)
+    partner[:, :, 45] *= -1
+    changed = (model.partners(target, partner, valid) - before).abs().amax(-1)[0] > 0
+    assert changed.nonzero().flatten().tolist() == list(range(35, 56))
+
+
+@pytest.mark.parametrize("block", ["hybrid", "transformer"])
+def test_causal_models_do_not_see_the_future(block):
+    model = make(causal=True, block=block)
+    inputs = batch(80)
+    before = model(*inputs)
+    for cue in inputs[0].values():
+        cue[:, :, 50:] += 1
+    after = model(*inputs)
+    for ours, expected in zip(after, before, strict=True):
+        assert torch.equal(ours[:, :50], expected[:, :50])
+        assert not torch.equal(ours[:, 50:], expected[:, 50:])
+
+
+def test_models_that_are_not_causal_use_the_future():
+    model, inputs = make(), batch(80)
+    before = model(*inputs).engagement
+    for cue in inputs[0].values():
+        cue[:, :, 70:] += 1
+    assert (model(*inputs).engagement[:, 40:70] - before[:, 40:70]).abs().max() > 1e-5
+
+
+@pytest.mark.parametrize("group", CUES)
+def test_one_modality_group_is_enough(group):
+    model = make({group: CUES[group]})
+    output = model(*batch(20, widths=CUES[group]))
+    assert (output.audio is None) == (group == "visual")
+    assert (output.visual is None) == (group == "audio")
+
+
+def test_without_modality_fusion_there_is_nothing_to_align():
+    output = make(modality_fusion=False)(*batch(20))
+    assert output.audio is None
+    assert output.visual is None
+
+
+def test_training_starts_at_the_mean_label():
+    model = make()
+    at_label_mean = DAMamba(CUES, model.params, 25, label_mean=0.7)
+    at_label_mean.head.weight.zero_()
+    torch.testing.assert_close(at_label_mean(*batch(10)).engagement, torch.full((2, 10), 0.7))
+
+
+def test_cues_are_standardised_and_clipped():
+    statistics = {name: (torch.full((width,), 5.0), torch.full((width,), 2.0)) for name, width in WIDTHS.items()}
+    statistics["flow"][1][0] = 0  # a constant channel
+    plain, scaled = make(), DAMamba(CUES, make().params, 25, statistics).eval()
+    scaled.load_state_dict({**plain.state_dict(), **{k: v for k, v in scaled.state_dict().items() if "stems" in k and k.endswith(("mean", "std"))}})
+    cues, valid, present = batch(30)
+    cues["clip"][0, 0, 0] = 1e6
+    raw = {name: cue * scaled.groups[group].stems[name].std + 5.0 for group in CUES for name, cue in cues.items() if name in CUES[group]}
+    raw["clip"][0, 0, 0] = torch.inf
+    torch.testing.assert_close(
+        scaled(raw, valid, present).engagement, plain(cues, valid, present).engagement, rtol=0, atol=1e-5
+    )
+
+
+def test_a_saved_model_predicts_the_same(model, tmp_path):
+    inputs = batch(30)
+    expected = model(*inputs)
+    model.save(tmp_path / "model", window={"rate_hz": 25})
+    loaded = DAMamba.load(tmp_path / "model")
+    assert torch.equal(loaded(*inputs).engagement, expected.engagement)
+    assert json.loads((tmp_path / "model/model.json").read_text())["window"] == {"rate_hz": 25}
+
+
+def test_loading_says_what_is_wrong(tmp_path):
+    with pytest.raises(InputError, match=r"model\.json: not found"):
+        DAMamba.load(tmp_path)
+    make().save(tmp_path)
+    description = json.loads((tmp_path / "model.json").read_text())
+    for key, value, message in (
+        ("params", {**description["params"], "d_model": 16}, r"model\.safetensors: .* expected from model\.json"),
+        ("params", {**description["params"], "d_modle": 16}, "d_modle"),
+        ("cues", 3, "expected cue widths"),
+    ):
+        (tmp_path / "model.json").write_text(json.dumps({**description, key: value}))
+        with pytest.raises(InputError, match=message):
+            DAMamba.load(tmp_path)
+    (tmp_path / "model.json").write_text("{")
+    with pytest.raises(InputError, match="not JSON"):
+        DAMamba.load(tmp_path)
+    (tmp_path / "model.json").write_text(json.dumps(description))
+    (tmp_path / "model.safetensors").write_bytes(b"broken")
+    with pytest.raises(InputError, match="not a safetensors file"):
+        DAMamba.load(tmp_path)
+
+
+@pytest.mark.parametrize(("change", "key"), [({"headdim": 5}, "headdim"), ({"n_heads": 5}, "n_heads")])
+def test_sizes_that_do_not_fit_are_refused_by_name(change, key):
+    with pytest.raises(InputError, match=rf"model\.{key}"):
+        make(**change)

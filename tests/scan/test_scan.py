@@ -1,0 +1,165 @@
+"""Every backend gives what the float64 loop gives: outputs, final state and all gradients."""
+
+import logging
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from damamba.console import InputError
+from damamba.scan import cuda, dispatch, ssd_scan, ssd_step
+
+BATCH, HEADS, HEADDIM, D_STATE = 2, 4, 3, 5
+
+
+def inputs(length, groups=1, initial=False, masked=True, dtype=torch.float64, seed=0):
+    """As a Mamba-2 layer makes them; a third of the frames is missing (dt = 0) where `masked`."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(*shape):
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    dt = 0.1 * torch.rand(BATCH, length, HEADS, generator=generator, dtype=torch.float64)
+    if masked:
+        dt = dt * (torch.rand(BATCH, length, 1, generator=generator) > 0.3)
+    tensors = {
+        "x": normal(BATCH, length, HEADS, HEADDIM),
+        "dt": dt,
+        "A": -1 - 15 * torch.rand(HEADS, generator=generator, dtype=torch.float64),
+        "B": normal(BATCH, length, groups, D_STATE),
+        "C": normal(BATCH, length, groups, D_STATE),
+        "D": normal(HEADS),
+    }
+    if initial:
+        tensors["initial_state"] = normal(BATCH, HEADS, HEADDIM, D_STATE)
+    return {name: tensor.to(dtype).requires_grad_() for name, tensor in tensors.items()}
+
+
+def run(tensors, backend, chunk_size=None):
+    """(y, final state, gradients) under random output gradients."""
+    y, state = ssd_scan(**tensors, return_final_state=True, backend=backend, chunk_size=chunk_size)
+    generator = torch.Generator().manual_seed(1)
+    weights = [torch.randn(t.shape, generator=generator, dtype=torch.float64).to(t.dtype) for t in (y, state)]
+    grads = torch.autograd.grad((y * weights[0]).sum() + (state * weights[1]).sum(), list(tensors.values()))
+    return y, state, *grads
+
+
+@pytest.mark.parametrize("initial", [False, True])
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("length", [1, 2, 63, 97, 500])
+def test_chunked_equals_reference(length, groups, initial):
+    tensors = inputs(length, groups, initial)
+    for ours, definition in zip(run(tensors, "chunked"), run(tensors, "reference"), strict=True):
+        torch.testing.assert_close(ours, definition, rtol=1e-9, atol=1e-9)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 70), st.integers(1, 80), st.integers(0, 99))
+def test_result_does_not_depend_on_chunk_size(length, chunk_size, seed):
+    tensors = inputs(length, 2, True, seed=seed)
+    for ours, other in zip(run(tensors, "chunked", chunk_size), run(tensors, "chunked", length), strict=True):
+        torch.testing.assert_close(ours, other, rtol=1e-9, atol=1e-9)
+
+
+def test_result_does_not_depend_on_tiles(monkeypatch):
+    tensors = inputs(50, 2, True)
+    whole = run(tensors, "chunked", 8)
+    monkeypatch.setattr("damamba.scan.chunked.TILE_BYTES", 8 * HEADS * 8**2 * 3)  # three chunks of one row
+    for ours, other in zip(run(tensors, "chunked", 8), whole, strict=True):
+        torch.testing.assert_close(ours, other, rtol=1e-12, atol=1e-12)
+
+
+def test_gradients_by_finite_differences():
+    tensors = inputs(7, 2, True, masked=False)  # dt is at its bound where frames are missing
+
+    def scan(*values):
+        named = dict(zip(tensors, values, strict=True))
+        return ssd_scan(**named, return_final_state=True, backend="chunked", chunk_size=3)
+
+    assert torch.autograd.gradcheck(scan, tuple(tensors.values()))
+
+
+def test_only_what_is_asked_for_needs_a_gradient():
+    tensors = inputs(20)
+    y = ssd_scan(**tensors, backend="chunked", chunk_size=8)
+    with_state, _ = ssd_scan(**tensors, backend="chunked", chunk_size=8, return_final_state=True)
+    torch.testing.assert_close(y, with_state)
+    for ours, definition in zip(
+        torch.autograd.grad(y.sum(), list(tensors.values())),
+        torch.autograd.grad(ssd_scan(**tensors, backend="reference").sum(), list(tensors.values())),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, definition)
+
+
+def test_float32_error_at_6000_frames():
+    tensors = {name: tensor.detach() for name, tensor in inputs(6000, masked=False).items()}
+    exact = ssd_scan(**tensors, backend="reference")
+    rounded = ssd_scan(**{name: tensor.float() for name, tensor in tensors.items()}, backend="chunked")
+    assert ((rounded - exact).abs().max() / exact.abs().max()).item() <= 5e-6
+
+
+def test_extreme_decay_is_finite():
+    tensors = inputs(200, dtype=torch.float32)
+    with torch.no_grad():
+        tensors["dt"] *= 1e4
+    for values in run(tensors, "chunked"):
+        assert torch.isfinite(values).all()
+
+
+def test_state_passes_through_missing_frames_unchanged():
+    tensors = inputs(40, initial=True)
+    with torch.no_grad():
+        tensors["dt"][:, 10:] = 0
+    _, state = ssd_scan(**tensors, return_final_state=True, backend="chunked", chunk_size=16)
+    short = {name: t[:, :10] if name in ("x", "dt", "B", "C") else t for name, t in tensors.items()}
+    torch.testing.assert_close(state, ssd_scan(**short, return_final_state=True, backend="reference")[1])
+
+
+def test_pieces_make_the_whole():
+    tensors = inputs(90, 2, True)
+    whole, final = ssd_scan(**tensors, return_final_state=True, backend="chunked")
+    state, pieces = tensors.pop("initial_state"), []
+    for start, end in ((0, 1), (1, 40), (40, 90)):
+        piece = {name: t[:, start:end] if name in ("x", "dt", "B", "C") else t for name, t in tensors.items()}
+        y, state = ssd_scan(**piece, initial_state=state, return_final_state=True, backend="chunked", chunk_size=16)
+        pieces.append(y)
+    torch.testing.assert_close(torch.cat(pieces, dim=1), whole)
+    torch.testing.assert_close(state, final)
+
+
+def test_steps_make_the_whole():
+    tensors = inputs(30, 2, initial=True, dtype=torch.float32)
+    bias = torch.randn(HEADS)
+    options = {"dt_bias": bias, "dt_softplus": True, "dt_limit": (1e-3, 0.5)}
+    whole = ssd_scan(**tensors, **options, backend="chunked", chunk_size=16)
+    state, steps = tensors["initial_state"], []
+    for t in range(30):
+        x, dt, B, C = (tensors[name][:, t] for name in ("x", "dt", "B", "C"))
+        y, state = ssd_step(state, x, dt, tensors["A"], B, C, D=tensors["D"], **options)
+        steps.append(y)
+    torch.testing.assert_close(torch.stack(steps, dim=1), whole, rtol=1e-5, atol=1e-5)
+
+
+def test_cuda_by_name_says_how_to_install_it(monkeypatch):
+    monkeypatch.setattr(cuda, "available", lambda: False)
+    with pytest.raises(InputError, match=r"pip install 'damamba\[cuda\]'"):
+        ssd_scan(**inputs(3), backend="cuda")
+
+
+def test_cuda_by_name_refuses_tensors_elsewhere(monkeypatch):
+    monkeypatch.setattr(cuda, "available", lambda: True)
+    with pytest.raises(InputError, match="lie on cpu"):
+        ssd_scan(**inputs(3), backend="cuda")
+
+
+def test_auto_looks_at_the_device_and_logs_a_fallback_once(monkeypatch, caplog):
+    monkeypatch.setattr(cuda, "available", lambda: False)
+    dispatch._log_fallback.cache_clear()
+    caplog.set_level(logging.INFO)
+    assert [dispatch._choose(device) for device in ("cpu", "cuda", "cuda")] == ["chunked"] * 3
+    assert len(caplog.records) == 1
+    monkeypatch.setattr(cuda, "available", lambda: True)
+    assert dispatch._choose("cuda") == "cuda"
+    assert dispatch._choose("cpu") == "chunked"
