@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from damamba.console import InputError
 
 Positive = Annotated[int, Field(gt=0)]
+Pixels = Annotated[int, Field(gt=0, multiple_of=4)]
 NonNegative = Annotated[int, Field(ge=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
@@ -59,10 +60,10 @@ class SimulateParams(Section):
     seed: NonNegative
     minutes: PositiveFloat
     """Length of a session, min."""
-    width: Positive
-    """Of the videos, px."""
-    height: Positive
-    """Of the videos, px."""
+    width: Pixels
+    """Of the videos, px; a multiple of 4."""
+    height: Pixels
+    """Of the videos, px; a multiple of 4."""
     fps: PositiveFloat
     """Frames a second of the videos, Hz."""
     noxi: SimulatedCorpus

@@ -118,7 +118,8 @@ class SpeechEncoder:
             raise InputError(f"{name}: layer {layer} asked for; it has 0 to {n_layers} (-1 = last); correct `layer`")
         self.frames = FrameClock.of(model.config)
         self.width = model.config.hidden_size
-        self._model, self._normalise, self._layer = model, normalise, layer
+        self._model, self._normalise = model, normalise
+        self._layer = None if layer in (-1, n_layers) else layer
 
     @classmethod
     def load(cls, checkpoint: str, revision: str | None, layer: int) -> "SpeechEncoder":
@@ -143,8 +144,10 @@ class SpeechEncoder:
 
         with torch.inference_mode():
             sound = torch.from_numpy(np.ascontiguousarray(samples))[None].to(self._model.device)
-            states = self._model(sound, output_hidden_states=True).hidden_states[self._layer]
-        return states[0].float().cpu().numpy()
+            output = self._model(sound, output_hidden_states=self._layer is not None)
+            # some models normalise what leaves the last layer; only `last_hidden_state` has that
+            states = output.last_hidden_state if self._layer is None else output.hidden_states[self._layer]
+        return states[0].cpu().numpy()
 
 
 def pretrained(

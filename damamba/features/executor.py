@@ -35,7 +35,7 @@ class _Serial(Executor):
 
 def _prepare_worker() -> None:
     """One thread a worker: as many workers as cores would otherwise fight for them."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
         os.environ[name] = "1"
     os.environ.pop("OMP_PROC_BIND", None)  # bound workers would all sit on the first core
     logging.basicConfig(level=logging.INFO, format="%(message)s")

@@ -3,12 +3,24 @@
 from pathlib import Path
 from typing import Any
 
-PUBLISHED = {64: ("8.2", "6.1"), 96: ("18.4", "11.2"), 128: ("OOM", "15.8"), 192: ("OOM", "22.1")}
-"""Frames -> peak GB of DAT and DA-Mamba on one RTX 4090, batch size not stated; authors' README of arXiv:2509.17711."""
+from matplotlib.figure import Figure
+
+from damamba.report.markdown import table
+from damamba.report.published import published
+from damamba.report.svg import house_style, save_svg, series_style
+
+COLUMNS = (
+    ("train_peak_mib", "training peak, MiB"),
+    ("infer_peak_mib", "inference peak, MiB"),
+    ("train_ms", "training, ms"),
+    ("infer_ms", "inference, ms"),
+)
 
 
 def memory_table(measured: dict[str, Any]) -> str:
     """Markdown: ours, and apart from it the published rows."""
+    parameters = {model: f"{count / 1e6:.2f} M" for model, count in measured["parameters"].items()}
+    theirs = published()["memory"]
     lines = [
         "# Memory and time by length of the window",
         "",
@@ -16,54 +28,55 @@ def memory_table(measured: dict[str, Any]) -> str:
         f"{measured['device']}, {measured['threads']} threads. Peak above what is held before the first forward pass; "
         "training includes the loss and the gradients.",
         "",
-        "| model | parameters | frames | training peak, MiB | inference peak, MiB | training, ms | inference, ms |",
-        "|---|---:|---:|---:|---:|---:|---:|",
-    ]
-    for row in measured["memory"]:
-        lines.append(
-            f"| {row['model']} | {measured['parameters'][row['model']] / 1e6:.2f} M | {row['frames']} "
-            f"| {row['train_peak_mib']:.0f} | {row['infer_peak_mib']:.0f} | {row['train_ms']:.0f} | {row['infer_ms']:.0f} |"
-        )
-    lines += [
+        *table(
+            ["model", "parameters", "frames", *(title for _, title in COLUMNS)],
+            (
+                [
+                    row["model"],
+                    parameters[row["model"]],
+                    str(row["frames"]),
+                    *(f"{row[key]:.0f}" for key, _ in COLUMNS),
+                ]
+                for row in measured["memory"]
+            ),
+        ),
         "",
-        "Parameters of every variant: " + ", ".join(f"{k} {v / 1e6:.2f} M" for k, v in measured["parameters"].items()),
-    ]
-    lines += [
+        f"Parameters of every variant: {', '.join(f'{model} {count}' for model, count in parameters.items())}.",
         f"A random window of all cues is read in {measured['window_read_ms']} ms (median).",
         "",
-        "Published, for another machine, batch size and code (authors' README of arXiv:2509.17711; not comparable):",
+        "## Published",
         "",
-        "| frames | DAT, GB | DA-Mamba, GB |",
-        "|---:|---:|---:|",
-        *(f"| {frames} | {dat} | {ours} |" for frames, (dat, ours) in PUBLISHED.items()),
+        "Published by others for another machine, batch and code: **not comparable** with the table above.",
+        "",
+        *table(
+            ["frames", "DAT, GB", "DA-Mamba, GB"],
+            (
+                [str(row["frames"]), *(_gigabytes(row[model]) for model in ("dat", "da_mamba"))]
+                for row in theirs["rows"]
+            ),
+        ),
+        "",
+        f"Source: {theirs['source']}.",
     ]
     return "\n".join(lines) + "\n"
 
 
+def _gigabytes(value: float | None) -> str:
+    return "out of memory" if value is None else f"{value:.1f}"
+
+
 def memory_figure(measured: dict[str, Any], path: Path) -> None:
     """Training and inference peak over the length of the window, as SVG."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    colours = {"da_mamba": "#0072B2", "transformer": "#D55E00"}
-    with mpl.rc_context(
-        {"svg.hashsalt": "damamba", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
-    ):
-        figure = Figure(figsize=(7, 3), layout="constrained")
-        for axes, (key, title) in zip(
-            figure.subplots(1, 2),
-            (("train_peak_mib", "training, peak MiB"), ("infer_peak_mib", "inference, peak MiB")),
-            strict=True,
-        ):
-            for model in dict.fromkeys(row["model"] for row in measured["memory"]):
+    with house_style("memory"):
+        figure = Figure(figsize=(7.6, 2.9), layout="constrained")
+        panels = figure.subplots(1, 2)
+        models = list(dict.fromkeys(row["model"] for row in measured["memory"]))
+        for axes, (key, title) in zip(panels, COLUMNS[:2], strict=True):
+            for i, model in enumerate(models):
+                colour, marker = series_style(i)
                 rows = [row for row in measured["memory"] if row["model"] == model]
-                axes.plot(
-                    [row["frames"] for row in rows],
-                    [row[key] for row in rows],
-                    "o-",
-                    label=model,
-                    color=colours.get(model),
-                )
-            axes.set(title=title, xlabel="frames of a window", ylim=(0, None))
-            axes.legend(frameon=False)
-        figure.savefig(path, format="svg", metadata={"Date": None})
+                frames, peaks = [row["frames"] for row in rows], [row[key] for row in rows]
+                axes.plot(frames, peaks, color=colour, marker=marker, markersize=5, label=model)
+            axes.set(title=title, xlabel="frames of a window", ylim=(0, None), xticks=frames)
+        panels[0].legend(loc="upper left")
+        save_svg(figure, path)

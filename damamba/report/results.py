@@ -10,14 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from damamba.config import split_run
 from damamba.console import InputError
 from damamba.metrics import MOMENTS
 
-GLOBAL = "global"
-PUBLISHED = Path(__file__).parent / "published.yaml"
 NUMBERS = ("ccc", "mean_prediction", "mean_label", "std_prediction", "std_label", "mae", *MOMENTS[1:])
 
 
@@ -59,16 +56,6 @@ def read_curve(path: Path, remedy: str) -> dict[str, np.ndarray]:
         return {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0]}
     except ValueError as error:
         raise InputError(f"{path}: {error}; make it again: {remedy}") from None
-
-
-def published() -> dict[str, Any]:
-    """Numbers of others: ``published.yaml``."""
-    return yaml.safe_load(PUBLISHED.read_text(encoding="utf8"))
-
-
-def corpus_title(name: str) -> str:
-    """As papers write it; a corpus of your own keeps its name."""
-    return published()["ccc"]["columns"].get(name, name)
 
 
 @dataclass(frozen=True)

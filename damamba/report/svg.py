@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -45,14 +46,14 @@ def series_style(number: int) -> tuple[str, str]:
 @contextmanager
 def house_style(name: str) -> Iterator[None]:
     """Matplotlib's settings for one figure; `name` salts its ids, so that figures can share a page."""
-    settings = {
+    settings: Any = {  # matplotlib types the keys of its settings one by one
         "svg.hashsalt": f"damamba-{name}",
         "svg.fonttype": "none",
         "font.family": "sans-serif",
         "font.sans-serif": ["DejaVu Sans"],
         "font.size": 8.5,
         "axes.titlesize": 9.5,
-        "axes.titleweight": "semibold",
+        "axes.titleweight": "bold",
         "axes.titlelocation": "left",
         "axes.titlepad": 8,
         "axes.labelsize": 8.5,

@@ -15,9 +15,10 @@ import numpy as np
 
 from damamba.config import EvaluateParams, ModelParams
 from damamba.console import InputError
-from damamba.metrics import ccc_of_moments, percentile_interval, resampled_ccc
+from damamba.metrics import percentile_interval, resampled_ccc
 from damamba.report.markdown import table
-from damamba.report.results import GLOBAL, RunResult, corpus_title, published
+from damamba.report.published import GLOBAL, corpus_title, published
+from damamba.report.results import RunResult
 
 FULL_MODEL = "da_mamba"
 """The variant that others are compared with."""

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+import torch
+
+from damamba.console import InputError
+from damamba.extractors.clip import Clip, ClipParams
+from damamba.extractors.crop import upright_square, warp
+from damamba.features.media import read_frames
+from tests.extractors.conftest import SIZE_PX, filmed, shift
+
+T_S = 0.2 + np.arange(10) * 0.04
+
+
+@pytest.fixture
+def film():
+    return filmed([shift(k) for k in range(10)])
+
+
+def clip(checkpoint, batch_frames: int = 4, pretrained: str | None = None) -> Clip:
+    extractor = Clip(ClipParams(checkpoint=str(checkpoint), pretrained=pretrained, crop=1.4, batch_frames=batch_frames))
+    extractor.load()
+    return extractor
+
+
+def test_a_row_a_frame_at_its_time(clip_checkpoint, recorded, film):
+    stream = clip(clip_checkpoint).extract(recorded(film, T_S))
+    assert stream.x.shape == (10, 12)
+    assert stream.t_s == pytest.approx(T_S, abs=1e-5)
+    assert stream.valid.all()
+    assert stream.score == pytest.approx(0.9)
+    assert stream.rate_hz == 25
+
+
+def test_a_frame_without_a_face_is_missing_not_zero(clip_checkpoint, recorded, film):
+    valid = np.arange(10) % 4 != 2
+    stream = clip(clip_checkpoint).extract(recorded(film, T_S, valid))
+    assert (stream.valid == valid).all()
+    assert np.isnan(stream.x[~valid]).all()
+    assert (stream.score[~valid] == 0).all()
+    whole = clip(clip_checkpoint).extract(recorded(film, T_S)).x
+    np.testing.assert_allclose(stream.x[valid], whole[valid], atol=1e-5)
+
+
+def test_the_embedding_is_that_of_the_library(clip_checkpoint, recorded, film):
+    import open_clip
+    from PIL import Image
+
+    recording = recorded(film, T_S)
+    model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{clip_checkpoint}")
+    square = upright_square(film.landmarks_px[3], SIZE_PX, 1.4, 32)
+    crop = warp(list(read_frames(recording.video))[3].image, square, 32)
+    with torch.no_grad():
+        expected = model.eval().encode_image(preprocess(Image.fromarray(crop))[None])[0].numpy()
+    np.testing.assert_allclose(clip(clip_checkpoint).extract(recording).x[3], expected, atol=1e-4)
+
+
+def test_batches_and_repetition_change_nothing(clip_checkpoint, recorded, film):
+    recording = recorded(film, T_S)
+    rows = [clip(clip_checkpoint, batch_frames=n).extract(recording).x for n in (4, 4, 64, 1)]
+    assert rows[0].tobytes() == rows[1].tobytes()
+    np.testing.assert_allclose(rows[0], rows[2], atol=1e-5)
+    np.testing.assert_allclose(rows[0], rows[3], atol=1e-5)
+
+
+def test_the_embedding_follows_the_face_not_the_frame(clip_checkpoint, recorded, film):
+    rows = clip(clip_checkpoint).extract(recorded(film, T_S)).x
+    assert np.linalg.norm(rows[9] - rows[0]) < 0.1 * np.linalg.norm(rows[0])
+
+
+def test_a_track_of_another_video_is_refused(clip_checkpoint, recorded, film):
+    from dataclasses import replace
+
+    recording = recorded(film, T_S)
+    shorter = recorded(replace(film, images=film.images[:8], landmarks_px=film.landmarks_px[:8]), T_S[:8])
+    mixed = replace(recording, participant=replace(recording.participant, video=str(recording.video)))
+    assert clip(clip_checkpoint).extract(shorter).valid.sum() == 8
+    recorded(film, T_S + 0.04)  # the shard is of later frames; the video is the earlier one again
+    from damamba.simulate.render import write_video
+
+    write_video(mixed.video, iter(film.images), T_S.tolist(), fps=25)
+    with pytest.raises(InputError, match="dvc repro -f track_faces"):
+        clip(clip_checkpoint).extract(mixed)

@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+
+from damamba.extractors.flow import HEAD, LANDMARKS, Flow, FlowParams, SimilarityFit
+from tests.extractors.conftest import SIZE_PX, filmed, shift, similarity
+
+
+def flow(reduce: str = "grid", cells: int = 6, side: int = 112) -> Flow:
+    extractor = Flow(FlowParams(reduce=reduce, cells=cells, side=side))
+    extractor.load()
+    return extractor
+
+
+def head_of(stream) -> np.ndarray:
+    return stream.x[:, [stream.channels.index(name) for name in HEAD]]
+
+
+@pytest.mark.parametrize("rate_hz", [25.0, 50.0])
+@pytest.mark.parametrize(("dx_px", "dy_px"), [(1.5, 0.0), (-2.0, 1.0), (0.0, 3.0)])
+def test_a_known_shift_is_measured_in_face_sizes_per_second(recorded, rate_hz, dx_px, dy_px):
+    film = filmed([shift(k * dx_px, k * dy_px) for k in range(5)])
+    stream = flow().extract(recorded(film, np.arange(5) / rate_hz))
+    expected = np.array([dx_px, dy_px]) / SIZE_PX * rate_hz
+    assert np.median(head_of(stream)[:, :2], 0) == pytest.approx(expected, abs=0.03 * rate_hz / 25)
+    assert np.abs(stream.x[:, :-4]).max() < 0.25 * np.abs(expected).max()  # nothing moves on the face itself
+
+
+def test_growth_and_turn_of_the_head_are_measured_per_second(recorded):
+    film = filmed([similarity(1.01**k, 0.02 * k) for k in range(5)])
+    along, down, growth, turn = np.median(head_of(flow().extract(recorded(film, np.arange(5) * 0.04))), 0)
+    assert growth == pytest.approx(0.01 * 25, abs=0.05)
+    assert turn == pytest.approx(0.02 * 25, abs=0.05)
+    assert [along, down] == pytest.approx([0, 0], abs=0.06)
+
+
+def test_jitter_of_landmarks_makes_no_flow(recorded):
+    film = filmed([shift(0.0)] * 6)
+    jitter = np.random.default_rng(0).normal(0, 1.0, film.landmarks_px.shape)
+    still = type(film)(film.images, film.landmarks_px + jitter)
+    assert np.abs(flow().extract(recorded(still, np.arange(6) * 0.04)).x).max() < 0.05
+
+
+def test_motion_on_the_face_shows_in_its_cell_and_at_its_landmarks(recorded):
+    import cv2
+
+    film = filmed([shift(0.0)] * 4)
+    mouth = np.exp(-(((np.mgrid[:200, :240][0] - 130) / 12) ** 2) - ((np.mgrid[:200, :240][1] - 120) / 16) ** 2)
+    rows, columns = np.mgrid[:200, :240].astype(np.float32)
+    images = [
+        cv2.remap(film.images[0], columns, (rows - 1.2 * k * mouth).astype(np.float32), cv2.INTER_CUBIC)
+        for k in range(4)
+    ]
+    landmarks = film.landmarks_px.copy()
+    landmarks[:, list(LANDMARKS["mouth"])] = (120, 130)
+    landmarks[:, list(LANDMARKS["left_brow"])] = (95, 70)
+    moving = type(film)(np.stack(images), landmarks)
+    t_s = np.arange(4) * 0.04
+    grid = flow().extract(recorded(moving, t_s))
+    down = np.median(grid.x[:, 1:-4:2], 0).reshape(6, 6)
+    assert np.unravel_index(down.argmax(), (6, 6))[0] in (3, 4)
+    assert np.unravel_index(down.argmax(), (6, 6))[1] in (2, 3)
+    assert np.abs(np.median(head_of(grid), 0)).max() < 0.06
+    magnitudes = flow("landmarks").extract(recorded(moving, t_s))
+    at_mouth, at_brow = (
+        np.median(magnitudes.x[:, [i for i, name in enumerate(magnitudes.channels) if name.startswith(part)]])
+        for part in ("mouth", "left_brow")
+    )
+    assert at_mouth > 0.15
+    assert at_brow < 0.25 * at_mouth
+
+
+def test_rows_stand_between_frames_and_a_pause_or_a_missing_face_is_not_valid(recorded):
+    film = filmed([shift(k) for k in range(8)])
+    t_s = np.array([0.5, 0.54, 0.58, 0.9, 0.94, 0.98, 1.02, 1.06])
+    stream = flow(cells=3).extract(recorded(film, t_s, np.arange(8) != 5))
+    assert stream.x.shape == (7, 3 * 3 * 2 + 4)
+    assert stream.t_s == pytest.approx((t_s[:-1] + t_s[1:]) / 2, abs=1e-4)
+    assert stream.valid.tolist() == [True, True, False, True, False, False, True]
+    assert np.isnan(stream.x[~stream.valid]).all()
+    assert (stream.score[~stream.valid] == 0).all()
+
+
+def test_landmarks_are_named_and_each_stands_once():
+    numbers = [i for points in LANDMARKS.values() for i in points]
+    assert len(set(numbers)) == len(numbers)
+    assert 90 <= len(numbers) <= 130
+    assert max(numbers) < 478
+
+
+def test_one_frame_has_no_flow(recorded):
+    stream = flow().extract(recorded(filmed([shift(0)]), np.array([0.0])))
+    assert stream.x.shape == (0, 76)
+
+
+def test_the_same_video_gives_the_same_bytes(recorded):
+    recording = recorded(filmed([shift(k) for k in range(4)]), np.arange(4) * 0.04)
+    for reduce in ("grid", "landmarks"):
+        assert flow(reduce).extract(recording).x.tobytes() == flow(reduce).extract(recording).x.tobytes()
+
+
+def test_a_part_that_moves_on_its_own_is_outvoted():
+    fit = SimilarityFit(112)
+    head = np.array([0.3, -0.2, 0.1, 0.2])
+    seen = fit.field(head).astype(np.float64)
+    seen[70:100, 30:80] += 2.0
+    assert fit.fit(seen) == pytest.approx(head, abs=0.01)

@@ -1,0 +1,157 @@
+"""wav2vec2 and emotion, on tiny random checkpoints."""
+
+import numpy as np
+import pytest
+import torch
+
+from damamba.console import InputError
+from damamba.extractors.emotion import Emotion, EmotionParams, pool
+from damamba.extractors.speech_encoder import FrameClock, SpeechEncoder, in_pieces
+from damamba.extractors.wav2vec2 import Wav2Vec2, Wav2Vec2Params
+
+CLOCK = FrameClock(stride=320, receptive=400)
+
+
+@pytest.fixture
+def speech() -> np.ndarray:
+    """(n,) 3 s of noise that swells and fades."""
+    n = 48_000
+    return 0.2 * np.random.default_rng(5).normal(size=n) * (1 + np.sin(np.arange(n) / 3000)) / 2
+
+
+def wav2vec2(checkpoint, layer: int = -1) -> Wav2Vec2:
+    extractor = Wav2Vec2(Wav2Vec2Params(checkpoint=str(checkpoint), revision=None, layer=layer))
+    extractor.load()
+    return extractor
+
+
+def emotion(checkpoint, window_s: float = 1.0, hop_s: float = 0.1) -> Emotion:
+    extractor = Emotion(EmotionParams(checkpoint=str(checkpoint), revision=None, window_s=window_s, hop_s=hop_s))
+    extractor.load()
+    return extractor
+
+
+def test_the_clock_is_that_of_the_published_models():
+    from transformers import Wav2Vec2Config
+
+    assert FrameClock.of(Wav2Vec2Config()) == CLOCK
+    assert CLOCK.rate_hz == 50
+    assert CLOCK.count(1200 * 16_000) == 59_999
+    assert CLOCK.count(399) == 0
+    assert CLOCK.centres_s(2).tolist() == [0.0125, 0.0325]
+
+
+def test_frames_are_as_many_as_the_model_makes_and_stand_at_their_centres(speech_checkpoint, spoken, speech):
+    stream = wav2vec2(speech_checkpoint).extract(spoken(speech))
+    assert stream.x.shape == (149, 16)
+    assert stream.valid.all()
+    assert stream.t_s[0] == pytest.approx(200 / 16_000)
+    assert np.diff(stream.t_s) == pytest.approx(0.02)
+    assert stream.rate_hz == 50
+
+
+def test_a_click_is_heard_by_the_frames_around_it():
+    """By convolution alone: the frame whose centre is nearest to the click answers most."""
+    click_s = 1.5
+    samples = np.zeros(48_000, np.float32)
+    samples[round(click_s * 16_000)] = 1
+    frames = np.lib.stride_tricks.sliding_window_view(samples, CLOCK.receptive)[:: CLOCK.stride] @ np.hanning(400)
+    assert abs(CLOCK.centres_s(len(frames))[frames.argmax()] - click_s) <= 0.01
+
+
+def test_the_rows_are_those_of_the_library_on_the_normalised_waveform(speech_checkpoint, spoken, speech):
+    from transformers import AutoFeatureExtractor, Wav2Vec2Model
+
+    recording = spoken(speech)
+    samples = recording.waveform().samples
+    model = Wav2Vec2Model.from_pretrained(speech_checkpoint).eval()
+    inputs = AutoFeatureExtractor.from_pretrained(speech_checkpoint)(
+        samples, sampling_rate=16_000, return_tensors="pt"
+    ).input_values
+    with torch.no_grad():
+        expected = model(inputs, output_hidden_states=True)
+    last = wav2vec2(speech_checkpoint).extract(recording).x
+    first = wav2vec2(speech_checkpoint, layer=0).extract(recording).x
+    np.testing.assert_allclose(last, expected.last_hidden_state[0].numpy(), atol=1e-5)
+    np.testing.assert_allclose(first, expected.hidden_states[0][0].numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("n", [400, 719, 720, 16_000, 47_999, 48_123])
+def test_pieces_of_a_local_encoder_are_exactly_the_whole(n):
+    def encode(samples: np.ndarray) -> np.ndarray:
+        return np.lib.stride_tricks.sliding_window_view(samples, CLOCK.receptive)[:: CLOCK.stride, ::7]
+
+    samples = np.random.default_rng(0).normal(size=n).astype(np.float32)
+    np.testing.assert_array_equal(in_pieces(encode, samples, CLOCK, core_s=0.5, context_s=0.1), encode(samples))
+
+
+def test_pieces_are_nearly_the_whole_where_frames_attend_to_each_other(speech):
+    encoder = SpeechEncoder.load("damamba/extractors/checkpoints/compact-wav2vec2", None, -1)
+    samples = speech.astype(np.float32)
+    whole = encoder.encode(samples)
+    pieces = in_pieces(encoder._encode_piece, samples, encoder.frames, core_s=1.0, context_s=0.5)
+    assert pieces.shape == whole.shape
+    assert np.corrcoef(pieces.ravel(), whole.ravel())[0, 1] > 0.98
+
+
+@pytest.mark.parametrize("n", [0, 100, 399])
+def test_too_little_sound_gives_no_rows(speech_checkpoint, emotion_checkpoint, n):
+    from damamba.features.extractor import Recording
+    from damamba.features.media import Waveform
+
+    class Short(Recording):
+        def waveform(self) -> Waveform:
+            return Waveform(np.zeros(n, np.float32), 0.0)
+
+    recording = Short(None)  # type: ignore[arg-type]
+    assert wav2vec2(speech_checkpoint).extract(recording).x.shape == (0, 16)
+    assert emotion(emotion_checkpoint).extract(recording).x.shape == (0, 19)
+
+
+def test_the_same_sound_gives_the_same_bytes(speech_checkpoint, emotion_checkpoint, spoken, speech):
+    for extractor in (wav2vec2(speech_checkpoint), emotion(emotion_checkpoint)):
+        once, again = (extractor.extract(spoken(speech)).x.tobytes() for _ in range(2))
+        assert once == again
+
+
+def test_a_layer_that_is_not_there_is_refused(speech_checkpoint):
+    with pytest.raises(InputError, match=r"layer 3 asked for; it has 0 to 2"):
+        wav2vec2(speech_checkpoint, layer=3)
+
+
+def test_a_token_is_the_mean_state_of_its_window_and_what_the_head_reads_off_it(emotion_checkpoint, spoken, speech):
+    extractor = emotion(emotion_checkpoint, window_s=1.0, hop_s=0.1)
+    stream = extractor.extract(spoken(speech))
+    assert stream.channels[-3:] == ("arousal", "dominance", "valence")
+    assert stream.x.shape == (31, 16 + 3)
+    assert stream.t_s == pytest.approx(np.arange(31) * 0.1)
+    states = extractor._encoder.encode(spoken(speech).waveform().samples)
+    times_s = CLOCK.centres_s(len(states))
+    inside = (times_s >= 0.7) & (times_s < 1.7)
+    np.testing.assert_allclose(stream.x[12, :16], states[inside].mean(0), atol=1e-5)
+
+
+def test_a_token_over_everything_is_what_the_published_model_says(emotion_checkpoint, spoken, speech):
+    """audEERING's card: mean over the utterance, then the head."""
+    from transformers import AutoFeatureExtractor
+
+    from damamba.extractors.emotion_model import EmotionModel
+
+    recording = spoken(speech)
+    model = EmotionModel.from_pretrained(emotion_checkpoint).eval()
+    samples = recording.waveform().samples
+    inputs = AutoFeatureExtractor.from_pretrained(emotion_checkpoint)(
+        samples, sampling_rate=16_000, return_tensors="pt"
+    )
+    with torch.no_grad():
+        pooled, dimensions = model(inputs.input_values)
+    token = emotion(emotion_checkpoint, window_s=6.0, hop_s=1.5).extract(recording).x[1]
+    np.testing.assert_allclose(token, torch.cat([pooled, dimensions], 1)[0].numpy(), atol=1e-5)
+
+
+def test_windows_at_the_ends_are_cut_short():
+    frames_s = CLOCK.centres_s(50)
+    states = np.arange(50, dtype=np.float32)[:, None]
+    first, last = pool(states, frames_s, np.array([0.0, 1.0]), window_s=1.0)[:, 0]
+    assert first == pytest.approx(states[frames_s < 0.5].mean())
+    assert last == pytest.approx(states[frames_s >= 0.5].mean())

@@ -1,0 +1,148 @@
+"""A small results tree, as the stages before `report` leave it: real shards, predictions, scores, curves, timings."""
+
+import csv
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from damamba.config import LABEL_RATE_HZ, EvaluateParams
+from damamba.data.shards import SCHEMA, Aligned, AlignedSession, Cue, Seat, write_labels, write_shard
+from damamba.report.memory import memory_figure, memory_table
+from damamba.scoring import score_seat, write_prediction, write_scores
+
+CORPORA = {"noxi": (4, ("expert", "novice")), "noxi_add": (3, ("expert", "novice")), "mpiigi": (3, ("p1", "p2", "p3"))}
+CUES = {
+    "wav2vec2": Cue("audio", 2, "", "", ""),
+    "emotion": Cue("audio", 2, "", "", ""),
+    "clip": Cue("visual", 2, "", "", ""),
+    "flow": Cue("visual", 2, "", "", ""),
+    "landmark_flow": Cue("visual", 2, "", "", ""),
+}
+NOISE = {"da_mamba": 0.06, "no_fusion": 0.14, "no_modality_fusion": 0.09, "no_partner_fusion": 0.10, "transformer": 0.08}
+RUNS = (
+    "da_mamba-0",
+    "da_mamba-1",
+    "no_fusion-0",
+    "no_fusion-1",
+    "no_modality_fusion-0",
+    "no_partner_fusion-0",
+    "transformer-0",
+)
+EVALUATE = EvaluateParams(bootstrap=200, confidence=0.95)
+N_LABELS = 500
+
+
+def slow(rng, n, smooth=60):
+    """A slow series in (0, 1), as engagement is."""
+    steps = np.convolve(rng.standard_normal(n + 3 * smooth), np.hanning(smooth) / smooth**0.5, "same")
+    return (1 / (1 + np.exp(-0.35 * steps[smooth : smooth + n] - 0.3))).astype(np.float32)
+
+
+def make_aligned(root, n_labels=N_LABELS, seed=0):
+    """Ten test sessions of three corpora and one of training, with masks and labels that are not all valid."""
+    rng = np.random.default_rng(seed)
+    sessions = []
+    for corpus, (count, roles) in CORPORA.items():
+        for number in range(count + (corpus == "noxi")):
+            split = "train" if number == count else "test"
+            seats = tuple(Seat(role, role, f"{corpus}{number}{role}", True) for role in roles)
+            session = AlignedSession(corpus, f"{number + 1:03d}", split, "de", n_labels, seats)
+            sessions.append(session)
+            for seat in seats:
+                _write_seat(root / corpus / session.session / seat.participant, rng, n_labels)
+    aligned = Aligned(root, 100, CUES, tuple(sessions), {})
+    index = {
+        "schema": SCHEMA,
+        "rate_hz": 100,
+        "cues": {name: asdict(cue) for name, cue in CUES.items()},
+        "sessions": [asdict(session) for session in sessions],
+        "sha256": {},
+    }
+    (root / "index.json").write_text(json.dumps(index))
+    return aligned
+
+
+def _write_seat(base, rng, n_labels):
+    base.parent.mkdir(parents=True, exist_ok=True)
+    n = n_labels * 100 // LABEL_RATE_HZ
+    seen = np.ones(n, bool)
+    for start in rng.integers(0, n, 2):
+        seen[start : start + rng.integers(20, 150)] = False
+    columns = {}
+    for cue, source in CUES.items():
+        valid = seen if source.group == "visual" else np.arange(n) < n - 30
+        x = rng.standard_normal((n, source.width)).astype(np.float32)
+        columns[cue] = (np.where(valid[:, None], x, np.nan).astype(np.float32), valid)
+    write_shard(base, columns, "key")
+    label, valid = slow(rng, n_labels), np.ones(n_labels, bool)
+    gap = rng.integers(0, n_labels)
+    valid[gap : gap + 25] = False
+    write_labels(base.with_suffix(".label.arrow"), np.where(valid, label, np.nan).astype(np.float32), valid)
+
+
+def make_results(folder, runs=RUNS, n_labels=N_LABELS):
+    """Everything that `ablate` and `report` read, below `folder`."""
+    aligned = make_aligned(folder / "data/aligned", n_labels)
+    results = folder / "results"
+    for name in ("curves", "timing"):
+        (results / name).mkdir(parents=True)
+    for number, run in enumerate(runs):
+        rng = np.random.default_rng(number)
+        scored = []
+        for session in aligned.split("test"):
+            for i, seat in enumerate(session.seats):
+                label, valid = aligned.labels(session, seat.participant)
+                noise = NOISE[run.rpartition("-")[0]] * (slow(rng, session.n_labels, 30) - 0.5) * 8
+                pred = np.clip(0.15 + 0.7 * np.nan_to_num(label, nan=0.5) + noise, 0, 1).astype(np.float32)
+                path = folder / "data/predictions" / run / session.corpus / session.session
+                write_prediction(path / f"{seat.participant}.parquet", pred, label, valid)
+                scored.append(score_seat(session, i, pred, label, valid))
+        write_scores(scored, EVALUATE, run, results, simulated=True)
+        make_curve(results / "curves" / f"{run}.csv", rng, NOISE[run.rpartition("-")[0]])
+    for name in ("simulate", "ingest", "track_faces", "extract-clip", "align", *(f"train-{run}" for run in runs)):
+        record = {"seconds": 10.0 + len(name), "peak_mib": 300, "worker_peak_mib": 500}
+        (results / "timing" / f"{name}.json").write_text(json.dumps(record))
+    measured = {
+        "device": "cpu",
+        "threads": 2,
+        "parameters": {"da_mamba": 1_200_000, "transformer": 1_300_000},
+        "memory": [
+            {
+                "model": model,
+                "frames": frames,
+                "batch": 16,
+                "train_peak_mib": frames * (2 + k * frames / 64),
+                "infer_peak_mib": frames * (0.6 + k * frames / 256),
+                "train_ms": frames * 1.5,
+                "infer_ms": frames * 0.5,
+            }
+            for frames in (64, 96, 128, 192)
+            for k, model in enumerate(("da_mamba", "transformer"))
+        ],
+        "window_read_ms": 0.41,
+    }
+    (results / "benchmark.json").write_text(json.dumps(measured))
+    (results / "memory.md").write_text(memory_table(measured))
+    memory_figure(measured, results / "memory.svg")
+    return aligned
+
+
+def make_curve(path, rng, noise, steps=200, every=25):
+    """A learning curve as `train` writes it."""
+    with path.open("w", newline="") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(["step", "loss", "ccc", "align", "learning_rate", "grad_norm", "val_ccc"])
+        for step in range(1, steps + 1):
+            ccc = (0.9 - 2 * noise) * (1 - np.exp(-step / 50)) + 0.04 * rng.standard_normal()
+            val = ccc - 0.1 if step % every == 0 else ""
+            rows.writerow([step, 2.5 - 1.5 * ccc, ccc, 3.0, 1e-3, 1.0, val])
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A folder with the results of every stage before `ablate`; for reading only."""
+    folder = tmp_path_factory.mktemp("finished")
+    make_results(folder)
+    return folder
