@@ -1,6 +1,9 @@
 """The `damamba` command: what is not a stage of the pipeline."""
 
 import argparse
+import copy
+import io
+import re
 import subprocess
 import sys
 import tempfile
@@ -11,6 +14,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from damamba.commands import convert, init, score, submit
 from damamba.config import Params, parse_section
 from damamba.console import InputError
 from damamba.features.faces import check_model
@@ -38,6 +42,8 @@ def main() -> None:
     preset.set_defaults(run=lambda options: write_presets(options.names, PARAMS))
     landmarker = commands.add_parser("landmarker", help="get the face landmarker's model file (setup does)")
     landmarker.set_defaults(run=lambda options: fetch_landmarker(Path(Params.load().faces.model)))
+    for command in (convert, init, score, submit):
+        command.add(commands)
     options = parser.parse_args()
     try:
         options.run(options)
@@ -55,18 +61,44 @@ def write_presets(names: list[str], path: Path) -> None:
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 120
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.representer.add_representer(type(None), lambda it, _: it.represent_scalar("tag:yaml.org,2002:null", "null"))
     try:
-        values = yaml.load(path.read_text(encoding="utf8"))
+        text = path.read_text(encoding="utf8")
     except FileNotFoundError:
         raise InputError(f"{path}: not found; run from the repository's root") from None
     changes: list[str] = []
+    values = yaml.load(text)
     for name in names:
-        overlay = YAML(typ="safe").load((PRESETS / f"{name}.yaml").read_text(encoding="utf8"))
+        preset = (PRESETS / f"{name}.yaml").read_text(encoding="utf8")
+        overlay = YAML(typ="safe").load(preset)
+        for section in overlay.pop("replace", ()):
+            changes += [f"{section}.{key}: removed" for key in values[section] if key not in overlay[section]]
+            changes += _overlay(copy.deepcopy(values[section]), overlay[section], f"{section}.")
+            values = yaml.load(_with_section(_dumped(yaml, values), section, preset))
         changes += _overlay(values, overlay, "")
     parse_section(Params, values, f"{path} with {' '.join(names)}")
     with whole_file(path) as temporary:
         yaml.dump(values, temporary)
     print("\n".join(changes) or f"{path} is already {' '.join(names)}")
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, list) else value
+
+
+def _dumped(yaml: YAML, values: Any) -> str:
+    stream = io.StringIO()
+    yaml.dump(values, stream)
+    return stream.getvalue()
+
+
+def _with_section(text: str, section: str, source: str) -> str:
+    """`text` with the lines of a top-level section as they stand in `source`, comments and all."""
+    block = re.compile(rf"^{re.escape(section)}:.*\n(?:(?:[ #].*)?\n)*(?<!\n\n)", re.MULTILINE)
+    found = block.search(source)
+    assert found is not None, section
+    return block.sub(lambda _: found.group(), text, count=1)
 
 
 def _overlay(values: Any, overlay: Mapping[str, Any], where: str) -> list[str]:
@@ -78,8 +110,11 @@ def _overlay(values: Any, overlay: Mapping[str, Any], where: str) -> list[str]:
         if isinstance(new, dict) and isinstance(old, dict):
             changes += _overlay(old, new, f"{name}.")
         elif old != new:
-            values[key] = new
-            changes.append(f"{name}: {old} -> {new}")
+            changes.append(f"{name}: {_plain(old)} -> {new}")
+            if isinstance(new, list) and isinstance(old, list):
+                old[:] = new  # on one line or several, as it was
+            else:
+                values[key] = new
     return changes
 
 

@@ -17,6 +17,8 @@ NonNegativeFloat = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Group = Literal["audio", "visual"]
+Split = Literal["train", "val", "test"]
+Places = dict[Literal["noxi", "noxi_add", "mpiigi"], dict[Split, str | None]]
 LABEL_RATE_HZ = 25
 SectionT = TypeVar("SectionT", bound="Section")
 
@@ -36,12 +38,66 @@ class FolderParams(Section):
     """CSV inside `root`, one row a participant."""
 
 
+class OfficialParams(Section):
+    """The MultiMediate release: NoXi, NoXi-Add, MPIIGI."""
+
+    root: str
+    """Folder of the download; the paths below are relative to it, or absolute."""
+    layout: Literal[2024, 2025]
+    """Whose tree it is; 2026's is that of 2025."""
+    streams: Annotated[tuple[Name, ...], Field(min_length=1)]
+    """Names of the released streams that are read."""
+    media: bool
+    """Whether raw video and sound are read too, where they are there."""
+    features_at: Places
+    """Folder of a split's sessions where it is not the layout's; null leaves the split out."""
+    labels_at: Places
+    """Folder of a split's labels where they lie neither beside the features nor where the layout has them."""
+    media_at: Places
+    """The same of raw media."""
+    persons: str | None
+    """CSV with the columns corpus, session, participant, person; null: everybody is met once, as the release has no
+    names."""
+
+
+class ProtocolParams(Section):
+    """Who is trained on and who is scored: at most one of these departs from the splits of the sources."""
+
+    adapt: tuple[str, ...]
+    """corpus/session of validation sessions that become training data, such as mpiigi/008."""
+    folds: NonNegative
+    """Cross-validation over all labelled sessions, no person in two folds; 0 = none."""
+    fold: NonNegative
+    """The fold that is tested, from 0; the next one validates."""
+
+    @property
+    def name(self) -> str:
+        """For index and tables."""
+        if self.folds:
+            return f"fold {self.fold} of {self.folds}, by person"
+        if self.adapt:
+            return f"adapted on {', '.join(self.adapt)}"
+        return "as given"
+
+    @model_validator(mode="after")
+    def _one(self) -> "ProtocolParams":
+        if self.folds in (1, 2):
+            raise ValueError("folds must be 0 or at least 3: one to test, one to validate, the rest to train")
+        if self.folds and self.adapt:
+            raise ValueError("adapt and folds exclude each other: empty adapt, or set folds to 0")
+        if self.fold >= max(self.folds, 1):
+            raise ValueError(f"fold must be less than folds ({self.folds})")
+        return self
+
+
 class CorpusParams(Section):
     """Where sessions come from."""
 
-    sources: Annotated[tuple[Literal["simulate", "folder"], ...], Field(min_length=1)]
+    sources: Annotated[tuple[Literal["simulate", "folder", "official"], ...], Field(min_length=1)]
     """Sources that `ingest` joins into one manifest."""
     folder: FolderParams
+    official: OfficialParams
+    protocol: ProtocolParams
     label_slack_s: NonNegativeFloat
     """How much a label file may be shorter or longer than its video, s; the rest of the time is invalid."""
 
@@ -218,6 +274,8 @@ class TrainParams(Section):
 class EvaluateParams(Section):
     """Scores."""
 
+    split: Literal["val", "test"]
+    """What is scored; test labels of the challenge are withheld."""
     bootstrap: Positive
     """Resamples of sessions behind an interval."""
     confidence: Share

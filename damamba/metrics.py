@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Num
 from numpy import ndarray
 
 CENTRE = 0.5  # moments are taken about the middle of [0, 1]: small numbers keep their digits
+ROUNDING = 1e-13  # of sums of squares in double precision
 MOMENTS = ("frames", "sum_p", "sum_t", "sum_pp", "sum_tt", "sum_pt")
 """Names of `session_moments`, as in tables on disk."""
 
@@ -35,9 +36,11 @@ def ccc(pred: Num[ndarray, "frames"], target: Num[ndarray, "frames"], valid: Boo
     pred, target = (series[valid].astype(np.float64) for series in (pred, target))
     if not len(pred):
         return float("nan")
+    apart = pred[0] - target[0]
+    pred, target = pred - pred[0], target - target[0]  # a constant series is exactly zero now, also in its variance
     mean_pred, mean_target = pred.mean(), target.mean()
     covariance = np.mean((pred - mean_pred) * (target - mean_target))
-    spread = pred.var() + target.var() + (mean_pred - mean_target) ** 2
+    spread = pred.var() + target.var() + (apart + mean_pred - mean_target) ** 2
     return float(2 * covariance / spread) if spread > 0 else float("nan")
 
 
@@ -59,7 +62,8 @@ def ccc_of_moments(moments: Float[ndarray, "*rows 6"]) -> Float[ndarray, "*rows"
         mean_pred, mean_target, square_pred, square_target, product = (total / count for total in sums)
         covariance = product - mean_pred * mean_target
         spread = square_pred - mean_pred**2 + square_target - mean_target**2 + (mean_pred - mean_target) ** 2
-        return np.where(spread > 0, 2 * covariance / spread, np.nan)
+        rounding = ROUNDING * (square_pred + square_target)  # what two equal constants leave of 0
+        return np.where(spread > rounding, 2 * covariance / spread, np.nan)
 
 
 def global_ccc(corpora: Sequence[Float[ndarray, "_ 6"]]) -> float:

@@ -190,18 +190,25 @@ def _session_moments(scored: Sequence[ScoredSeat]) -> dict[str, np.ndarray]:
 
 
 def write_scores(
-    scored: Sequence[ScoredSeat], params: EvaluateParams, name: str, results: Path, simulated: bool
+    scored: Sequence[ScoredSeat],
+    params: EvaluateParams,
+    name: str,
+    results: Path,
+    simulated: bool,
+    protocol: str = "as given",
 ) -> str:
     """Write ``scores/<name>.json`` and ``sessions/<name>.csv`` below `results`; the summary line.
 
     Args:
         scored: From `score_sessions`.
-        params: Resamples and confidence of the intervals.
+        params: The split that was scored; resamples and confidence of the intervals.
         name: Of the run.
         results: Folder of results.
         simulated: Whether any of the people is.
+        protocol: Which splits these are, as the index of the shards says.
     """
-    record = {**corpus_scores(scored, params), "simulated": simulated}
+    source = {"split": params.split, "protocol": protocol, "simulated": simulated}
+    record = {**corpus_scores(scored, params), **source}
     with whole_file(results / "scores" / f"{name}.json") as temporary:
         temporary.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n", encoding="utf8")
     with whole_file(results / "sessions" / f"{name}.csv") as temporary, temporary.open("w", newline="") as stream:

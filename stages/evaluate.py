@@ -1,4 +1,4 @@
-"""Stage evaluate: a trained model -> predictions of the test split, its CCC by corpus, one row a session.
+"""Stage evaluate: a trained model -> predictions of the split `evaluate.split`, its CCC by corpus, one row a session.
 
 ``python stages/evaluate.py NAME``, with NAME = VARIANT-SEED.
 """
@@ -26,8 +26,8 @@ def main() -> str:
     window = parse_section(WindowParams, read_description(checkpoint).extra["window"], f"{checkpoint}: window")
     aligned = Aligned.read(options.aligned)
     reader = WindowReader(aligned, WindowGrid.of(window))
-    sessions = score_sessions(model, reader, "test", options.predictions / options.name)
-    return write_scores(sessions, params.evaluate, options.name, options.results, params.simulated)
+    sessions = score_sessions(model, reader, params.evaluate.split, options.predictions / options.name)
+    return write_scores(sessions, params.evaluate, options.name, options.results, params.simulated, aligned.protocol)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Stage extract_clip: video, face tracks -> data/features/<cue>, CLIP embedding of the face, one row a frame."""
 
 from damamba.extractors.clip import Clip
-from damamba.features.extract import extract_cue
+from damamba.extractors.stage import extract_cue
 
 if __name__ == "__main__":
     extract_cue(Clip)

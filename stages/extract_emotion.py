@@ -1,7 +1,7 @@
 """Stage extract_emotion: sound -> data/features/<cue>, emotion tokens, one row a hop."""
 
 from damamba.extractors.emotion import Emotion
-from damamba.features.extract import extract_cue
+from damamba.extractors.stage import extract_cue
 
 if __name__ == "__main__":
     extract_cue(Emotion)

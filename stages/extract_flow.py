@@ -1,7 +1,7 @@
 """Stage extract_flow: video, face tracks -> data/features/<cue>, motion of the face, one row a pair of frames."""
 
 from damamba.extractors.flow import Flow
-from damamba.features.extract import extract_cue
+from damamba.extractors.stage import extract_cue
 
 if __name__ == "__main__":
     extract_cue(Flow)

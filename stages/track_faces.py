@@ -15,6 +15,6 @@ if __name__ == "__main__":
 
     def main() -> str:
         params = Params.load()
-        return run_loop(FaceTracker, params.faces, Path("data/faces"), options, params, "track_faces")
+        return run_loop(FaceTracker, params.faces, Path("data/faces"), options, params, "track_faces", everybody=False)
 
     run_stage("track_faces", main)

@@ -67,8 +67,11 @@ def test_align_loss_is_the_definition():
         for b, t in where:
             others = [(c, s) for c, s in where if (c, s) == (b, t) or c != b or abs(s - t) >= 3]
             logits = torch.stack([first[b, t] @ second[c, s] / 0.1 for c, s in others])
-            rows.append(torch.logsumexp(logits, 0) - first[b, t] @ visual[b, t] / 0.1 if first is audio else
-                        torch.logsumexp(logits, 0) - first[b, t] @ audio[b, t] / 0.1)
+            rows.append(
+                torch.logsumexp(logits, 0) - first[b, t] @ visual[b, t] / 0.1
+                if first is audio
+                else torch.logsumexp(logits, 0) - first[b, t] @ audio[b, t] / 0.1
+            )
     assert align(audio, visual, valid).item() == pytest.approx(torch.stack(rows).mean().item(), rel=1e-5)
 
 

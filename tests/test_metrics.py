@@ -59,7 +59,13 @@ def test_a_constant_prediction_scores_zero():
 
 @pytest.mark.parametrize(
     ("pred", "target", "valid"),
-    [([], [], []), ([0.5, 0.5], [0.1, 0.9], [False, False]), ([0.5], [0.5], [True]), ([0.5, 0.5], [0.5, 0.5], [True] * 2)],
+    [
+        ([], [], []),
+        ([0.5, 0.5], [0.1, 0.9], [False, False]),
+        ([0.5], [0.5], [True]),
+        ([0.5, 0.5], [0.5, 0.5], [True] * 2),
+        ([0.1] * 1000, [0.1] * 1000, [True] * 1000),  # whose mean is not 0.1 in double precision
+    ],
 )
 def test_ccc_without_information_is_undefined(pred, target, valid):
     series = np.array(pred, dtype=float), np.array(target, dtype=float), np.array(valid, dtype=bool)

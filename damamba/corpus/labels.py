@@ -4,15 +4,19 @@ Source: MultiMediate releases 2023-2026. Empty lines, ``nan`` and ``-nan(ind)`` 
 annotated: they become False in the mask, never 0.
 """
 
+import math
 import re
+from array import array
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from damamba.console import InputError
+from damamba.corpus.exchange import replace_file
 
-INVALID = re.compile(r"^\s*[+-]?(nan(\(\w*\))?)?\s*$", re.IGNORECASE)
+# possessive quantifiers: a long line of blanks takes no longer than its length
+INVALID = re.compile(r"^\s*+[+-]?(nan(\(\w*+\))?)?\s*+$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -42,32 +46,34 @@ def read_labels(path: Path) -> Labels:
         InputError: No such file, an empty one, or a line that is neither a number in [0, 1] nor an invalid token.
     """
     try:
-        text = path.read_text(encoding="latin-1")  # some files of the release are
+        stream = path.open(encoding="latin-1", newline="\n")  # some files of the release are
     except FileNotFoundError:
         raise InputError(
             f"{path}: no such file; leave the label column empty for somebody who was not annotated"
         ) from None
-    lines = text.split("\n")
-    if lines and not lines[-1]:
-        lines.pop()  # the end of the last line, not an empty label
-    if not lines:
+    value = array("f")
+    with stream:
+        for number, line in enumerate(stream, 1):
+            value.append(_value(line, f"{path}, line {number}"))
+    if not value:
         raise InputError(f"{path}: no labels in it; leave the label column empty for somebody who was not annotated")
-    value = np.full(len(lines), np.nan, np.float32)
-    for i, line in enumerate(lines):
-        if INVALID.match(line):
-            continue
-        try:
-            number = float(line)
-        except ValueError:
-            raise InputError(
-                f"{path}, line {i + 1}: {line.strip()[:40]!r} is no number; one value a line, nan where invalid"
-            ) from None
-        if not 0 <= number <= 1:
-            raise InputError(f"{path}, line {i + 1}: {number:g} lies outside [0, 1]; rescale the labels")
-        value[i] = number
-    return Labels(value, np.isfinite(value))
+    values = np.frombuffer(value, np.float32)
+    return Labels(values, np.isfinite(values))
+
+
+def _value(line: str, place: str) -> float:
+    """What a line says; NaN where that frame was not annotated."""
+    if INVALID.match(line):
+        return math.nan
+    try:
+        number = float(line)
+    except ValueError:
+        raise InputError(f"{place}: {line.strip()[:40]!r} is no number; one value a line, nan where invalid") from None
+    if not 0 <= number <= 1:
+        raise InputError(f"{place}: {number:g} lies outside [0, 1]; rescale the labels")
+    return number
 
 
 def write_values(path: Path, values: np.ndarray) -> None:
     """Write labels or predictions in the release's format: six decimals, ``nan`` where not finite."""
-    path.write_text("".join(f"{v:.6f}\n" if np.isfinite(v) else "nan\n" for v in values), encoding="ascii")
+    replace_file(path, "".join(f"{v:.6f}\n" if np.isfinite(v) else "nan\n" for v in values).encode("ascii"))

@@ -8,7 +8,7 @@ import csv
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
@@ -19,6 +19,23 @@ from damamba.console import InputError
 Split = Literal["train", "val", "test"]
 COLUMNS = ("session", "participant", "role", "split", "language", "person", "video", "audio", "label")
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+
+
+@dataclass(frozen=True)
+class ReleasedStream:
+    """A feature stream that came with the corpus, as a header file and its data."""
+
+    name: str
+    """Such as ``audio.egemapsv2``."""
+    path: str
+    """Header file; the data are beside it, with ``~`` after the name. "" where the participant has none."""
+    width: int
+    rate_hz: float
+    """True rate of the rows."""
+    rows: int
+    """As the header has it; rows that the data lack are not valid."""
+    sha256: str = ""
+    """Of header and data."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +61,11 @@ class Participant:
     """End of the video."""
     rate_hz: float = 0.0
     n_frames: int = 0
+    gender: str = ""
+    """"" where it is not known."""
+    age: str = ""
+    streams: tuple[ReleasedStream, ...] = ()
+    """Where they are there, media may be ""; the session's clock is that of their rows."""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -103,10 +125,12 @@ class Manifest:
         """
         try:
             rows = [json.loads(line) for line in path.read_text(encoding="utf8").splitlines()]
+            for row in rows:
+                row["streams"] = tuple(ReleasedStream(**stream) for stream in row["streams"])
             return cls(tuple(Participant(**row) for row in rows))
         except FileNotFoundError:
             raise InputError(f"{path}: missing; make it: dvc repro ingest, or python stages/ingest.py") from None
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, KeyError) as error:
             raise InputError(f"{path}: damaged ({error}); make it again: dvc repro -f ingest") from None
 
 
@@ -132,7 +156,7 @@ def read_csv(root: Path, manifest: str, corpus: str) -> list[Participant]:
         problems += wrong
         if participant:
             rows.append(participant)
-    problems += _conflicts(rows, path)
+    problems += conflicts(rows, str(path))
     if not rows and not problems:
         problems.append(f"{path}: no rows in it; one row a participant is needed")
     if problems:
@@ -203,7 +227,8 @@ def _outside(root: Path, given: str) -> str:
     return ""
 
 
-def _conflicts(rows: list[Participant], path: Path) -> list[str]:
+def conflicts(rows: Sequence[Participant], path: str) -> list[str]:
+    """Participants that are there twice, and sessions or persons in two splits; `path` says where."""
     problems = []
     seen: dict[tuple[str, str, str], Participant] = {}
     for row in rows:
@@ -222,7 +247,7 @@ def _conflicts(rows: list[Participant], path: Path) -> list[str]:
     return problems
 
 
-def _by(rows: list[Participant], field: str) -> dict[tuple[str, str], list[Participant]]:
+def _by(rows: Sequence[Participant], field: str) -> dict[tuple[str, str], list[Participant]]:
     groups: dict[tuple[str, str], list[Participant]] = defaultdict(list)
     for row in rows:
         groups[row.corpus, getattr(row, field)].append(row)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,15 +23,16 @@ from damamba.data.shards import (
     AlignedSession,
     Cue,
     Moments,
+    Piece,
     Seat,
     shard_key,
     shard_moments,
     write_labels,
-    write_shard,
+    write_shard_in_pieces,
 )
 from damamba.features.files import prune, sha256, whole_file
 from damamba.features.sources import source_digest
-from damamba.features.store import describe, read_stream
+from damamba.features.store import StoredStream, describe
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +82,8 @@ def align_all(
     ]
     done = run(align_session, tasks)
     files = dict(sorted((name, digest) for d in done for name, digest in d.files.items()))
-    index = Aligned(out, params.align.rate_hz, described, tuple(d.session for d in done), files)
+    protocol = params.corpus.protocol.name
+    index = Aligned(out, params.align.rate_hz, described, tuple(d.session for d in done), files, protocol)
     statistics = _statistics(index)
     with whole_file(out / "statistics.safetensors") as temporary:
         save_file(statistics, temporary)
@@ -100,7 +103,6 @@ def align_session(task: Task) -> Done:
     first = task.participants[0]
     n_labels = max(round(p.duration_s * LABEL_RATE_HZ) for p in task.participants)
     n_frames = n_labels * task.params.rate_hz // LABEL_RATE_HZ
-    grid_s = np.arange(n_frames) / task.params.rate_hz
     files: dict[str, str] = {}
     seats, kept = [], 0
     valid = dict.fromkeys(task.cues, (0, 0))
@@ -112,13 +114,7 @@ def align_session(task: Task) -> Done:
         if shard_key(base.with_suffix(".arrow")) == key and base.with_suffix(".parquet").is_file():
             kept += 1
         else:
-            columns = {}
-            for cue, path in streams.items():
-                stream = read_stream(path, f"dvc repro -f extract@{cue}")
-                columns[cue] = resample(
-                    stream.t_s, stream.x, stream.valid, grid_s, task.params.max_gap_s, stream.rate_hz
-                )
-            write_shard(base, columns, key)
+            _write(base, streams, n_frames, task.params, key)
         write_labels(participant.shard(task.out, ".label.arrow"), *_sized(labels, n_labels))
         for suffix in (".arrow", ".parquet", ".label.arrow"):
             path = participant.shard(task.out, suffix)
@@ -129,6 +125,46 @@ def align_session(task: Task) -> Done:
         seats.append(Seat(participant.participant, participant.role, participant.person, labels is not None))
     session = AlignedSession(first.corpus, first.session, first.split, first.language, n_labels, tuple(seats))
     return Done(session, files, valid, kept)
+
+
+def _write(base: Path, streams: dict[str, Path], n_frames: int, params: AlignParams, key: str) -> None:
+    """A participant's shard."""
+    with ExitStack() as stack:
+        held = {
+            cue: _OnGrid(stack.enter_context(StoredStream(path, f"dvc repro -f extract@{cue}")), params)
+            for cue, path in streams.items()
+        }
+        write_shard_in_pieces(base, tuple(held), n_frames, lambda cue, *bounds: held[cue].frames(*bounds), key)
+
+
+class _OnGrid:
+    """A stream on the grid, piece by piece: the same frames as of the whole stream at once."""
+
+    def __init__(self, stream: StoredStream, params: AlignParams) -> None:
+        self._stream, self._params = stream, params
+        self._valid_rows = np.flatnonzero(stream.valid)
+
+    def frames(self, first: int, stop: int) -> Piece:
+        """Frames [first, stop) of the grid."""
+        stream = self._stream
+        grid_s = np.arange(first, stop) / self._params.rate_hz
+        a, b = self._rows_around(grid_s)
+        return resample(
+            stream.t_s[a:b],
+            stream.rows(a, b),
+            stream.valid[a:b],
+            grid_s,
+            self._params.max_gap_s,
+            stream.rate_hz,
+        )
+
+    def _rows_around(self, grid_s: np.ndarray) -> tuple[int, int]:
+        """Rows from the last valid one before the piece to the first valid one after it."""
+        known = self._valid_rows
+        if not len(known) or not len(grid_s):
+            return 0, 0
+        left, right = np.searchsorted(self._stream.t_s[known], grid_s[[0, -1]])
+        return int(known[max(left - 1, 0)]), int(known[min(right, len(known) - 1)]) + 1
 
 
 def _key(task: Task, streams: dict[str, Path], n_frames: int) -> str:
@@ -210,6 +246,7 @@ def _write_index(index: Aligned) -> None:
     held = {
         "schema": SCHEMA,
         "rate_hz": index.rate_hz,
+        "protocol": index.protocol,
         "cues": {name: asdict(cue) for name, cue in index.cues.items()},
         "sessions": [asdict(session) for session in index.sessions],
         "sha256": index.sha256,

@@ -13,9 +13,10 @@ Values are halves; a cue whose values would overflow them (eGeMAPS reaches 2.6e5
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -63,33 +64,72 @@ class Moments:
         return np.where(std > 1e-6 * np.maximum(np.abs(self.mean), 1e-3), std, 1.0)
 
 
-def write_shard(path: Path, cues: Mapping[str, tuple[np.ndarray, np.ndarray]], key: str) -> None:
-    """Write a participant's Arrow and Parquet files.
+Piece = tuple[np.ndarray, np.ndarray]
+"""(K, D) values with NaN where not valid, and the (K,) mask."""
+
+
+def write_shard(path: Path, cues: Mapping[str, Piece], key: str) -> None:
+    """Write a participant's Arrow and Parquet files from whole arrays; as `write_shard_in_pieces`."""
+    n_frames = len(next(iter(cues.values()))[1])
+
+    def piece(name: str, first: int, stop: int) -> Piece:
+        x, valid = cues[name]
+        return x[first:stop], valid[first:stop]
+
+    write_shard_in_pieces(path, tuple(cues), n_frames, piece, key)
+
+
+def write_shard_in_pieces(
+    path: Path, cues: Sequence[str], n_frames: int, piece: Callable[[str, int, int], Piece], key: str
+) -> None:
+    """Write a participant's Arrow and Parquet files, `ROWS_A_BATCH` frames in memory at a time.
+
+    Every piece is asked for twice: a shard's schema, which comes first in the file, says which type each cue has and
+    carries its moments.
 
     Args:
         path: Without suffix.
-        cues: Name -> (K, D) values with NaN where not valid, (K,) mask.
+        cues: Names.
+        n_frames: Rows of the shard.
+        piece: (cue, first, stop) -> its frames [first, stop).
         key: Hash of all that the shard depends on.
     """
-    columns: dict[str, pa.Array] = {}
+    bounds = [(first, min(first + ROWS_A_BATCH, n_frames)) for first in range(0, n_frames, ROWS_A_BATCH)]
     metadata = {"schema": str(SCHEMA).encode(), "key": key.encode()}
-    for name, (x, valid) in cues.items():
-        moments = Moments.of(x, valid)
-        largest = np.abs(x[valid]).max(initial=0)
-        kind = np.float16 if largest < LARGEST_HALF else np.float32
-        columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(x.astype(kind).reshape(-1)), x.shape[1])
-        columns[f"{name}.valid"] = pa.array(valid)
+    fields: list[pa.Field] = []
+    for name in cues:
+        moments, largest = _survey(piece(name, first, stop) for first, stop in bounds or [(0, 0)])
+        kind = pa.float16() if largest < LARGEST_HALF else pa.float32()
+        fields += [pa.field(name, pa.list_(kind, len(moments.mean))), pa.field(f"{name}.valid", pa.bool_())]
         metadata[f"moments.{name}"] = np.concatenate([[moments.n], moments.mean, moments.m2]).tobytes()
-    table = pa.table(columns).replace_schema_metadata(metadata)
-    parquet, arrow = path.with_suffix(".parquet"), path.with_suffix(".arrow")
-    with whole_file(parquet) as temporary:
-        pq.write_table(table, temporary, compression="zstd", row_group_size=ROWS_A_BATCH, write_page_checksum=True)
+    schema = pa.schema(fields, metadata)
     with (
-        whole_file(arrow) as temporary,
-        pa.OSFile(str(temporary), "wb") as sink,
-        pa.ipc.new_file(sink, table.schema) as writer,
+        whole_file(path.with_suffix(".parquet")) as for_exchange,
+        whole_file(path.with_suffix(".arrow")) as for_training,
+        pq.ParquetWriter(for_exchange, schema, compression="zstd", write_page_checksum=True) as parquet,
+        pa.OSFile(str(for_training), "wb") as sink,
+        pa.ipc.new_file(sink, schema) as arrow,
     ):
-        writer.write_table(table, max_chunksize=ROWS_A_BATCH)
+        for first, stop in bounds:
+            columns = (_columns(*piece(name, first, stop), schema.field(name).type) for name in cues)
+            batch = pa.RecordBatch.from_arrays(list(chain.from_iterable(columns)), schema=schema)
+            parquet.write_batch(batch, row_group_size=ROWS_A_BATCH)
+            arrow.write_batch(batch)
+
+
+def _survey(pieces: Iterable[Piece]) -> tuple[Moments, float]:
+    """Moments and largest magnitude of a cue: what must be known before its first row is written."""
+    found: list[Moments] = []
+    largest = 0.0
+    for x, valid in pieces:
+        found.append(Moments.of(x, valid))
+        largest = max(largest, float(np.abs(x).max(where=valid[:, None], initial=0)))
+    return reduce(Moments.__add__, found), largest
+
+
+def _columns(x: np.ndarray, valid: np.ndarray, kind: pa.FixedSizeListType) -> tuple[pa.Array, pa.Array]:
+    flat = np.ascontiguousarray(x, kind.value_type.to_pandas_dtype()).reshape(-1)
+    return pa.FixedSizeListArray.from_arrays(pa.array(flat), kind.list_size), pa.array(valid)
 
 
 def shard_moments(path: Path, cue: str) -> Moments:
@@ -206,6 +246,8 @@ class Aligned:
     sessions: tuple[AlignedSession, ...]
     sha256: dict[str, str]
     """Of every file, by its path below `root`."""
+    protocol: str = "as given"
+    """Which splits these are: `corpus.protocol`, for tables."""
 
     @cached_property
     def digest(self) -> str:
@@ -277,7 +319,7 @@ class Aligned:
                 AlignedSession(**{**s, "seats": tuple(Seat(**seat) for seat in s["seats"])}) for s in held["sessions"]
             )
             cues = {name: Cue(**cue) for name, cue in held["cues"].items()}
-            return cls(root, held["rate_hz"], cues, sessions, held["sha256"])
+            return cls(root, held["rate_hz"], cues, sessions, held["sha256"], held.get("protocol", "as given"))
         except FileNotFoundError:
             raise InputError(f"{path}: missing; make it: dvc repro align") from None
         except (ValueError, KeyError, TypeError) as error:

@@ -1,5 +1,6 @@
 """Checkpoints of encoders: a folder with weights, or a name on the model hub; their licences."""
 
+import hashlib
 import logging
 import multiprocessing
 from collections.abc import Iterator
@@ -42,15 +43,16 @@ def local_folder(checkpoint: str) -> Path | None:
 
 
 def local_weights(checkpoint: str) -> list[Path]:
-    """What an extractor's `weights` are: the folder, or nothing where the hub's revision says it all."""
+    """What an extractor's `weights` are: all of a folder but its card; nothing where the hub's revision says it all."""
     folder = local_folder(checkpoint)
-    return [folder] if folder else []
+    return sorted(path for path in folder.iterdir() if path.is_file() and path.suffix != ".md") if folder else []
 
 
 def revision_of(checkpoint: str, revision: str | None) -> str:
     """For a stream's metadata: of a folder the hash of its content, of a hub checkpoint what was asked for."""
-    folder = local_folder(checkpoint)
-    return sha256(folder)[:12] if folder else revision or ""
+    if local_folder(checkpoint) is None:
+        return revision or ""
+    return hashlib.sha256("".join(map(sha256, local_weights(checkpoint))).encode()).hexdigest()[:12]
 
 
 @contextmanager
@@ -73,11 +75,9 @@ def loading(checkpoint: str, revision: str | None = None) -> Iterator[None]:
         if folder:
             cure = f"restore the folder (git checkout -- {folder}) or correct `checkpoint` in params.yaml"
         elif "/" in name:
-            cure = (
-                f"fetch it where there is a network: hf download {name}{pinned}; or do without: damamba preset compact"
-            )
+            cure = f"fetch it where there is a network: hf download {name}{pinned}; or do without: {COMPACT}"
         else:
-            cure = "run this stage once where there is a network; or do without: damamba preset compact"
+            cure = f"run this stage once where there is a network; or do without: {COMPACT}"
         raise InputError(f"checkpoint {checkpoint} cannot be loaded ({reason}); {cure}") from None
     if multiprocessing.parent_process() is None:  # once a stage, not once a worker
         licence = _licence_on_card(folder) if folder else HUB_LICENCES.get(checkpoint.removeprefix("hf-hub:"))

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from damamba.config import Section
 from damamba.extractors.checkpoint import local_weights, revision_of
-from damamba.extractors.speech_encoder import SpeechEncoder, pretrained, wants_normalised
+from damamba.extractors.speech_encoder import SpeechEncoder, pretrained
 from damamba.extractors.torchvision_import import declare_operators
 from damamba.features.extractor import Extractor, Recording
 from damamba.features.media import SAMPLE_RATE_HZ
@@ -45,15 +45,17 @@ class Emotion(Extractor[EmotionParams]):
     media = "audio"
 
     def weights(self) -> list[Path]:
+        """The checkpoint, where it is a folder."""
         return local_weights(self.params.checkpoint)
 
     def load(self) -> None:
+        """Read encoder and head; raises `InputError` where the checkpoint cannot be had."""
         declare_operators()
         from damamba.extractors.emotion_model import EmotionModel
 
         name, revision = self.params.checkpoint, self.params.revision
-        model = pretrained(EmotionModel, name, revision)
-        self._encoder = SpeechEncoder(model.wav2vec2, wants_normalised(name, revision), -1, name)
+        model, normalise = pretrained(EmotionModel, name, revision)
+        self._encoder = SpeechEncoder(model.wav2vec2, normalise, -1, name)
         self._head = model.classifier
         self._dimensions = tuple(name for _, name in sorted((model.config.id2label or {}).items()))
 

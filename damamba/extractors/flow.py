@@ -80,9 +80,13 @@ class Flow(Extractor[FlowParams]):
     media = "video"
 
     def load(self) -> None:
+        """Set up what measures flow."""
         # DIS cuts the picture into one stripe a thread: with several, rows would depend on the machine
         cv2.setNumThreads(1)
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        # the preset stops at a quarter of the picture, too coarse for a mouth: three times the error. With half,
+        # it is as exact as the preset MEDIUM, in two thirds of the time
+        self._flow.setFinestScale(1)
         self._similarity = SimilarityFit(self.params.side)
 
     def extract(self, recording: Recording) -> FeatureStream:

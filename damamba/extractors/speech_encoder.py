@@ -127,8 +127,8 @@ class SpeechEncoder:
         declare_operators()
         from transformers import Wav2Vec2Model
 
-        model = pretrained(Wav2Vec2Model, checkpoint, revision)
-        return cls(model, wants_normalised(checkpoint, revision), layer, checkpoint)
+        model, normalise = pretrained(Wav2Vec2Model, checkpoint, revision)
+        return cls(model, normalise, layer, checkpoint)
 
     def encode(self, samples: np.ndarray) -> np.ndarray:
         """(frames.count(n), width) float32 hidden states of (n,) samples at 16 kHz, in [-1, 1]."""
@@ -150,40 +150,32 @@ class SpeechEncoder:
         return states[0].cpu().numpy()
 
 
-def pretrained(
-    kind: "type[Wav2Vec2PreTrainedModel]", checkpoint: str, revision: str | None
-) -> "Wav2Vec2PreTrainedModel":
-    """A model of class `kind` in float32, in evaluation mode, on the accelerator if there is one.
+def pretrained(kind: "type[Wav2Vec2PreTrainedModel]", checkpoint: str, revision: str | None) -> tuple[Any, bool]:
+    """A model of class `kind`, and whether it was trained on normalised waveforms.
+
+    Returns:
+        The model in float32, in evaluation mode, on the accelerator if there is one; `do_normalize` of its
+        preprocessor.
 
     Raises:
-        InputError: The checkpoint cannot be had, or is of another kind of model.
+        InputError: The checkpoint cannot be had, is of another kind of model, or of another sampling rate.
     """
     import torch
+    from transformers import Wav2Vec2FeatureExtractor
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()  # the stage has its own
+    where = local_folder(checkpoint) or checkpoint
     with loading(checkpoint, revision):
         loaded: Any = kind.from_pretrained(
-            local_folder(checkpoint) or checkpoint,
-            revision=revision or "main",
-            dtype=torch.float32,
-            output_loading_info=True,
+            where, revision=revision or "main", dtype=torch.float32, output_loading_info=True
         )
         model, report = loaded
         missing = sorted(set(report["missing_keys"]) - MAY_BE_NEW)
         if missing:  # transformers would go on with random weights
-            raise ValueError(f"lacks {len(missing)} weights of a {kind.__name__}, such as {missing[0]}")
-    return model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def wants_normalised(checkpoint: str, revision: str | None) -> bool:
-    """Whether the model was trained on normalised waveforms (`do_normalize` of its preprocessor)."""
-    from transformers import Wav2Vec2FeatureExtractor
-
-    with loading(checkpoint, revision):
-        extractor = Wav2Vec2FeatureExtractor.from_pretrained(
-            local_folder(checkpoint) or checkpoint, revision=revision or "main"
-        )
-    if extractor.sampling_rate != SAMPLE_RATE_HZ:
-        raise InputError(
-            f"{checkpoint}: made for {extractor.sampling_rate} Hz, damamba reads sound at {SAMPLE_RATE_HZ} Hz"
-        )
-    return extractor.do_normalize
+            raise ValueError(f"it lacks {len(missing)} weights of a {kind.__name__}, such as {missing[0]}")
+        preprocessor = Wav2Vec2FeatureExtractor.from_pretrained(where, revision=revision or "main")
+        if preprocessor.sampling_rate != SAMPLE_RATE_HZ:
+            raise ValueError(f"it hears {preprocessor.sampling_rate} Hz, damamba reads sound at {SAMPLE_RATE_HZ} Hz")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return model.eval().to(device), bool(preprocessor.do_normalize)

@@ -36,9 +36,11 @@ class Wav2Vec2(Extractor[Wav2Vec2Params]):
     media = "audio"
 
     def weights(self) -> list[Path]:
+        """The checkpoint, where it is a folder."""
         return local_weights(self.params.checkpoint)
 
     def load(self) -> None:
+        """Read the model; raises `InputError` where the checkpoint cannot be had."""
         self._encoder = SpeechEncoder.load(self.params.checkpoint, self.params.revision, self.params.layer)
 
     def extract(self, recording: Recording) -> FeatureStream:

@@ -17,8 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from damamba.config import Params, Section, parse_section
-from damamba.console import InputError, run_stage
+from damamba.config import Params, Section
 from damamba.corpus.manifest import Manifest, Participant
 from damamba.features.executor import run_all
 from damamba.features.extractor import Extractor, Recording
@@ -105,7 +104,7 @@ def extract_all(
     }
     tasks, kept = [], 0
     for participant in participants:
-        media = participant.video_sha256 if extractor.media == "video" else participant.audio_sha256
+        media = ready.input_sha256(participant)
         track = participant.shard(faces) if faces else None
         key = _hash({**common, "media": media, "faces": (describe(track) or {}).get("key") if track else None})
         shard = participant.shard(out)
@@ -119,29 +118,6 @@ def extract_all(
     made = run(_make, tasks)
     rows, valid = sum(m.rows for m in made), sum(m.valid for m in made)
     return f"{len(made)} participants made, {kept} kept · {rows} rows of {made[0].width} · {valid / max(rows, 1):.1%} valid"
-
-
-def extract_cue(extractor: type[Extractor[Any]], argv: Sequence[str] | None = None) -> None:
-    """`main` of every extraction stage: ``python stages/extract_<name>.py [CUE] [--session ID] [--jobs N]``."""
-    name = extractor.__module__.rsplit(".", 1)[-1]
-    parser = argparse.ArgumentParser(description=(extractor.__doc__ or "").splitlines()[0])
-    parser.add_argument("cue", nargs="?", default=name, help="key under `cues` in params.yaml (default: %(default)s)")
-    add_loop_arguments(parser)
-    options = parser.parse_args(argv)
-
-    def main() -> str:
-        params = Params.load()
-        cue = params.cues.get(options.cue)
-        if cue is None or cue.extractor != name:
-            fitting = [key for key, value in params.cues.items() if value.extractor == name]
-            raise InputError(
-                f"params.yaml: cues.{options.cue} is no cue of extractor {name}; there are {', '.join(fitting) or 'none'}"
-            )
-        own = parse_section(extractor.Params, cue.settings(), f"params.yaml: cues.{options.cue}")
-        faces = Path("data/faces") if cue.reads == "faces" else None
-        return run_loop(extractor, own, Path("data/features") / options.cue, options, params, options.cue, faces)
-
-    run_stage(f"extract-{options.cue}", main)
 
 
 def add_loop_arguments(parser: argparse.ArgumentParser) -> None:
@@ -160,8 +136,12 @@ def run_loop(
     params: Params,
     what: str,
     faces: Path | None = None,
+    everybody: bool = True,
 ) -> str:
-    """`extract_all` over the manifest, then prune shards of participants who are no longer in it."""
+    """`extract_all` over the manifest, then prune shards of participants who are no longer in it.
+
+    Unless `everybody` must have what the extractor reads, participants without it are left out.
+    """
     manifest = Manifest.read(Path("data/corpus/manifest.jsonl"))
     jobs = params.extract.jobs if options.jobs is None else options.jobs
 
@@ -169,6 +149,9 @@ def run_loop(
         return run_all(function, tasks, jobs, params.extract.executor, what)
 
     chosen = manifest.of_session(options.session).participants
+    if not everybody:
+        chosen = [p for p in chosen if getattr(p, extractor.media)]
+    out.mkdir(parents=True, exist_ok=True)
     summary = extract_all(extractor, own, chosen, out, run, faces)
     gone = prune(out, {participant.shard(out) for participant in manifest.participants})
     return summary + (f" · {len(gone)} removed" if gone else "")

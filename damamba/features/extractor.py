@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar
 
 from damamba.config import Section
+from damamba.console import InputError
 from damamba.corpus.manifest import Participant
 from damamba.features.media import Frame, Waveform, read_frames, read_waveform
 from damamba.features.store import read_stream
@@ -55,10 +56,24 @@ class Extractor(ABC, Generic[ParamsT]):
     """
 
     Params: ClassVar[type[Section]]
-    media: ClassVar[Literal["video", "audio"]]
+    media: ClassVar[Literal["video", "audio", "streams"]]
+    """What is read: raw media, or what came with the corpus as streams."""
 
     def __init__(self, params: ParamsT) -> None:
         self.params = params
+
+    def input_sha256(self, participant: Participant) -> str:
+        """Content hash of what `extract` will read of a participant.
+
+        Raises:
+            InputError: There is nothing to read.
+        """
+        if not getattr(participant, self.media):
+            raise InputError(
+                f"{participant.name}: no {self.media} to compute this cue from; take released streams alone "
+                "(damamba preset multimediate), or leave the participant out of the corpus"
+            )
+        return participant.video_sha256 if self.media == "video" else participant.audio_sha256
 
     def weights(self) -> list[Path]:
         """Local files or folders whose content changes the rows."""

@@ -9,10 +9,14 @@ import pyarrow.parquet as pq
 
 from damamba.config import LABEL_RATE_HZ, Params
 from damamba.console import InputError, progress
+from damamba.corpus.defects import KINDS, Defect, counts, write_report
 from damamba.corpus.labels import Labels, read_labels
 from damamba.corpus.manifest import Manifest, Participant, join, read_csv
+from damamba.corpus.official import read_official
+from damamba.corpus.protocol import apply_protocol
 from damamba.features.files import prune, sha256, whole_file
 from damamba.features.media import probe_audio, probe_video
+from damamba.features.released import inspect
 
 logger = logging.getLogger(__name__)
 
@@ -28,12 +32,22 @@ def ingest(params: Params, simulated: Path, out: Path) -> str:
         sources.append(read_csv(simulated, "manifest.csv", "simulated"))
     if "folder" in params.corpus.sources:
         sources.append(read_csv(Path(params.corpus.folder.root), params.corpus.folder.manifest, "own"))
+    defects: list[Defect] = []
+    if "official" in params.corpus.sources:
+        released, defects = read_official(params.corpus.official)
+        sources.append(released)
     rows, problems, labelled = [], [], {}
-    for participant in progress(join(sources).participants, "ingest"):
+    for participant in progress(apply_protocol(join(sources).participants, params.corpus.protocol), "ingest"):
         try:
-            checked = _with_media(participant)
-            if checked.label:
-                labelled[checked] = _covering(checked, params.corpus.label_slack_s)
+            if participant.streams:
+                inspected = inspect(participant, params.corpus.label_slack_s)
+                checked, labels = _with_released_media(inspected.participant), inspected.labels
+                defects += inspected.defects
+            else:
+                checked = _with_media(participant)
+                labels = _covering(checked, params.corpus.label_slack_s) if checked.label else None
+            if labels is not None:
+                labelled[checked] = labels
             rows.append(checked)
         except InputError as error:
             problems.append(str(error))
@@ -48,12 +62,36 @@ def ingest(params: Params, simulated: Path, out: Path) -> str:
         _write_labels(participant.shard(out / "labels"), labels)
     with whole_file(out / "manifest.jsonl") as temporary:
         manifest.write(temporary)
-    prune(out, {out / "manifest.jsonl", *(p.shard(out / "labels") for p in labelled)})
+    with whole_file(out / "defects.json") as temporary:
+        write_report(temporary, defects)
+    prune(out, {out / "manifest.jsonl", out / "defects.json", *(p.shard(out / "labels") for p in labelled)})
+    _log_defects(defects)
     hours = sum(p.duration_s for p in rows) / 3600
     people = len({(p.corpus, p.person) for p in rows})
     return (
         f"{len(manifest.sessions())} sessions, {len(rows)} participants ({len(labelled)} labelled), {people} persons, "
-        f"{hours:.2f} h of video"
+        f"{hours:.2f} h of video" + (f" · {len(defects)} known defects: {out / 'defects.json'}" if defects else "")
+    )
+
+
+def _log_defects(defects: list[Defect]) -> None:
+    for defect in defects:
+        logger.info("%s", defect)
+    for kind, number in counts(defects).items():
+        logger.info("%d × %s: %s", number, kind, KINDS[kind])
+
+
+def _with_released_media(participant: Participant) -> Participant:
+    """With the hashes of raw media where they are there; the length stays that of the streams."""
+    video, audio = (Path(path) if path else None for path in (participant.video, participant.audio))
+    if video:
+        probe_video(video)
+    if audio:
+        probe_audio(audio)
+    return replace(
+        participant,
+        video_sha256=sha256(video) if video else "",
+        audio_sha256=sha256(audio) if audio else "",
     )
 
 

@@ -114,12 +114,17 @@ class AttentionState(NamedTuple):
 
     def append(self, key: Tensor, value: Tensor, valid: Tensor) -> "AttentionState":
         """History and further frames, as `band_attention` wants them."""
-        joined = [torch.cat(pair, dim=2) for pair in zip(self[:3], (key, value, valid), strict=True)]
-        return AttentionState(*joined, self.frames + key.shape[2])
+        return AttentionState(
+            torch.cat((self.key, key), dim=2),
+            torch.cat((self.value, value), dim=2),
+            torch.cat((self.valid, valid), dim=2),
+            self.frames + key.shape[2],
+        )
 
     def last(self, past: int) -> "AttentionState":
         """What later frames can still see."""
-        return AttentionState(*(series[:, :, series.shape[2] - past :] for series in self[:3]), self.frames)
+        key, value, valid = (series[:, :, series.shape[2] - past :] for series in (self.key, self.value, self.valid))
+        return AttentionState(key, value, valid, self.frames)
 
 
 class SelfAttention(nn.Module):
@@ -128,8 +133,8 @@ class SelfAttention(nn.Module):
     Args:
         d_model: Width.
         n_heads: Heads; each has an even number of channels.
-        reach: Frames of a chunk (looking both ways: the own chunk is seen) or of the past (causal: the current frame and
-            those before it, `reach` in all); None sees everything.
+        reach: Frames that a frame sees: those of its chunk of this length or, causal, itself and those before it, so
+            many in all; None: everything.
         causal: Only the past is seen.
     """
 
@@ -146,7 +151,7 @@ class SelfAttention(nn.Module):
         valid: Bool[Tensor, "batch length"],
         positions: Int[Tensor, "length"] | None = None,
     ) -> Float[Tensor, "batch length d_model"]:
-        """Whole sequences; `positions` (frames) where they are not 0, 1, 2, …"""
+        """Whole sequences; `positions`, in frames, where they do not count from 0."""
         if self.reach is not None and self.causal:
             return self.extend(x, valid, None)[0]
         if positions is None:
@@ -158,7 +163,8 @@ class SelfAttention(nn.Module):
             visible = valid[:, None, None]
             if self.causal:
                 visible = visible & (positions <= positions[:, None])
-            y = attend(*(side.transpose(1, 2) for side in (query, key, value)), visible).transpose(1, 2)
+            query, key, value = (side.transpose(1, 2) for side in (query, key, value))
+            y = attend(query, key, value, visible).transpose(1, 2)
         return self.out(y.flatten(2))
 
     def extend(

@@ -63,9 +63,9 @@ class DAMamba(nn.Module):
         self.groups = nn.ModuleDict(
             {group: ModalityGroupFusion(widths, params, statistics) for group, widths in groups.items()}
         )
-        group_widths = {name: group.width for name, group in self.groups.items()}
+        group_widths = {group: len(widths) * params.d_model for group, widths in groups.items()}
         aligned = group_widths if params.modality_fusion else {}
-        self.align = nn.ModuleDict({name: nn.Linear(width, params.d_align) for name, width in aligned.items()})
+        self.align = nn.ModuleDict({group: nn.Linear(width, params.d_align) for group, width in aligned.items()})
         self.join = nn.Linear(sum(group_widths.values()), params.d_fusion)
         if params.partner_fusion:
             self.partners = PartnerGroupFusion(params.d_fusion, params, round(params.cross_window_s * rate_hz))

@@ -1,15 +1,16 @@
 """From cues to modality groups, and from partners to the target: the paper's two fusions."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from damamba.config import ModelParams
-from damamba.model.attention import CrossAttention
+from damamba.model.attention import AttentionState, CrossAttention
 from damamba.model.hybrid import HybridBlock, make_mamba
-from damamba.model.mamba import PartnerMamba
+from damamba.model.mamba import MambaState, PartnerMamba
 from damamba.model.transformer import FeedForward, TransformerBlock
 
 CLIP = 10.0  # standard deviations: a broken value must not drown the frame
@@ -41,6 +42,7 @@ class CueStem(nn.Module):
     def forward(
         self, cue: Float[Tensor, "batch length width"], valid: Bool[Tensor, "batch length"]
     ) -> Float[Tensor, "batch length d_model"]:
+        """Whole sequences; any value, NaN too, where a frame is missing."""
         seen = valid[..., None]
         x = torch.where(seen, cue, self.mean)  # first, so that nothing behind it can meet a NaN
         x = ((x - self.mean) / self.std).clamp(-CLIP, CLIP)
@@ -59,6 +61,7 @@ class MambaLayer(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch length width"], valid: Bool[Tensor, "batch length"]
     ) -> Float[Tensor, "batch length width"]:
+        """Whole sequences."""
         return x + self.ssm(self.norm(x), valid)
 
 
@@ -75,10 +78,10 @@ class ModalityGroupFusion(nn.Module):
         self.stems = nn.ModuleDict(
             {name: CueStem(width, params, statistics[name] if statistics else None) for name, width in cues.items()}
         )
-        self.width = len(cues) * params.d_model
+        width = len(cues) * params.d_model
         block = TransformerBlock if params.block == "transformer" else HybridBlock
-        self.blocks = nn.ModuleList(block(self.width, params) for _ in range(params.group_layers))
-        self.norm = nn.LayerNorm(self.width)
+        self.blocks = nn.ModuleList(block(width, params) for _ in range(params.group_layers))
+        self.norm = nn.LayerNorm(width)
 
     def forward(
         self, cues: Mapping[str, Float[Tensor, "batch length _"]], valid: Mapping[str, Bool[Tensor, "batch length"]]
@@ -96,25 +99,50 @@ class PartnerContext(nn.Module):
 
     def __init__(self, width: int, params: ModelParams) -> None:
         super().__init__()
-        self.is_transformer = params.block == "transformer"
-        if self.is_transformer:
-            self.layer = TransformerBlock(width, params)
-        else:
-            self.norm = nn.LayerNorm(width)
-            self.ssm = PartnerMamba(
-                width, params.d_state, params.headdim, params.expand, params.d_conv, bidirectional=not params.causal
-            )
+        self.norm = nn.LayerNorm(width)
+        self.ssm = PartnerMamba(
+            width, params.d_state, params.headdim, params.expand, params.d_conv, bidirectional=not params.causal
+        )
 
     def forward(
         self,
         x: Float[Tensor, "batch partners length width"],
         valid: Bool[Tensor, "batch partners length"],
     ) -> Float[Tensor, "batch partners length width"]:
-        if not self.is_transformer:
-            return x + self.ssm(self.norm(x), valid)
+        """Whole sequences."""
+        return x + self.ssm(self.norm(x), valid)
+
+    def extend(
+        self, x: Tensor, valid: Tensor, state: MambaState | None
+    ) -> tuple[Float[Tensor, "batch partners length width"], MambaState]:
+        """The next frames of streams (causal): (output, state to continue from)."""
+        y, state = self.ssm.extend(self.norm(x), valid, state)
+        return x + y, state
+
+
+class PartnerTransformer(nn.Module):
+    """`PartnerContext` of the ablation: full attention over all partner frames, each at its instant."""
+
+    def __init__(self, width: int, params: ModelParams) -> None:
+        super().__init__()
+        self.block = TransformerBlock(width, params)
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch partners length width"],
+        valid: Bool[Tensor, "batch partners length"],
+    ) -> Float[Tensor, "batch partners length width"]:
+        """Whole sequences."""
         _, partners, length, _ = x.shape
         instants = torch.arange(length, device=x.device).repeat(partners)
-        return self.layer(x.flatten(1, 2), valid.flatten(1, 2), instants).unflatten(1, (partners, length))
+        return self.block(x.flatten(1, 2), valid.flatten(1, 2), instants).unflatten(1, (partners, length))
+
+
+class PartnerState(NamedTuple):
+    """What `PartnerGroupFusion` remembers of a stream."""
+
+    context: tuple[MambaState, ...]
+    cross: AttentionState
 
 
 class PartnerGroupFusion(nn.Module):
@@ -126,8 +154,9 @@ class PartnerGroupFusion(nn.Module):
 
     def __init__(self, width: int, params: ModelParams, window: int) -> None:
         super().__init__()
+        layer = PartnerTransformer if params.block == "transformer" else PartnerContext
         self.mark = nn.Parameter(torch.zeros(width))  # partner, not target; time is marked by relative positions
-        self.context = nn.ModuleList(PartnerContext(width, params) for _ in range(params.context_layers))
+        self.context = nn.ModuleList(layer(width, params) for _ in range(params.context_layers))
         self.norm_target = nn.LayerNorm(width)
         self.norm_context = nn.LayerNorm(width)
         self.cross = CrossAttention(width, params.n_heads, window, params.causal)
@@ -140,9 +169,33 @@ class PartnerGroupFusion(nn.Module):
         partners: Float[Tensor, "batch partners length width"],
         valid: Bool[Tensor, "batch partners length"],
     ) -> Float[Tensor, "batch length width"]:
+        """Whole sequences; a batch without seats for partners is one without partners."""
+        answer = torch.zeros_like(target)
         if partners.shape[1]:
             context = partners + self.mark
             for layer in self.context:
                 context = layer(context, valid)
-            target = target + self.dropout(self.cross(self.norm_target(target), self.norm_context(context), valid))
+            answer = self.cross(self.norm_target(target), self.norm_context(context), valid)
+        return self._join(target, answer)
+
+    def extend(
+        self,
+        target: Float[Tensor, "batch length width"],
+        partners: Float[Tensor, "batch partners length width"],
+        valid: Bool[Tensor, "batch partners length"],
+        state: PartnerState | None,
+    ) -> tuple[Float[Tensor, "batch length width"], PartnerState]:
+        """The next frames of streams (causal): (output, state to continue from); None starts."""
+        context, memories = partners + self.mark, []
+        for layer, memory in zip(self.context, state.context if state else [None] * len(self.context), strict=True):
+            assert isinstance(layer, PartnerContext), "full attention would have to keep the whole stream"
+            context, memory = layer.extend(context, valid, memory)
+            memories.append(memory)
+        answer, cross = self.cross.extend(
+            self.norm_target(target), self.norm_context(context), valid, state.cross if state else None
+        )
+        return self._join(target, answer), PartnerState(tuple(memories), cross)
+
+    def _join(self, target: Tensor, answer: Tensor) -> Tensor:
+        target = target + self.dropout(answer)
         return target + self.dropout(self.feed_forward(target))

@@ -51,6 +51,7 @@ class GatedRMSNorm(nn.Module):
     def forward(
         self, y: Float[Tensor, "batch length channels"], z: Float[Tensor, "batch length channels"]
     ) -> Float[Tensor, "batch length channels"]:
+        """Each frame by itself."""
         gated = (y * F.silu(z)).unflatten(-1, (self.groups, -1))
         scale = torch.rsqrt(torch.linalg.vecdot(gated, gated) / gated.shape[-1] + 1e-5)
         return (gated * scale[..., None]).flatten(-2) * self.weight
@@ -105,7 +106,7 @@ class MambaBlock(nn.Module):
         self.bidirectional = bidirectional
         if self.d_inner % headdim or self.heads % self.groups:
             raise InputError(
-                f"model.headdim: {headdim} must divide the inner width {self.d_inner} (expand {expand} x width {d_model})"
+                f"model.headdim: {headdim} must divide the inner width {self.d_inner} ({expand} x {d_model})"
                 + (" into an even number of heads, half of them for each direction" if bidirectional else "")
             )
         channels = self.d_inner + 2 * self.groups * d_state
@@ -138,9 +139,8 @@ class MambaBlock(nn.Module):
         inputs = self.project(x, valid, state.conv if state else None)
         A = -self.A_log.exp()
         if x.shape[1] == 1 and state is not None:
-            y, ssm = ssd_step(
-                state.ssm, *(values[:, 0] for values in inputs[1:3]), A, inputs.B[:, 0], inputs.C[:, 0], D=self.D
-            )
+            values, dt, B, C = (series[:, 0] for series in (inputs.x, inputs.dt, inputs.B, inputs.C))
+            y, ssm = ssd_step(state.ssm, values, dt, A, B, C, D=self.D)
             y = y[:, None]
         else:
             y, ssm = ssd_scan(
@@ -176,8 +176,8 @@ class MambaBlock(nn.Module):
         z, xBC, dt = self.in_proj(x).split((self.d_inner, sum(widths), self.heads), dim=-1)
         dt = F.softplus(dt + self.dt_bias)
         if valid is not None:
-            xBC = xBC * valid[..., None]
             dt = dt * valid[..., None]
+            xBC = xBC * valid[..., None]
         if self.bidirectional:
             xBC, dt = turn_second_halves(xBC, widths), turn_second_halves(dt, [self.heads])
         assert self.conv1d.bias is not None

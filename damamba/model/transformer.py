@@ -18,6 +18,7 @@ class FeedForward(nn.Module):
         self.narrow = nn.Linear(params.ffn_expand * width, width)
 
     def forward(self, x: Float[Tensor, "*frames width"]) -> Float[Tensor, "*frames width"]:
+        """Each frame by itself."""
         return self.narrow(self.activation(self.widen(self.norm(x))))
 
 

@@ -15,6 +15,8 @@ from damamba.config import split_run
 from damamba.console import InputError
 from damamba.metrics import MOMENTS
 
+FULL_MODEL = "da_mamba"
+"""The variant that others are compared with."""
 NUMBERS = ("ccc", "mean_prediction", "mean_label", "std_prediction", "std_label", "mae", *MOMENTS[1:])
 
 
@@ -56,6 +58,16 @@ def read_curve(path: Path, remedy: str) -> dict[str, np.ndarray]:
         return {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0]}
     except ValueError as error:
         raise InputError(f"{path}: {error}; make it again: {remedy}") from None
+
+
+def main_variant(ccc: Mapping[str, Any]) -> str:
+    """The full model, or the first variant where it was not run."""
+    return FULL_MODEL if FULL_MODEL in ccc["variants"] else next(iter(ccc["variants"]))
+
+
+def run_names(ccc: Mapping[str, Any]) -> list[str]:
+    """Runs in ``ccc.json``, by variant and seed."""
+    return [f"{variant}-{seed}" for variant, row in ccc["variants"].items() for seed in row["seeds"]]
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ COLOURS = {
 SERIES = ("blue", "orange", "green", "magenta", "brown")
 MARKERS = ("o", "s", "^", "D", "v")
 LARGEST_BYTES = 200_000
+"""Of a picture of one session: there are many."""
 
 
 def light(name: str) -> str:

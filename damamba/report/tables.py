@@ -7,7 +7,7 @@ again, the same draw for every run, so that a difference is paired.
 import csv
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,15 @@ from damamba.console import InputError
 from damamba.metrics import percentile_interval, resampled_ccc
 from damamba.report.markdown import table
 from damamba.report.published import GLOBAL, corpus_title, published
-from damamba.report.results import RunResult
+from damamba.report.results import FULL_MODEL, RunResult, main_variant, run_names
 
-FULL_MODEL = "da_mamba"
-"""The variant that others are compared with."""
 SIMULATED = (
     "> **SIMULATED.** The people in these sessions are made by `damamba.simulate`. The numbers say that the software "
     "works and how its variants compare on such data; they say nothing about real people, and nothing about the "
     "challenge."
 )
 NOT_COMPARABLE = "Published by others on other data, with other encoders: **not comparable** with the tables above."
+SPLITS = {"val": "validation", "test": "test"}
 SEED = 0
 
 
@@ -40,7 +39,8 @@ def gather(runs: Sequence[RunResult], params: EvaluateParams) -> dict[str, Any]:
 
     Returns:
         ``{<run>: its scores, …, "variants": {<variant>: {"seeds", "mean", "sd", "interval"}},
-        "paired": {"da_mamba - <variant>": {<corpus> | "global": {"difference", "interval"}}}}``. `sd` is the standard
+        "paired": {"da_mamba - <variant>": {<corpus> | "global": {"difference", "interval"}}}, "split", "protocol",
+        "sessions", "confidence"}``. `sd` is the standard
         deviation over seeds (n - 1), None with one seed.
 
     Raises:
@@ -78,6 +78,8 @@ def gather(runs: Sequence[RunResult], params: EvaluateParams) -> dict[str, Any]:
             for v, held in by_variant.items()
         },
         "paired": paired,
+        "split": runs[0].scores["split"],
+        "protocol": runs[0].scores["protocol"],
         "sessions": {corpus: len(sessions) for corpus, sessions in runs[0].moments.items()},
         "confidence": params.confidence,
     }
@@ -88,8 +90,9 @@ def _check_same_sessions(runs: Sequence[RunResult]) -> None:
     first, *others = ({(c, s): int(m[0]) for c, held in run.moments.items() for s, m in held.items()} for run in runs)
     for run, held in zip(runs[1:], others, strict=True):
         differing = sorted(key for key in first.keys() | held.keys() if first.get(key) != held.get(key))
-        if differing or run.corpora != runs[0].corpora:
-            where = "/".join(differing[0]) if differing else ", ".join(run.corpora)
+        splits = [(one.scores["split"], one.scores["protocol"]) for one in (runs[0], run)]
+        if differing or splits[0] != splits[1]:
+            where = "/".join(differing[0]) if differing else f"split {', '.join(splits[1])}"
             raise InputError(
                 f"results/sessions/{run.name}.csv: scored on other frames than {runs[0].name} ({where}); score both "
                 f"again: dvc repro -f evaluate@{runs[0].name} evaluate@{run.name}"
@@ -107,9 +110,10 @@ def _resampled(runs: Sequence[RunResult], name: str, params: EvaluateParams) -> 
     return np.mean([resampled_ccc(_moments(run, name), params.bootstrap, SEED) for run in runs], axis=0)
 
 
-def _mean(values) -> float | None:  # noqa: ANN001 (any iterable of float | None)
+def _mean(values: Iterable[float | None]) -> float | None:
     held = list(values)
-    return None if None in held else float(np.mean(held))
+    known = [value for value in held if value is not None]
+    return float(np.mean(known)) if len(known) == len(held) else None
 
 
 def _sd(values: Sequence[float | None]) -> float | None:
@@ -140,14 +144,14 @@ def main_table(ccc: Mapping[str, Any], simulated: bool) -> str:
     names = [*ccc["sessions"], GLOBAL]
     titles = [corpus_title(name) for name in names]
     sessions = ", ".join(f"{corpus_title(corpus)} {n}" for corpus, n in ccc["sessions"].items())
-    runs = [name for name in ccc if name not in ("variants", "paired", "sessions", "confidence")]
     lines = [
-        f"# CCC on the test split{' (SIMULATED people)' if simulated else ''}",
+        f"# CCC on the {SPLITS[ccc['split']]} split{' (SIMULATED people)' if simulated else ''}",
         "",
         *([SIMULATED, ""] if simulated else []),
         "One CCC a corpus over all frames of all its sessions and participants; Global is the mean over corpora. Mean "
         f"± standard deviation over seeds; in brackets a {ccc['confidence']:.0%} bootstrap interval over sessions "
-        f"({sessions}). Few sessions make rough intervals.",
+        f"({sessions}). Few sessions make rough intervals, and seeds are held fixed in them. "
+        f"Splits: {ccc['protocol']}.",
         "",
         *table(
             ["variant", "seeds", *titles],
@@ -184,7 +188,7 @@ def main_table(ccc: Mapping[str, Any], simulated: bool) -> str:
     lines += [
         "## Every run",
         "",
-        *table(["run", *titles], ([f"`{run}`", *(number(ccc[run][n]) for n in names)] for run in runs)),
+        *table(["run", *titles], ([f"`{run}`", *(number(ccc[run][n]) for n in names)] for run in run_names(ccc))),
         "",
         *published_scores(),
     ]
@@ -242,7 +246,7 @@ def ablation_table(ccc: Mapping[str, Any], models: Mapping[str, ModelParams], si
         for row in held["ablation"]["rows"]
     )
     lines = [
-        f"# Ablation, CCC on the test split{' (SIMULATED people)' if simulated else ''}",
+        f"# Ablation, CCC on the {SPLITS[ccc['split']]} split{' (SIMULATED people)' if simulated else ''}",
         "",
         *([SIMULATED, ""] if simulated else []),
         "Means over seeds. Mod-F: stacks by modality group, Part-F: partners as context; intervals and paired "
@@ -289,6 +293,7 @@ def write_tables(
                 rows.writerow([run.name, run.variant, run.seed, name, run.scores[name], low, high, frames])
     (results / "ccc.md").write_text(main_table(ccc, simulated), encoding="utf8")
     (results / "ablation.md").write_text(ablation_table(ccc, models, simulated), encoding="utf8")
-    best = ccc["variants"].get(FULL_MODEL, next(iter(ccc["variants"].values())))
-    shown = f"{number(best['mean'][GLOBAL])} {span(best['interval'][GLOBAL])}".strip()
-    return f"{len(runs)} runs of {len(ccc['variants'])} variants · {FULL_MODEL}: Global CCC {shown}"
+    variant = main_variant(ccc)
+    row = ccc["variants"][variant]
+    shown = f"{number(row['mean'][GLOBAL])} {span(row['interval'][GLOBAL])}".strip()
+    return f"{len(runs)} runs of {len(ccc['variants'])} variants · {variant}: Global CCC {shown}"

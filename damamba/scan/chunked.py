@@ -83,11 +83,11 @@ class _Plan:
             yield slice(start, min(start + self.tile_chunks, self.chunks))
 
     def cut(self, series: Tensor) -> Tensor:
-        """(batch, length, groups * …, …) -> (b, c, g, q, …), a view unless frames must be padded."""
+        """(batch, length, g, …) -> (b, c, g, q, …), contiguous: short strided rows would slow down every product."""
         padding = self.chunks * self.chunk - self.length
         if padding:
             series = F.pad(series, (0, 0) * (series.dim() - 2) + (0, padding))
-        return series.unflatten(1, (self.chunks, self.chunk)).transpose(2, 3)
+        return series.unflatten(1, (self.chunks, self.chunk)).transpose(2, 3).contiguous()
 
     def join(self, pieces: Tensor) -> Tensor:
         """Inverse of `cut`."""
@@ -100,7 +100,7 @@ class _Tile:
     def __init__(self, x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor) -> None:
         self.x = x  # b c g q r p
         self.dt = dt  # b c g q r
-        self.B, self.C = B.contiguous(), C.contiguous()  # b c g q n
+        self.B, self.C = B, C  # b c g q n
         self.elapsed = torch.cumsum(dt * A[:, None], dim=3)  # log decay since the chunk's start, ≤ 0: b c g q r
         self.input = torch.empty(*x.transpose(3, 4).shape, dtype=x.dtype, device=x.device)  # dt x: b c g r q p
         torch.mul(x.transpose(3, 4), _transpose(dt)[..., None], out=self.input)
@@ -118,7 +118,7 @@ class _Tile:
         return torch.exp(self.elapsed[..., -1:, :] - self.elapsed)
 
     def decay_of_chunk(self) -> Tensor:
-        """b c g 1 (r p), as the states want it."""
+        """B c g 1 (r p), as the states want it."""
         last = self.elapsed[..., -1:, :, None].exp()
         return last.expand(*last.shape[:-1], self.x.shape[-1]).flatten(4)
 
@@ -198,7 +198,7 @@ class _ChunkedScan(torch.autograd.Function):
                 # Each step's decay acts on every later frame of the chunk: the reverse of the cumulative sum.
                 grad_decay = grad_elapsed.flip(3).cumsum(3).flip(3)
                 grad_A += (grad_decay * tile.dt).sum((0, 1, 3))
-                grad_dts[rows, chunks] = torch.linalg.vecdot(grad_input, tile.x) + grad_decay * As[:, None]
+                grad_dts[rows, chunks] = _dot(grad_input, tile.x) + grad_decay * As[:, None]
                 grad_xs[rows, chunks] = grad_input * tile.dt[..., None]
                 grad_Bs[rows, chunks], grad_Cs[rows, chunks] = grad_B, grad_C
             grad_states[rows] = grad_state
@@ -219,10 +219,10 @@ def _backward_within(tile: _Tile, grad_y: Tensor) -> tuple[Tensor, Tensor, Tenso
     grad_y = grad_y.transpose(3, 4).contiguous()
     decay = tile.decay()
     weights = decay * tile.scores()
-    grad_input = (_transpose(weights) @ grad_y).transpose(3, 4)
+    grad_input = (_transpose(weights) @ grad_y).transpose(3, 4).contiguous()
     grad_weights = grad_y @ _transpose(tile.input)
     grad_pairs = weights.mul_(grad_weights)  # d/d(elapsed of the reader - elapsed of the writer)
-    grad_elapsed = _transpose(grad_pairs.sum(-1) - grad_pairs.sum(-2))
+    grad_elapsed = _transpose(grad_pairs.sum(-1) - grad_pairs.sum(-2)).contiguous()
     grad_scores = decay.mul_(grad_weights).sum(3).tril_()
     return grad_input, grad_elapsed, _transpose(grad_scores) @ tile.C, grad_scores @ tile.B
 
@@ -246,19 +246,18 @@ def _backward_between(
         from_start = tile.elapsed.exp()
         grad_read = grad_y * from_start[..., None]
         grad_C += grad_read.flatten(4) @ _transpose(start)
-        grad_elapsed += torch.linalg.vecdot(grad_read, (tile.C @ start).unflatten(4, heads_headdim))
-        grad_written, grad_start = _carry_back(
-            grad_end, _transpose(tile.C) @ grad_read.flatten(4), tile.decay_of_chunk()
-        )
-        through = torch.linalg.vecdot(grad_written, start, dim=3).unflatten(3, heads_headdim).sum(-1)
+        grad_elapsed += _dot(grad_read, (tile.C @ start).unflatten(4, heads_headdim))
+        grad_starts = _transpose(tile.C) @ grad_read.flatten(4)
+        grad_written, grad_start = _carry_back(grad_end, grad_starts, tile.decay_of_chunk())
+        through = (grad_written * start).sum(3).unflatten(3, heads_headdim).sum(-1)
         last += through * from_start[..., -1, :]
     to_end = tile.decay_to_end()[..., None]
+    written = tile.x * tile.dt[..., None]
     grad_here = (tile.B @ grad_written).unflatten(4, heads_headdim).mul_(to_end)
-    written = _untranspose_input(tile)
-    grad_to_end = torch.linalg.vecdot(grad_here, written)
+    grad_to_end = _dot(grad_here, written)
     grad_elapsed -= grad_to_end
     last += grad_to_end.sum(3)
-    grad_B += (written * to_end).flatten(4) @ _transpose(grad_written)
+    grad_B += written.mul_(to_end).flatten(4) @ _transpose(grad_written)
     grad_input += grad_here
     return grad_start
 
@@ -303,9 +302,9 @@ def _unpack_state(state: Tensor, heads: int, headdim: int) -> Tensor:
     return state.unflatten(3, (heads, headdim)).permute(0, 1, 3, 4, 2).flatten(1, 2).contiguous()
 
 
-def _untranspose_input(tile: _Tile) -> Tensor:
-    """dt x as b c g q r p."""
-    return tile.input.transpose(3, 4)
+def _dot(first: Tensor, second: Tensor) -> Tensor:
+    """Sum of products over the last axis, as a matrix product: on short rows twice as fast as a reduction."""
+    return (first * second) @ first.new_ones(first.shape[-1])
 
 
 def _transpose(matrix: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Adapter to the Triton kernels of `mamba_ssm` (Dao & Gu), the only file that knows them. Imported at the first call."""
+"""Adapter to the Triton kernels of `mamba_ssm`, which is imported at the first call; no other file knows it."""
 
 from functools import cache
 from importlib.util import find_spec

@@ -15,6 +15,7 @@ import numpy as np
 from damamba.config import SimulatedCorpus, SimulateParams
 from damamba.console import InputError
 from damamba.corpus.manifest import COLUMNS
+from damamba.corpus.release import EMPTY_SEATS, SESSIONS, UNLABELLED_SEATS
 from damamba.features.files import whole_file
 from damamba.simulate.behaviour import Standing
 from damamba.simulate.faces import ALIGNMENT_PX
@@ -32,16 +33,6 @@ BALANCE_WEIGHT = np.outer((1, 1, 1, 0.3, 0.3), (1, 1, 1, 0.3, 0.3))
 """The first two seats are in every session."""
 MOST_SESSIONS = 2000  # of a split; more would run out of persons
 SPLITS = ("train", "val", "test")
-LANGUAGE_NAMES = {
-    "en": "English",
-    "fr": "French",
-    "de": "German",
-    "ar": "Arabic",
-    "it": "Italian",
-    "id": "Indonesian",
-    "es": "Spanish",
-}
-"""As ``language.annotation.csv`` has them."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +41,7 @@ class Release:
 
     folders: dict[str, str]
     """Split to folder; other splits do not exist."""
-    sessions: dict[str, str]
+    sessions: dict[str, tuple[str, ...]]
     """Split to the official session numbers."""
     languages: tuple[str, ...]
     group: bool
@@ -60,31 +51,24 @@ class Release:
 RELEASES = {
     "noxi": Release(
         folders={"train": "noxi/train", "val": "noxi/val", "test": "noxi/test-base"},
-        sessions={
-            "train": "001 003 013 020 021 022 023 026 027 028 029 030 031 038 039 040 042 043 044 045 046 047 048 049 "
-            "050 052 055 056 057 064 066 067 068 069 070 072 073 077",
-            "val": "007 009 011 014 058 062 063 074 075 076",
-            "test": "002 006 012 018 024 025 032 033 034 035 036 037 078 080 083 084",
-        },
+        sessions=SESSIONS["noxi"],
         languages=("en", "fr", "de"),
         group=False,
     ),
     "noxi_add": Release(
         folders={"test": "noxi/test-additional"},
-        sessions={"test": "015 016 017 019 041 051 053 054 059 060 061 065"},
+        sessions=SESSIONS["noxi_add"],
         languages=("ar", "it", "id", "es"),
         group=False,
     ),
     "mpiigi": Release(
         folders={"val": "mpiigroupinteraction/val", "test": "mpiigroupinteraction/test"},
-        sessions={"val": "008 009 010 026 027 028", "test": "001 002 003 004 005 006"},
+        sessions=SESSIONS["mpiigi"],
         languages=("de",),
         group=True,
     ),
 }
 FIRST_FREE_NUMBER = 201  # NoXi-J goes to 150
-EMPTY_SEATS = {"001": "subjectPos4", "026": "subjectPos1", "027": "subjectPos1"}  # of MPIIGroupInteraction
-UNLABELLED = {("mpiigi", "028", "subjectPos1")}
 
 
 @dataclass(frozen=True)
@@ -189,7 +173,7 @@ def _problems(params: SimulateParams) -> Iterator[str]:
 def _plan(seed: int, corpus: str, split: str, k: int) -> SessionPlan:
     """The k-th session of a split."""
     release = RELEASES[corpus]
-    official = release.sessions[split].split()
+    official = release.sessions[split]
     slot = list(RELEASES).index(corpus) * len(SPLITS) + SPLITS.index(split)
     # numbers of different splits interleave, so that they never meet however many are asked for
     beyond = FIRST_FREE_NUMBER + len(RELEASES) * len(SPLITS) * (k - len(official)) + slot
@@ -234,7 +218,7 @@ def _member(seed: int, corpus: str, session: str, participant: str, index: int) 
         participant=participant,
         person=f"{corpus.replace('_', '-')}-p{index:03d}",
         seed=person_seed,
-        labelled=(corpus, session, participant) not in UNLABELLED,
+        labelled=(corpus, session, participant) not in UNLABELLED_SEATS,
     )
 
 

@@ -16,10 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from damamba.config import LABEL_RATE_HZ, SimulateParams
+from damamba.corpus.release import LANGUAGE_NAMES
 from damamba.features.files import sha256, whole_file
 from damamba.simulate.annotators import annotate, write_labels
 from damamba.simulate.behaviour import Conversation, converse
-from damamba.simulate.corpora import LANGUAGE_NAMES, Member, SessionPlan
+from damamba.simulate.corpora import Member, SessionPlan
 from damamba.simulate.espeak import Espeak
 from damamba.simulate.faces import Actor
 from damamba.simulate.render import CHANNELS, render_participant

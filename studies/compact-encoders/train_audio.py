@@ -1,6 +1,6 @@
 """Train compact-wav2vec2 and compact-emotion: small speech encoders, from simulated conversations.
 
-    python studies/compact-encoders/train_audio.py wav2vec2         (about 10 min on two cores)
+    python studies/compact-encoders/train_audio.py wav2vec2         (about 10 min on a core)
     python studies/compact-encoders/train_audio.py emotion
 
 Objective: least squares of what was said and how, by a linear layer on the last hidden states (wav2vec2: every
@@ -9,6 +9,7 @@ Objective: least squares of what was said and how, by a linear layer on the last
 
 import argparse
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -92,21 +93,23 @@ def masked_loss(predicted: Tensor, wanted: Tensor) -> Tensor:
     return (error.sum(dims) / known.sum(dims).clamp(min=1)).mean()
 
 
-def random_crops(
-    sounds: np.ndarray, truths: np.ndarray, rng: np.random.Generator, step: int
-) -> tuple[Tensor, np.ndarray]:
+def random_crops(sounds: np.ndarray, truths: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, np.ndarray]:
     """A batch: sound (B, samples), truth (B, frames, K); lengths differ from step to step."""
     frames = int(CROP_FRAMES * (0.5 + rng.random()))
     rows = rng.integers(len(sounds), size=BATCH * CROP_FRAMES // frames)
     starts = rng.integers(truths.shape[1] - frames, size=len(rows))
     samples = frames * CLOCK.stride + CLOCK.receptive - CLOCK.stride
-    sound = np.stack(
-        [sounds[row, start * CLOCK.stride :][:samples] for row, start in zip(rows, starts, strict=True)]
-    )
+    sound = np.stack([sounds[row, start * CLOCK.stride :][:samples] for row, start in zip(rows, starts, strict=True)])
     return torch.from_numpy(sound), np.stack([truths[r, s : s + frames] for r, s in zip(rows, starts, strict=True)])
 
 
-def fit(model: nn.Module, loss_of: "callable", parameters: list[nn.Parameter], steps: int, data: tuple) -> None:
+def fit(
+    model: nn.Module,
+    loss_of: Callable[[Tensor, np.ndarray], Tensor],
+    parameters: list[nn.Parameter],
+    steps: int,
+    data: tuple[np.ndarray, np.ndarray],
+) -> None:
     """AdamW over random crops; `loss_of(sound, truth)` is minimised."""
     optimiser = torch.optim.AdamW(parameters, LEARNING_RATE, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps, pct_start=0.15)
@@ -114,7 +117,7 @@ def fit(model: nn.Module, loss_of: "callable", parameters: list[nn.Parameter], s
     mean_loss = None
     model.train()
     for step in progress(range(steps), "train"):
-        loss = loss_of(*random_crops(*data, rng, step))
+        loss = loss_of(*random_crops(*data, rng))
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -129,6 +132,7 @@ def fit(model: nn.Module, loss_of: "callable", parameters: list[nn.Parameter], s
 def save(model: nn.Module, folder: Path) -> None:
     """As `from_pretrained` reads it."""
     model.save_pretrained(folder)
+    (folder / "model.safetensors").chmod(0o644)
     Wav2Vec2FeatureExtractor(do_normalize=False, return_attention_mask=False).save_pretrained(folder)
 
 
@@ -151,7 +155,9 @@ def train_wav2vec2(sounds: np.ndarray, truths: np.ndarray, test: np.ndarray, ste
     fit(model, loss_of, [*model.parameters(), *readout.parameters()], steps, (sounds[~test], truths[~test]))
     folder = CHECKPOINTS / "compact-wav2vec2"
     save(model, folder)
-    train_x, test_x = (states_of(model, sounds[part])[:, ::2].reshape(-1, CONFIG["hidden_size"]) for part in (~test, test))
+    train_x, test_x = (
+        states_of(model, sounds[part])[:, ::2].reshape(-1, CONFIG["hidden_size"]) for part in (~test, test)
+    )
     train_y, test_y = (truths[part][:, ::2].reshape(-1, truths.shape[-1]) for part in (~test, test))
     found = held_out_correlation(train_x, train_y, test_x, test_y, (*FRAME, *DELIVERY))
     write_figures(folder, "Linear probe, every 40 ms, speakers that were not trained on:", found)
@@ -186,7 +192,9 @@ def train_emotion(sounds: np.ndarray, truths: np.ndarray, test: np.ndarray, step
         states = states_of(model.wav2vec2, sounds[part])
         tokens = np.stack([states[:, s : s + WINDOW_FRAMES].mean(1) for s in starts], 1)
         sets += [tokens.reshape(-1, tokens.shape[-1]), by_window(truths[part], starts).reshape(-1, len(names))]
-    write_figures(folder, "Linear probe, windows of 1 s, speakers that were not trained on:", held_out_correlation(*sets, names))
+    write_figures(
+        folder, "Linear probe, windows of 1 s, speakers that were not trained on:", held_out_correlation(*sets, names)
+    )
 
 
 def main(what: str, conversations: int, steps: int, jobs: int) -> None:
@@ -206,7 +214,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=("wav2vec2", "emotion"))
     parser.add_argument("--conversations", type=int, default=150, help="of 20 s, three microphones each")
-    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--jobs", type=int, default=0, help="processes that simulate; 0 = one a core")
     options = parser.parse_args()
     main(options.what, options.conversations, options.steps, options.jobs)

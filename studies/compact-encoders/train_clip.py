@@ -1,6 +1,6 @@
 """Train compact-clip: a small CLIP image tower that shows what a face does, from rendered faces.
 
-    python studies/compact-encoders/train_clip.py            (about 15 min on two cores, most of it rendering)
+    python studies/compact-encoders/train_clip.py            (about 12 min on two cores, half of it rendering)
 
 Objective: least squares of the simulator's channels by a linear layer on the embedding. There is no contrastive
 term; the text tower is untrained and only there because an open_clip checkpoint has one.
@@ -13,7 +13,6 @@ import math
 from pathlib import Path
 
 import numpy as np
-
 import torch
 from faces import FIRST_SEED, SIDE_PX, TARGETS, Shoot, load, shoot
 from probe import held_out_correlation, write_figures

@@ -83,7 +83,8 @@ def test_the_compact_encoders_load_and_their_licences_are_logged(caplog):
     with caplog.at_level(logging.INFO, logger="damamba"):
         for kind, name in ((Wav2Vec2, "wav2vec2"), (Emotion, "emotion"), (Clip, "clip")):
             extractor = kind(kind.Params.model_validate(cues[name].settings()))
-            assert extractor.weights() == [local_folder(cues[name].checkpoint)]  # type: ignore[attr-defined]
+            assert any(path.suffix == ".safetensors" for path in extractor.weights())
+            assert not any(path.suffix == ".md" for path in extractor.weights())  # an edited card changes no row
             extractor.load()
     assert sum("licence Apache-2.0" in record.message for record in caplog.records) == 3
 

@@ -137,12 +137,11 @@ def test_a_token_over_everything_is_what_the_published_model_says(emotion_checkp
 
     from damamba.extractors.emotion_model import EmotionModel
 
-    recording = spoken(speech)
+    recording = spoken(speech[: CLOCK.span(0, 149).stop])  # what no frame sees would count in its group norm
     model = EmotionModel.from_pretrained(emotion_checkpoint).eval()
     samples = recording.waveform().samples
-    inputs = AutoFeatureExtractor.from_pretrained(emotion_checkpoint)(
-        samples, sampling_rate=16_000, return_tensors="pt"
-    )
+    preprocessor = AutoFeatureExtractor.from_pretrained(emotion_checkpoint)
+    inputs = preprocessor(samples, sampling_rate=16_000, return_tensors="pt")
     with torch.no_grad():
         pooled, dimensions = model(inputs.input_values)
     token = emotion(emotion_checkpoint, window_s=6.0, hop_s=1.5).extract(recording).x[1]

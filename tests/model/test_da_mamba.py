@@ -176,10 +176,20 @@ def test_cues_are_standardised_and_clipped():
     statistics = {name: (torch.full((width,), 5.0), torch.full((width,), 2.0)) for name, width in WIDTHS.items()}
     statistics["flow"][1][0] = 0  # a constant channel
     plain, scaled = make(), DAMamba(CUES, make().params, 25, statistics).eval()
-    scaled.load_state_dict({**plain.state_dict(), **{k: v for k, v in scaled.state_dict().items() if "stems" in k and k.endswith(("mean", "std"))}})
+    scaled.load_state_dict(
+        {
+            **plain.state_dict(),
+            **{k: v for k, v in scaled.state_dict().items() if "stems" in k and k.endswith(("mean", "std"))},
+        }
+    )
     cues, valid, present = batch(30)
     cues["clip"][0, 0, 0] = 1e6
-    raw = {name: cue * scaled.groups[group].stems[name].std + 5.0 for group in CUES for name, cue in cues.items() if name in CUES[group]}
+    raw = {
+        name: cue * scaled.groups[group].stems[name].std + 5.0
+        for group in CUES
+        for name, cue in cues.items()
+        if name in CUES[group]
+    }
     raw["clip"][0, 0, 0] = torch.inf
     torch.testing.assert_close(
         scaled(raw, valid, present).engagement, plain(cues, valid, present).engagement, rtol=0, atol=1e-5

@@ -12,7 +12,7 @@ from damamba.data.shards import SCHEMA, Aligned, AlignedSession, Cue, Seat, writ
 from damamba.report.memory import memory_figure, memory_table
 from damamba.scoring import score_seat, write_prediction, write_scores
 
-CORPORA = {"noxi": (4, ("expert", "novice")), "noxi_add": (3, ("expert", "novice")), "mpiigi": (3, ("p1", "p2", "p3"))}
+CORPORA = {"noxi": (4, ("expert", "novice")), "noxi_add": (2, ("expert", "novice")), "mpiigi": (2, ("p1", "p2", "p3"))}
 CUES = {
     "wav2vec2": Cue("audio", 2, "", "", ""),
     "emotion": Cue("audio", 2, "", "", ""),
@@ -20,7 +20,13 @@ CUES = {
     "flow": Cue("visual", 2, "", "", ""),
     "landmark_flow": Cue("visual", 2, "", "", ""),
 }
-NOISE = {"da_mamba": 0.06, "no_fusion": 0.14, "no_modality_fusion": 0.09, "no_partner_fusion": 0.10, "transformer": 0.08}
+NOISE = {
+    "da_mamba": 0.06,
+    "no_fusion": 0.14,
+    "no_modality_fusion": 0.09,
+    "no_partner_fusion": 0.10,
+    "transformer": 0.08,
+}
 RUNS = (
     "da_mamba-0",
     "da_mamba-1",
@@ -30,7 +36,7 @@ RUNS = (
     "no_partner_fusion-0",
     "transformer-0",
 )
-EVALUATE = EvaluateParams(bootstrap=200, confidence=0.95)
+EVALUATE = EvaluateParams(split="test", bootstrap=200, confidence=0.95)
 N_LABELS = 500
 
 
@@ -41,7 +47,7 @@ def slow(rng, n, smooth=60):
 
 
 def make_aligned(root, n_labels=N_LABELS, seed=0):
-    """Ten test sessions of three corpora and one of training, with masks and labels that are not all valid."""
+    """Eight test sessions of three corpora and one of training, with masks and labels that are not all valid."""
     rng = np.random.default_rng(seed)
     sessions = []
     for corpus, (count, roles) in CORPORA.items():

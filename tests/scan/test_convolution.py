@@ -16,18 +16,8 @@ def test_is_torch_convolution_with_past_frames_only():
 
 
 def test_gradients_by_finite_differences():
-    valid = torch.rand(2, 9) > 0.3
     x, weight, bias, state = tensors()
-    assert torch.autograd.gradcheck(lambda x, w, b: causal_conv(x, w, b, valid=valid), (x, weight, bias))
     assert torch.autograd.gradcheck(lambda x, w, b, s: causal_conv(x, w, b, state=s), (x, weight, bias, state))
-
-
-def test_missing_frames_count_as_zero():
-    x, weight, bias, _ = tensors()
-    valid = torch.rand(2, 9) > 0.3
-    torch.testing.assert_close(
-        causal_conv(x, weight, bias, valid=valid), causal_conv(x * valid[..., None], weight, bias)
-    )
 
 
 def test_pieces_make_the_whole():

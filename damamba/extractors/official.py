@@ -1,0 +1,150 @@
+"""Cues from the streams that the challenge released: no raw media are read.
+
+Stream: (N, D) float32, row k at k / rate s. As the challenge pairs them, row k of 25 Hz and label k belong together;
+the chunk times of a header are not asked. Rows that the data file lacks, and rows with a value that is not finite, are not
+valid.
+
+Widths come from the headers. `invalid: minus_one` is for OpenPose, where -1 means that a point was not detected: a row
+without any point is not valid; a single missing point is bridged in time between its neighbours, up to `MAX_BRIDGE_S`,
+else it takes the median of its channel, so that no row stands out by what is missing. `score` is then the share of
+points that were detected.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from damamba.config import Section
+from damamba.console import InputError
+from damamba.corpus.manifest import Participant, ReleasedStream
+from damamba.corpus.ssi import read_stream
+from damamba.features.extractor import Extractor, Recording
+from damamba.features.stream import FeatureStream
+
+UNDETECTED = -1.0
+MAX_BRIDGE_S = 1.0
+ROWS_AT_ONCE = 1500
+"""A minute: what is held as a copy beside the result."""
+
+
+class OfficialParams(Section):
+    """Keys of the cue in params.yaml."""
+
+    stream: str
+    """Name in `corpus.official.streams`."""
+    drop: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    """Columns that are no features, such as OpenFace's frame counter, face number and time stamp."""
+    invalid: Literal["none", "minus_one"] = "none"
+    """What besides NaN means missing."""
+    rate_hz: Annotated[float, Field(gt=0)] | None = None
+    """Rate of the rows, Hz, against what the header and the other streams say; null: as `ingest` found."""
+
+
+class Official(Extractor[OfficialParams]):
+    """A released stream as a cue."""
+
+    Params = OfficialParams
+    media = "streams"
+
+    def input_sha256(self, participant: Participant) -> str:
+        """Of the one stream that is read, with all that `ingest` found out about it."""
+        stream = self._stream(participant)
+        return f"{stream.sha256}:{stream.rate_hz}:{stream.width}:{stream.rows}"
+
+    def extract(self, recording: Recording) -> FeatureStream:
+        """Rows of one participant.
+
+        Raises:
+            InputError: The participant's corpus has no such stream, or `drop` and `rate_hz` do not fit it.
+        """
+        participant = recording.participant
+        stream = self._stream(participant)
+        rate_hz = self.params.rate_hz or stream.rate_hz
+        self._check_rate(participant, stream, rate_hz)
+        kept = self._kept(participant, stream)
+        # what lasts much longer than the other streams is not of this session
+        rows = min(stream.rows, round(participant.duration_s * rate_hz))
+        x, valid = self._read(stream, rows, kept)
+        score = valid.astype(np.float32)
+        if self.params.invalid == "minus_one":
+            score = _fill_undetected(x, valid, max(round(MAX_BRIDGE_S * rate_hz), 1))
+            valid = score > 0
+            x[~valid] = np.nan
+        return FeatureStream(
+            t_s=np.arange(rows) / rate_hz,
+            x=x,
+            valid=valid,
+            score=score,
+            rate_hz=rate_hz,
+            channels=tuple(f"{stream.name}.{channel}" for channel in kept),
+            extractor="official",
+            checkpoint=stream.name,
+        )
+
+    def _stream(self, participant: Participant) -> ReleasedStream:
+        name = self.params.stream
+        for stream in participant.streams:
+            if stream.name == name:
+                return stream
+        there = ", ".join(stream.name for stream in participant.streams)
+        raise InputError(
+            f"{participant.name}: no released stream {name!r}; "
+            + (
+                f"there are {there}: correct the cue's `stream`, or add it to corpus.official.streams"
+                if there
+                else "these are recordings without streams: take the cues of damamba preset compact or upstream"
+            )
+        )
+
+    def _check_rate(self, participant: Participant, stream: ReleasedStream, rate_hz: float) -> None:
+        length_s = stream.rows / rate_hz
+        if self.params.rate_hz and length_s > participant.duration_s + 1:
+            raise InputError(
+                f"params.yaml: rate_hz {rate_hz:g} of a cue from {stream.name}: {stream.rows} rows would last "
+                f"{length_s:.1f} s, but {participant.name} lasts {participant.duration_s:.1f} s; set it to null"
+            )
+
+    def _kept(self, participant: Participant, stream: ReleasedStream) -> list[int]:
+        kept = [channel for channel in range(stream.width) if channel not in self.params.drop]
+        if len(kept) + len(set(self.params.drop)) != stream.width or not kept:
+            raise InputError(
+                f"params.yaml: `drop` of a cue from {stream.name} is {list(self.params.drop)}; {participant.name} has "
+                f"the channels 0 to {stream.width - 1}: list some of these, once each, and not all"
+            )
+        return kept
+
+    def _read(self, stream: ReleasedStream, rows: int, kept: list[int]) -> tuple[np.ndarray, np.ndarray]:
+        """(rows, D) with NaN where not valid, and the mask."""
+        x = np.full((rows, len(kept)), np.nan, np.float32)
+        if not stream.path:
+            return x, np.zeros(rows, bool)
+        held = read_stream(Path(stream.path), scan=False)
+        for first in range(0, rows, ROWS_AT_ONCE):
+            block, _ = held.read(first, min(first + ROWS_AT_ONCE, rows))
+            x[first : first + len(block)] = block[:, kept]
+        valid: np.ndarray = np.isfinite(x).all(axis=1)  # type: ignore[assignment]
+        x[~valid] = np.nan
+        return x, valid
+
+
+def _fill_undetected(x: np.ndarray, valid: np.ndarray, bridge: int) -> np.ndarray:
+    """Replace -1 in valid rows of `x`, in place; returns (N,) the share of channels that were detected.
+
+    A channel that was never detected keeps its -1 throughout.
+    """
+    seen = (x != UNDETECTED) & valid[:, None]
+    row = np.arange(len(x))
+    for channel in range(x.shape[1]):
+        known = np.flatnonzero(seen[:, channel])
+        missing = np.flatnonzero(~seen[:, channel] & valid)
+        if not len(known) or not len(missing):
+            continue
+        values = x[known, channel]
+        after = np.searchsorted(known, missing).clip(0, len(known) - 1)
+        before = np.searchsorted(known, missing, side="right").clip(1) - 1
+        near = (known[after] - known[before] <= bridge) & (known[before] < missing) & (missing < known[after])
+        bridged = np.interp(missing, row[known], values)
+        x[missing, channel] = np.where(near, bridged, np.median(values))
+    return seen.mean(axis=1, dtype=np.float32)

@@ -1,0 +1,176 @@
+"""`damamba init` on directories as people have them."""
+
+import csv
+import shutil
+from argparse import Namespace
+
+import numpy as np
+import pytest
+
+from damamba.commands.init import run
+from damamba.commands.recordings import propose
+from damamba.console import InputError
+from damamba.corpus.manifest import read_csv
+from tests.conftest import make_video, make_wav, tone
+
+SECONDS = 2
+
+
+@pytest.fixture(scope="module")
+def media(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("media")
+    make_wav(folder / "a.wav", tone(SECONDS))
+    return make_video(folder / "v.mp4", np.arange(SECONDS * 25) / 25), folder / "a.wav"
+
+
+@pytest.fixture
+def place(tmp_path, media, monkeypatch):
+    """Put recordings into a directory, by their paths; with sound and, unless told otherwise, labels."""
+    monkeypatch.chdir(tmp_path)
+    root = tmp_path / "recordings"
+
+    def put(*names, labels=True):
+        for name in names:
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(media[0], path)
+            shutil.copy(media[1], path.with_suffix(".wav"))
+            if labels:
+                path.with_suffix(".csv").write_text("0.4\n0.5\n" * SECONDS * 12 + "nan\n0.5\n")
+        return root
+
+    return put
+
+
+def init(root, **changed):
+    run(Namespace(**({"root": root, "force": False, "language": "de", "no_faces": True} | changed)))
+    return read_csv(root, "manifest.csv", "own")
+
+
+def rows(root):
+    with (root / "manifest.csv").open() as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_folders_are_sessions_and_files_are_people(place, capsys):
+    root = place("s1/anna.mp4", "s1/ben.mp4", "s2/cleo.mp4", "s2/dan.mp4", "s3/eva.mp4", "s3/finn.mp4")
+    manifest = init(root)
+    assert [(p.session, p.participant, p.person) for p in manifest[:2]] == [
+        ("s1", "anna", "anna"),
+        ("s1", "ben", "ben"),
+    ]
+    assert {p.split for p in manifest} == {"train", "val", "test"}
+    assert all(p.language == "de" and p.label and p.audio.endswith(".wav") for p in manifest)
+    told = capsys.readouterr().out
+    assert "3 sessions, 6 participants (6 labelled), 6 persons, 12 s of video" in told
+    assert "dvc exp run -S 'corpus.sources=[folder]' -S corpus.folder.root=" in told
+    assert "PROBLEM" not in told
+
+
+def test_people_who_meet_again_stay_in_one_split(place):
+    root = place("s1/anna.mp4", "s1/ben.mp4", "s2/ben.mp4", "s2/cleo.mp4", "s3/dan.mp4", "s4/eva.mp4")
+    splits = {p.session: p.split for p in init(root)}
+    assert splits["s1"] == splits["s2"]
+    assert len({splits["s1"], splits["s3"], splits["s4"]}) == 3
+
+
+def test_seats_are_other_people_in_every_session(place):
+    root = place("s1/left.mp4", "s1/right.mp4", "s2/left.mp4", "s2/right.mp4")
+    assert {p.person for p in init(root)} == {"s1-left", "s1-right", "s2-left", "s2-right"}
+    assert {p.role for p in init(root)} == {"left", "right"}
+
+
+def test_files_side_by_side_are_joined_by_what_their_names_share(place):
+    root = place("talk1_anna.mp4", "talk1_ben.mp4", "alone.mp4")
+    held = {(p.session, p.participant) for p in init(root)}
+    assert held == {("talk1", "anna"), ("talk1", "ben"), ("alone", "a")}
+
+
+def test_the_releases_names_are_understood(place, media):
+    root = place("noxi/train/001/expert.video.mp4", "noxi/val/007/expert.video.mp4", labels=False)
+    for session, split in (("001", "train"), ("007", "val")):
+        folder = root / f"noxi/{split}/{session}"
+        (folder / "expert.video.wav").rename(folder / "expert.audio.wav")
+        (folder / "expert.engagement.annotation.csv").write_text("0.4\n0.5\n" * SECONDS * 12 + "nan\n0.5\n")
+    held = propose(root, "")
+    assert [(r.session, r.participant, r.split) for r in held] == [
+        ("noxi-001", "expert", "train"),
+        ("noxi-007", "expert", "val"),
+    ]
+    assert held[0].audio.endswith("expert.audio.wav")
+    assert held[0].label.endswith("expert.engagement.annotation.csv")
+
+
+def test_labels_and_sound_may_lie_in_folders_of_their_own(place):
+    root = place("s1/anna.mp4", "s1/ben.mp4")
+    for kind, suffix in (("labels", ".csv"), ("audio", ".wav")):
+        (root / kind / "s1").mkdir(parents=True)
+        (root / f"s1/anna{suffix}").rename(root / kind / f"s1/anna{suffix}")
+    row = propose(root, "")[0]
+    assert (row.audio, row.label) == ("audio/s1/anna.wav", "labels/s1/anna.csv")
+
+
+def test_names_become_what_the_manifest_allows(place):
+    root = place("Sitzung 1/Jürgen Müller.mp4", "Sitzung 1/ben (2).mp4", labels=False)
+    assert {(r.session, r.participant) for r in propose(root, "")} == {
+        ("Sitzung-1", "Jurgen-Muller"),
+        ("Sitzung-1", "ben-2"),
+    }
+
+
+def test_a_manifest_that_is_there_stays_unless_forced(place, capsys):
+    root = place("s1/anna.mp4", "s2/ben.mp4")
+    init(root)
+    text = (root / "manifest.csv").read_text().replace("anna,participant", "anna,host")
+    (root / "manifest.csv").write_text(text)
+    capsys.readouterr()
+    init(root)
+    assert (root / "manifest.csv").read_text() == text
+    assert "stays; --force replaces it" in capsys.readouterr().out
+    init(root, force=True)
+    assert rows(root)[0]["role"] == "participant"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda p: p.with_suffix(".csv").write_text("0.5\n" * 20), r"anna\.csv: 20 lines are 0\.8 s .* lasts 2\.0 s"),
+        (lambda p: p.with_suffix(".csv").write_text("7\n" * 50), r"anna\.csv, line 1: 7 lies outside"),
+        (lambda p: p.with_suffix(".wav").unlink(), r"anna\.mp4: no audio in it"),
+        (lambda p: p.write_bytes(b""), r"anna\.mp4: the file is empty"),
+    ],
+)
+def test_what_must_be_mended_is_named_beside_the_table(place, capsys, spoil, said):
+    root = place("s1/anna.mp4", "s2/ben.mp4")
+    spoil(root / "s1/anna.mp4")
+    with pytest.raises(InputError, match=said) as told:
+        init(root)
+    assert "1 problems; mend them, then run again: damamba init" in str(told.value)
+    out = capsys.readouterr().out
+    assert [line.split()[-1] for line in out.splitlines()[2:4]] == ["PROBLEM", "good"]
+
+
+def test_sound_and_picture_that_drift_apart_are_told(place, media, capsys):
+    root = place("s1/anna.mp4", "s1/ben.mp4", "s2/eva.mp4")
+    make_wav(root / "s1/anna.wav", tone(SECONDS + 3))
+    make_video(root / "s1/ben.mp4", np.arange((SECONDS + 2) * 25) / 25)
+    (root / "s1/ben.csv").unlink()
+    init(root)
+    told = capsys.readouterr().out
+    assert "s1/anna: sound is 3.0 s longer than the picture" in told
+    assert "lengths differ: anna 2.0 s, ben 4.0 s" in told
+
+
+def test_without_labels_the_next_step_is_to_annotate(place, capsys):
+    init(place("s1/anna.mp4", "s2/ben.mp4", labels=False))
+    told = capsys.readouterr().out
+    assert "Labels are needed in the split train and test" in told
+    assert "dvc exp run" not in told
+
+
+def test_a_directory_without_videos_is_refused(tmp_path):
+    (tmp_path / "notes.txt").write_text("x")
+    with pytest.raises(InputError, match=r"no video in it \(1 files\)"):
+        init(tmp_path)
+    with pytest.raises(InputError, match="no such directory"):
+        init(tmp_path / "nowhere")

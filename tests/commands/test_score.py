@@ -1,0 +1,251 @@
+"""`damamba score` against the definition, written here with numpy alone, on folders as people hand them around."""
+
+import json
+import shutil
+import zipfile
+from argparse import Namespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from damamba.commands.predictions import Pair, pair
+from damamba.commands.score import run
+from damamba.commands.scorecard import scorecard
+from damamba.commands.truth import Annotated, read_truth
+from damamba.console import InputError
+from damamba.scoring import write_prediction
+
+NAMES_2026 = ("noxi-base/{0}/{1}.engagement.prediction.csv", "mpiigroupinteraction/{0}/{1}.engagement.prediction.csv")
+NAMES_2024 = ("{0}/{1}.engagement.annotation.csv", "{0}/{1}.engagement.annotation.csv")
+SEATS = (("noxi/test-base", "002", "expert"), ("noxi/test-base", "002", "novice"), ("noxi/test-base", "006", "expert"))
+GROUP = (("mpiigroupinteraction/test", "001", "subjectPos1"), ("mpiigroupinteraction/test", "001", "subjectPos2"))
+
+
+def by_definition(pairs):
+    """Lin's CCC from population moments over all frames that have both values; NaN for 0 / 0."""
+    both = [(p, t) for pred, target in pairs for p, t in zip(pred, target, strict=True)]
+    both = np.array([(p, t) for p, t in both if np.isfinite(p) and np.isfinite(t)])
+    if not len(both) or (both == both[0, 0]).all():
+        return float("nan")
+    p, t = both.T
+    return 2 * np.mean((p - p.mean()) * (t - t.mean())) / (np.var(p) + np.var(t) + (p.mean() - t.mean()) ** 2)
+
+
+def lines(values, invalid="nan"):
+    return "".join(f"{v:.6f}\n" if np.isfinite(v) else f"{invalid}\n" for v in values)
+
+
+def write(path, values, invalid="nan"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(lines(values, invalid))
+
+
+@pytest.fixture
+def release(tmp_path):
+    """Labels as released, predictions for all of them in both generations of names, and the series behind them."""
+    rng = np.random.default_rng(0)
+    series = {}
+    for k, (folder, session, role) in enumerate(SEATS + GROUP):
+        target = np.round(np.clip(0.5 + np.cumsum(rng.normal(0, 0.02, 300 + k)), 0, 1), 6)
+        pred = np.round(np.clip(0.2 + 0.6 * target + rng.normal(0, 0.05, len(target)), 0, 1), 6)
+        target[40:60] = np.nan
+        series[session, role] = (pred, target)
+        write(tmp_path / "labels" / folder / session / f"{role}.engagement.annotation.csv", target, "-nan(ind)")
+        (tmp_path / "labels" / folder / session / f"{role}.gender.annotation.csv").write_text(f"0;9;{1 + k % 2};1\n")
+        write(tmp_path / "p26" / NAMES_2026[k >= 3].format(session, role), pred)
+        write(tmp_path / "p24" / NAMES_2024[k >= 3].format(session, role), pred)
+    for session, language in (("002", "English"), ("006", "French")):
+        (tmp_path / "labels/noxi/test-base" / session / "language.annotation.csv").write_text(f"0;9;{language};1\n")
+    return tmp_path, series
+
+
+def score(folder, predictions, **changed):
+    options = {"truth": folder / "labels", "predictions": folder / predictions, "split": "test", "official": False}
+    options |= {"partial": False, "resamples": 200, "confidence": 0.95, "json": folder / "out.json"}
+    run(Namespace(**(options | changed)))
+    return json.loads((folder / "out.json").read_text())
+
+
+@pytest.mark.parametrize("predictions", ["p26", "p24"])
+def test_scores_of_a_folder_equal_the_definition(release, predictions, capsys):
+    folder, series = release
+    card = score(folder, predictions)
+    noxi, mpiigi = (by_definition([series[s, r] for _, s, r in seats]) for seats in (SEATS, GROUP))
+    assert card["corpora"]["noxi"]["ccc"] == pytest.approx(noxi, abs=1e-9)
+    assert card["corpora"]["mpiigi"]["ccc"] == pytest.approx(mpiigi, abs=1e-9)
+    assert card["global"] == pytest.approx((noxi + mpiigi) / 2, abs=1e-9)
+    assert card["corpora"]["noxi"]["frames"] == 280 + 281 + 282
+    assert card["corpora"]["noxi"]["invalid"] == 60
+    low, high = card["corpora"]["noxi"]["interval"]
+    assert low <= card["corpora"]["noxi"]["ccc"] <= high
+    told = capsys.readouterr()
+    assert f"{noxi:.3f}" in told.out
+    assert "Global" in told.out
+
+
+def test_groups_and_gaps_equal_the_definition(release):
+    folder, series = release
+    card = score(folder, "p26")
+    roles = {r: by_definition([series[s, q] for _, s, q in SEATS if q == r]) for r in ("expert", "novice")}
+    for role, expected in roles.items():
+        assert card["groups"]["noxi"]["role"][role]["ccc"] == pytest.approx(expected, abs=1e-9)
+    assert card["gaps"]["noxi"]["role"]["ccc"] == pytest.approx(abs(roles["expert"] - roles["novice"]), abs=1e-9)
+    assert set(card["groups"]["noxi"]["language"]) == {"English", "French"}
+    assert set(card["groups"]["noxi"]["gender"]) == {"male", "female"}
+    assert "language" not in card["groups"]["mpiigi"]  # unknown there
+    pred, target = (np.concatenate([series[s, r][i] for _, s, r in SEATS]) for i in (0, 1))
+    novice = np.concatenate([np.full(len(series[s, r][0]), r == "novice") for _, s, r in SEATS])
+    bins = np.minimum(np.floor(target * 10), 10)
+    steps = [
+        pred[novice & (bins == b)].mean() - pred[bins == b].mean() for b in set(bins[novice & np.isfinite(target)])
+    ]
+    assert card["groups"]["noxi"]["role"]["novice"]["disparity"] == pytest.approx(np.mean(steps), abs=1e-9)
+
+
+def test_the_official_pairing_removes_invalid_lines_first_and_a_difference_is_told(release, capsys):
+    folder, series = release
+    card = score(folder, "p26", official=True)
+    removed = []
+    for _, session, role in SEATS:
+        pred, target = (x[np.isfinite(x)] for x in series[session, role])
+        n = min(len(pred), len(target))
+        removed.append((pred[:n], target[:n]))
+    assert card["corpora"]["noxi"]["ccc"] == pytest.approx(by_definition(removed), abs=1e-9)
+    assert card["other_pairing"]["corpora"]["noxi"] == pytest.approx(
+        by_definition([series[s, r] for _, s, r in SEATS]), abs=1e-9
+    )
+    assert "paired by frame" in capsys.readouterr().err
+    score(folder, "p26")
+    assert "paired official" in capsys.readouterr().err
+
+
+value = st.one_of(st.floats(0, 1), st.just(float("nan")), st.sampled_from([0.1, 0.3, 0.5]))
+seat = st.integers(1, 12).flatmap(lambda n: st.tuples(*(st.lists(value, min_size=n, max_size=n) for _ in range(2))))
+constant = st.tuples(st.sampled_from([0.1, 0.3]), st.integers(1, 40)).map(lambda c: ([c[0]] * c[1], [c[0]] * c[1]))
+invalid = st.just(([0.5] * 4, [float("nan")] * 4))
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(st.one_of(seat, constant, invalid), min_size=1, max_size=5))
+def test_scores_equal_the_definition_on_anything(held):
+    series = [(np.round(pred, 6), np.round(target, 6)) for pred, target in held]
+    pairs = [
+        Pair(Annotated("c", f"s{i // 2}", f"p{i}", "", "", "", "", target), pred)
+        for i, (pred, target) in enumerate(series)
+    ]
+    card = scorecard(pairs, [], official=False, resamples=20, confidence=0.9)
+    expected = by_definition(series)
+    assert card["corpora"]["c"]["ccc"] == (None if np.isnan(expected) else pytest.approx(expected, abs=1e-9))
+    for row, one in zip(card["participants"], series, strict=True):
+        own = by_definition([one])
+        assert row["ccc"] == (None if np.isnan(own) else pytest.approx(own, abs=1e-9))
+    json.dumps(card, allow_nan=False)
+
+
+def test_values_that_are_not_finite_are_missing_frames_and_told(release, capsys):
+    folder, series = release
+    pred, target = series["006", "expert"]
+    pred = pred.copy()
+    pred[:10] = np.nan
+    write(folder / "p26" / NAMES_2026[0].format("006", "expert"), pred)
+    card = score(folder, "p26")
+    others = [series[s, r] for _, s, r in SEATS[:2]]
+    assert card["corpora"]["noxi"]["ccc"] == pytest.approx(by_definition([*others, (pred, target)]), abs=1e-9)
+    assert card["corpora"]["noxi"]["missing"] == 10
+    assert "10 of 302 values are not finite" in capsys.readouterr().err
+
+
+EXPERT = NAMES_2026[0].format("006", "expert")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda p: (p / EXPERT).unlink(), r"noxi/006/expert: no prediction; 302 lines are expected"),
+        (lambda p: write(p / EXPERT, np.full(200, 0.5)), r"200 lines are 8\.0 s, the label has 302"),
+        (lambda p: write(p / EXPERT, np.full(282, 0.5)), r"valid frames only.*--official"),
+        (lambda p: (p / EXPERT).write_text("0.5\nhalf\n"), r"expert\.engagement\.prediction\.csv: line 2: 'half'"),
+        (lambda p: (p / EXPERT).write_text(""), r"expert\.engagement\.prediction\.csv: empty"),
+        (lambda p: shutil.copy(p / EXPERT, p / EXPERT.replace("prediction", "pred")), r"same participant"),
+    ],
+)
+def test_what_is_wrong_with_a_folder_is_named_and_the_rest_scored_only_when_asked(release, spoil, said):
+    folder, _ = release
+    spoil(folder / "p26")
+    with pytest.raises(InputError, match=said) as told:
+        score(folder, "p26")
+    assert "1 of 5 participants cannot be scored" in str(told.value)
+    card = score(folder, "p26", partial=True)
+    assert {f["kind"] for f in card["findings"]} & {"missing", "length", "unreadable", "twice"}
+
+
+def test_predictions_for_valid_frames_only_are_scored_with_official(release):
+    folder, series = release
+    for _, session, role in SEATS:
+        pred, target = series[session, role]
+        write(folder / "p26" / NAMES_2026[0].format(session, role), pred[np.isfinite(target)])
+    expected = by_definition([series[s, r] for _, s, r in SEATS])
+    assert score(folder, "p26", official=True)["corpora"]["noxi"]["ccc"] == pytest.approx(expected, abs=1e-9)
+
+
+def test_files_that_belong_to_nobody_are_told_and_left_out(release, capsys):
+    folder, _ = release
+    before = score(folder, "p26")["global"]
+    write(folder / "p26/noxi-base/999/expert.engagement.prediction.csv", [0.5] * 9)
+    (folder / "p26/README.txt").write_text("ours")
+    assert score(folder, "p26")["global"] == before
+    told = capsys.readouterr().err
+    assert "999/expert.engagement.prediction.csv: nobody of this name" in told
+    assert "README.txt" in told
+
+
+def test_whole_windows_at_the_end_are_cut(release):
+    folder, series = release
+    pred, _ = series["006", "expert"]
+    before = score(folder, "p26")["global"]
+    write(folder / "p26" / EXPERT, np.concatenate([pred, np.zeros(18)]))
+    assert score(folder, "p26")["global"] == before
+
+
+def test_a_zip_scores_as_its_folder(release):
+    folder, _ = release
+    with zipfile.ZipFile(folder / "p.zip", "w") as archive:
+        for path in (folder / "p26").rglob("*.csv"):
+            archive.write(path, path.relative_to(folder / "p26"))
+    assert score(folder, "p.zip")["global"] == score(folder, "p26")["global"]
+    (folder / "q.zip").write_bytes(b"PK\x03\x04nonsense")
+    with pytest.raises(InputError, match=r"q\.zip: not a readable zip"):
+        score(folder, "q.zip")
+
+
+def test_our_own_runs_are_scored(release):
+    folder, series = release
+    for (session, role), (pred, target) in series.items():
+        corpus = "mpiigi" if role.startswith("subject") else "noxi"
+        write_prediction(folder / f"run/{corpus}/{session}/{role}.parquet", pred, target, np.isfinite(target))
+    assert score(folder, "run")["global"] == pytest.approx(score(folder, "p26")["global"], abs=1e-6)  # single precision
+
+
+def test_folders_that_do_not_fit_are_refused_with_what_was_expected(release):
+    folder, _ = release
+    with pytest.raises(InputError, match="same folder"):
+        score(folder, "labels")
+    with pytest.raises(InputError, match=r"nobody in the split val .* test \(5\)"):
+        score(folder, "p26", split="val")
+    (folder / "empty").mkdir()
+    with pytest.raises(InputError, match=r"0 prediction files, none for one of the 5"):
+        score(folder, "empty")
+    with pytest.raises(InputError, match="no labels below it"):
+        read_truth(folder / "empty", "test")
+    with pytest.raises(InputError, match="no such folder"):
+        score(folder, "nowhere")
+
+
+def test_a_corpus_is_told_from_the_folder_that_was_named(release):
+    folder, _ = release
+    truth = read_truth(folder / "labels/noxi/test-base", "test")
+    assert {one.corpus for one in truth} == {"noxi"}
+    pairs, _ = pair(folder / "p26", truth)
+    assert all(len(p.pred) for p in pairs)

@@ -1,0 +1,129 @@
+"""`damamba submit` on a data folder as the stages leave it."""
+
+import zipfile
+from argparse import Namespace
+
+import numpy as np
+import pytest
+
+from damamba.commands.submit import run
+from damamba.console import InputError
+from damamba.corpus.manifest import Manifest, Participant
+from damamba.scoring import write_prediction
+
+RUN = "da_mamba-0"
+
+
+def person(corpus, session, role, seconds, label="", split="test"):
+    return Participant(
+        corpus,
+        session,
+        role,
+        role,
+        split,
+        "en",
+        f"{corpus}{session}{role}",
+        "v.mp4",
+        "v.mp4",
+        label,
+        duration_s=seconds,
+    )
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Three test participants with predictions as long as the longest of their session, one of them with a label."""
+    label = tmp_path / "expert.csv"
+    label.write_text("0.5\n" * 98 + "\nnan\n")
+    people = [
+        person("noxi", "002", "expert", 4.0, str(label)),
+        person("noxi", "002", "novice", 4.08),
+        person("mpiigi", "001", "subjectPos2", 3.0),
+        person("noxi", "001", "expert", 9.0, split="train"),
+        person("own", "s1", "anna", 9.0),
+    ]
+    root = tmp_path / "data"
+    Manifest(tuple(sorted(people, key=lambda p: p.key))).write(root / "corpus/manifest.jsonl")
+    for k, p in enumerate(people[:3]):
+        pred = np.random.default_rng(k).random(102 if p.corpus == "noxi" else 75).astype(np.float32)
+        write_prediction(p.shard(root / "predictions" / RUN), pred, pred, np.ones(len(pred), bool))
+    return root
+
+
+def submit(data, edition=2026, out="out.zip"):
+    run(Namespace(name=RUN, out=data.parent / out, edition=edition, data=data))
+    return zipfile.ZipFile(data.parent / out)
+
+
+def test_names_decimals_and_lengths_are_the_challenges(data, capsys):
+    with submit(data) as archive:
+        assert sorted(archive.namelist()) == [
+            "mpiigroupinteraction/001/subjectPos2.engagement.prediction.csv",
+            "noxi-base/002/expert.engagement.prediction.csv",
+            "noxi-base/002/novice.engagement.prediction.csv",
+        ]
+        lines = archive.read("noxi-base/002/expert.engagement.prediction.csv").decode().splitlines()
+        assert len(lines) == 100  # as the label, not as the longest of the session
+        assert len(archive.read("noxi-base/002/novice.engagement.prediction.csv").splitlines()) == 102
+        assert all(len(line) == 8 and line[1] == "." for line in lines)
+        pred = np.random.default_rng(0).random(102).astype(np.float32)
+        assert np.abs(np.array(lines, float) - pred[:100]).max() <= 5e-7
+    told = capsys.readouterr().out
+    assert "1 sessions, the challenge's test split has 16" in told
+    assert "noxi-additional: no session" in told
+
+
+def test_the_2024_edition_has_its_own_names(data):
+    with submit(data, 2024) as archive:
+        assert "noxi-base/002/expert.engagement.annotation.csv" in archive.namelist()
+
+
+def test_the_same_predictions_give_the_same_bytes(data):
+    submit(data, out="a.zip").close()
+    submit(data, out="b.zip").close()
+    assert (data.parent / "a.zip").read_bytes() == (data.parent / "b.zip").read_bytes()
+
+
+def test_a_submission_is_scored_as_its_run(data):
+    from damamba.commands.predictions import opened, pair
+    from damamba.commands.truth import Annotated
+
+    submit(data).close()
+    truth = [Annotated("noxi", "002", "novice", "test", "novice", "en", "", np.random.default_rng(1).random(102))]
+    with opened(data.parent / "out.zip") as folder:
+        (one,), _ = pair(folder, truth)
+    assert np.abs(one.pred - truth[0].value).max() < 1e-6
+
+
+def test_a_label_that_outlasts_the_media_gets_the_last_prediction(data, capsys):
+    (data.parent / "expert.csv").write_text("0.5\n" * 105)
+    with submit(data) as archive:
+        lines = archive.read("noxi-base/002/expert.engagement.prediction.csv").decode().splitlines()
+    assert len(lines) == 105
+    assert len(set(lines[101:])) == 1
+    assert "noxi/002/expert (3)" in capsys.readouterr().out
+
+
+def test_predictions_that_are_no_engagement_are_refused_and_nothing_is_written(data):
+    pred = np.full(75, np.nan, np.float32)
+    write_prediction(data / "predictions" / RUN / "mpiigi/001/subjectPos2.parquet", pred, pred, np.ones(75, bool))
+    with pytest.raises(InputError, match=r"mpiigi/001/subjectPos2: 75 of 75 predictions"):
+        submit(data)
+    assert not (data.parent / "out.zip").exists()
+
+
+def test_somebody_without_prediction_needs_the_model(data):
+    (data / "predictions" / RUN / "mpiigi/001/subjectPos2.parquet").unlink()
+    with pytest.raises(InputError, match=r"models/da_mamba-0/model\.json: not found"):
+        submit(data)
+
+
+def test_a_name_that_is_no_zip_is_refused(data):
+    with pytest.raises(InputError, match=r"ends in \.zip"):
+        submit(data, out="folder")
+
+
+def test_a_corpus_of_ones_own_is_no_submission(data):
+    Manifest((person("own", "s1", "anna", 9.0),)).write(data / "corpus/manifest.jsonl")
+    with pytest.raises(InputError, match=r"nobody in the test split .* there are own \(test\)"):
+        submit(data)

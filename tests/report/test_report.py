@@ -1,0 +1,210 @@
+"""Both stages on a finished results tree, and the page that comes out."""
+
+import json
+import re
+import shutil
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from damamba.console import InputError
+from damamba.report.provenance import provenance
+from stages import ablate, report
+from tests.report.conftest import RUNS
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def reported(finished, tmp_path_factory):
+    """A folder in which `ablate` and `report` have run."""
+    folder = tmp_path_factory.mktemp("reported") / "repo"
+    shutil.copytree(finished, folder)
+    shutil.copy(ROOT / "params.yaml", folder)
+    (folder / "results/figures").mkdir()
+    (folder / "results/figures/timeline-noxi-gone.svg").write_text("of a session that is no more")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        ablate.main()
+        report.main()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(reported):
+    return (reported / "results/report.html").read_text(encoding="utf8")
+
+
+class Elements(HTMLParser):
+    """Tags with their attributes, ids, and tags left open."""
+
+    VOID = frozenset({"meta", "br", "path", "use", "rect", "line", "circle", "link", "img", "input", "hr"})
+
+    def __init__(self):
+        super().__init__()
+        self.found, self.open = [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+
+def test_the_page_loads_nothing_from_anywhere(page):
+    assert not re.search(r"https?://", page)
+    assert not re.search(r"@import|url\((?!#)", page)
+    parser = Elements()
+    parser.feed(page)
+    assert parser.open == []
+    for tag, attributes in parser.found:
+        assert tag not in ("link", "iframe", "object", "embed")
+        assert "src" not in attributes
+        for link in (attributes.get("href"), attributes.get("xlink:href")):
+            assert link is None or link.startswith("#")
+
+
+def test_ids_are_unique_and_every_link_has_its_target(page):
+    parser = Elements()
+    parser.feed(page)
+    ids = [attributes["id"] for _, attributes in parser.found if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    links = {a.get("href") or a.get("xlink:href") for _, a in parser.found} - {None}
+    links |= {f"#{name}" for name in re.findall(r"url\(#([^)]+)\)", page)}
+    assert {link.removeprefix("#") for link in links} <= set(ids)
+
+
+def test_the_page_says_simulated_shows_the_score_and_names_the_prohibition(page, reported):
+    ccc = json.loads((reported / "results/ccc.json").read_text())
+    assert "Simulated people." in page
+    assert f"<dd>{ccc['variants']['da_mamba']['mean']['global']:.3f}</dd>" in page
+    assert "5(1)(f)" in page
+    for variant in ccc["variants"]:
+        assert f"<code>{variant}</code>" in page
+    assert "da_mamba − no_fusion" in page
+
+
+def test_the_page_holds_the_series_of_every_test_session(page, reported):
+    data = json.loads(re.search(r'<script type="application/json" id="series">(.*?)</script>', page)[1])
+    assert len(data["sessions"]) == 8
+    seat = data["sessions"][0]["seats"][0]
+    assert len(seat["label"]) == len(seat["prediction"]) == 500
+    assert min(seat["label"]) == -1
+    assert set(seat["missing"]) == {"wav2vec2", "emotion", "clip", "flow", "landmark_flow"}
+
+
+def test_one_figure_a_test_session_all_of_them_valid_and_no_stale_one(reported):
+    figures = {path.name for path in (reported / "results/figures").iterdir()}
+    assert len([name for name in figures if name.startswith("timeline-")]) == 8
+    others = {"learning_curves.svg", "ccc.svg", "calibration.svg", "sessions.svg", "data_health.svg"}
+    assert others <= figures
+    assert len(figures) == 13
+    for path in (reported / "results/figures").iterdir():
+        assert ET.parse(path).getroot().tag.endswith("svg")
+
+
+def test_a_second_run_writes_the_same_bytes(reported, monkeypatch):
+    def state():
+        paths = [*(reported / "results/figures").iterdir(), reported / "results/report.html"]
+        return {path.name: path.read_bytes() for path in paths}
+
+    before = state()
+    monkeypatch.chdir(reported)
+    report.main()
+    assert state() == before
+
+
+def test_run_json_tells_versions_machine_and_the_cost_of_each_stage(reported):
+    run = json.loads((reported / "results/run.json").read_text())
+    assert run["simulated"] is True
+    assert run["versions"]["damamba"]
+    assert run["machine"]["cores"] >= 1
+    assert list(run["stages"])[:3] == ["simulate", "ingest", "track_faces"]
+    assert run["stages"]["train-da_mamba-0"] == {"seconds": 26.0, "peak_mib": 300, "worker_peak_mib": 500}
+    assert run["seconds"] == pytest.approx(sum(stage["seconds"] for stage in run["stages"].values()))
+
+
+def test_timings_of_runs_and_cues_that_are_no_more_are_left_out(reported):
+    timing = reported / "results/timing"
+    stages = provenance(timing, {"da_mamba-0"}, {"clip"}, True, "demo")["stages"]
+    assert [name for name in stages if "-" in name] == ["extract-clip", "train-da_mamba-0"]
+    with pytest.raises(InputError, match="no stage has left its time"):
+        provenance(reported / "nowhere", RUNS, set(), True, "demo")
+
+
+@pytest.mark.parametrize(
+    ("gone", "command"),
+    [
+        ("results/curves/no_fusion-1.csv", "train@no_fusion-1"),
+        ("results/sessions/transformer-0.csv", "evaluate@transformer-0"),
+        ("results/ablation.md", "ablate"),
+        ("results/memory.svg", "benchmark"),
+        ("results/ccc.json", "ablate"),
+        ("data/predictions/da_mamba-0/mpiigi/001/p2.parquet", "evaluate@da_mamba-0"),
+        ("data/aligned/index.json", "align"),
+    ],
+)
+def test_whatever_is_missing_is_named_with_its_command(reported, tmp_path, monkeypatch, gone, command):
+    shutil.copytree(reported, tmp_path / "repo")
+    (tmp_path / "repo" / gone).unlink()
+    monkeypatch.chdir(tmp_path / "repo")
+    with pytest.raises(InputError, match=f"{Path(gone).name}: missing; make it: dvc repro .*{command}"):
+        report.main()
+
+
+def test_a_damaged_curve_is_named(reported, tmp_path, monkeypatch):
+    shutil.copytree(reported, tmp_path / "repo")
+    (tmp_path / "repo/results/curves/da_mamba-0.csv").write_text("step,loss,ccc,val_ccc\n1,x,0,0\n")
+    monkeypatch.chdir(tmp_path / "repo")
+    with pytest.raises(InputError, match=r"da_mamba-0\.csv: could not convert"):
+        report.main()
+
+
+def test_own_recordings_of_one_session_without_gaps_are_reported_too(finished, tmp_path):
+    """One corpus of your own, one run, one session: no interval, no pair, and still a page."""
+    folder = tmp_path / "repo"
+    shutil.copytree(finished, folder)
+    params = (ROOT / "params.yaml").read_text().replace("sources: [simulate]", "sources: [folder]")
+    first, last = params.index("runs:"), params.index("\ntrain:")
+    (folder / "params.yaml").write_text(f"{params[:first]}runs: [da_mamba-0]\n{params[last:]}")
+    _keep_one_session(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        ablate.main()
+        report.main()
+    page = (folder / "results/report.html").read_text(encoding="utf8")
+    assert "Simulated people." not in page
+    assert "Paired differences" not in page
+    assert "SIMULATED" not in (folder / "results/ccc.md").read_text()
+
+
+def _keep_one_session(folder):
+    path = folder / "results/scores/da_mamba-0.json"
+    scores = json.loads(path.read_text())
+    kept = {"interval": {"noxi": [None, None], "global": [None, None]}, "frames": {"noxi": scores["frames"]["noxi"]}}
+    path.write_text(
+        json.dumps(
+            {
+                "noxi": scores["noxi"],
+                "global": scores["noxi"],
+                **kept,
+                "split": "test",
+                "protocol": "as given",
+                "simulated": False,
+            }
+        )
+    )
+    path = folder / "results/sessions/da_mamba-0.csv"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:3]))
+    path = folder / "data/aligned/index.json"
+    index = json.loads(path.read_text())
+    index["sessions"] = [s for s in index["sessions"] if s["corpus"] == "noxi" and s["session"] in ("001", "005")]
+    path.write_text(json.dumps(index))
