@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -151,7 +152,7 @@ def _cost(once, repeats: int, device: torch.device) -> tuple[float, float]:  # n
     return round(memory, 1), round(statistics.median(times), 1)
 
 
-def run(params: BenchmarkParams, window: WindowParams, variants: dict[str, ModelParams]) -> dict[str, object]:
+def run(params: BenchmarkParams, window: WindowParams, variants: dict[str, ModelParams]) -> dict[str, Any]:
     """Everything that ``results/benchmark.json`` holds."""
     measured = [name for name in ("da_mamba", "transformer") if name in variants]
     threads = torch.get_num_threads()

@@ -4,6 +4,7 @@ import argparse
 import copy
 import io
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from damamba.commands import convert, init, score, submit
+from damamba.commands import convert, init, plan, score, submit
 from damamba.config import Params, parse_section
 from damamba.console import InputError
 from damamba.features.faces import check_model
@@ -42,9 +43,10 @@ def main() -> None:
     preset.set_defaults(run=lambda options: write_presets(options.names, PARAMS))
     landmarker = commands.add_parser("landmarker", help="get the face landmarker's model file (setup does)")
     landmarker.set_defaults(run=lambda options: fetch_landmarker(Path(Params.load().faces.model)))
-    for command in (convert, init, score, submit):
+    for command in (convert, init, plan, score, submit):
         command.add(commands)
     options = parser.parse_args()
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `damamba … | head` ends in peace
     try:
         options.run(options)
     except InputError as error:

@@ -203,7 +203,7 @@ class Run:
             group["lr"] = rate
         self.optimizer.zero_grad()
         self.accelerator.backward(loss)
-        norm = float(self.accelerator.clip_grad_norm_(self.net.parameters(), self.train.clip_norm))
+        norm = torch.as_tensor(self.accelerator.clip_grad_norm_(self.net.parameters(), self.train.clip_norm)).item()
         self.optimizer.step()
         self.ema.update()
         self.step += 1

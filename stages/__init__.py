@@ -1,0 +1,1 @@
+"""One file = one stage of dvc.yaml: where from, what, where to."""

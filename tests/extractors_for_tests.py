@@ -29,7 +29,9 @@ class Brightness(Extractor[Settings]):
             raise InputError(f"{recording.video}: too dark")
         seen = np.ones(len(t), bool)
         x = self.params.gain * x[:, None].astype(np.float32)
-        return FeatureStream(t, x, seen, seen.astype(np.float32), recording.participant.rate_hz, ("level",), "brightness")
+        return FeatureStream(
+            t, x, seen, seen.astype(np.float32), recording.participant.rate_hz, ("level",), "brightness"
+        )
 
 
 class Loudness(Extractor[Settings]):

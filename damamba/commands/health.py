@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 
 from damamba.commands.recordings import Row
 from damamba.commands.text import MISSING, columns, duration
@@ -148,12 +149,15 @@ def _line(health: Health) -> list[str]:
 
 
 def cuts(found: Sequence[Health], root: Path) -> list[str]:
-    """Commands that cut a video of several people into one file each."""
+    """Commands that cut a video of several people into one file each, in a folder named like the video."""
     lines = []
     for health in found:
-        for k, region in enumerate(health.faces.regions if health.faces else (), 1):
-            source = root / health.row.video
-            target = source.with_suffix("") / f"p{k}.mp4"
+        regions = health.faces.regions if health.faces else ()
+        source = root / health.row.video
+        folder = source.with_suffix("")
+        lines += [f"mkdir -p {quote(str(folder))}"] if regions else []
+        for k, region in enumerate(regions, 1):
             box = f"{region.width}:{region.height}:{region.left}:{region.top}"
-            lines.append(f"ffmpeg -i '{source}' -vf crop={box} -c:a copy '{target}'")
+            target = quote(str(folder / f"p{k}.mp4"))
+            lines.append(f"ffmpeg -i {quote(str(source))} -vf crop={box} -c:a copy {target}")
     return lines

@@ -12,7 +12,7 @@ from typing import Any
 from damamba.commands.costs import Cost, Past, folder_size
 from damamba.commands.readiness import licences, missing
 from damamba.commands.text import columns, duration, size
-from damamba.commands.workload import GIB, Workload, known, planned, released_s
+from damamba.commands.workload import GIB, Workload, input_bytes, planned, released_s
 from damamba.config import CueParams, ModelParams, Params, WindowParams, split_run
 from damamba.console import InputError
 from damamba.corpus.manifest import Participant
@@ -93,7 +93,7 @@ def disk_costs(params: Params, work: Workload, past: Past) -> Iterator[tuple[str
     """Bytes of each artefact."""
     hourly = past.table["bytes_per_hour"]
     if work.simulated.seats:
-        measured = past.bytes_per_hour(lambda p: [Path(p.video), Path(p.audio)] if _is_made(p) else [])
+        measured = past.bytes_per_hour(lambda p: [past.root / p.video, past.root / p.audio] if _is_made(p) else [])
         yield "data/raw", _sized(measured, hourly["raw"], work.simulated.hours)
     if _reads_faces(params):
         measured = past.bytes_per_hour(lambda p: [p.shard(past.root / "data/faces")])
@@ -153,10 +153,12 @@ def _same_grid(params: Params, aligned: Path) -> bool:
 def time_costs(params: Params, work: Workload, past: Past) -> Iterator[tuple[str, Cost]]:
     """Wall seconds of each stage."""
     if work.simulated.seats:
-        made = past.made_between(lambda p: [Path(p.video)] if _is_made(p) else [], _hours)
+        made = past.made_between(lambda p: [past.root / p.video] if _is_made(p) else [], _hours)
         yield "simulate", past.seconds("simulate", "simulate", work.simulated.hours, len(work.simulated.seats), made)
     raw_gib = work.gib + past.table["bytes_per_hour"]["raw"] * work.simulated.hours / GIB
-    manifest = past.made_between(lambda p: [past.root / "data/corpus/manifest.jsonl"], _input_gib, lambda p: 0)
+    manifest = past.made_between(
+        lambda p: [past.root / "data/corpus/manifest.jsonl"], lambda p: input_bytes(p, past.root) / GIB, lambda p: 0
+    )
     yield "ingest", past.seconds("ingest", "ingest", raw_gib, 1, manifest)
     if _reads_faces(params):
         made = past.made_between(lambda p: [p.shard(past.root / "data/faces")], _hours)
@@ -165,7 +167,8 @@ def time_costs(params: Params, work: Workload, past: Past) -> Iterator[tuple[str
         row, remark = past.extractor_row(cue)
         made = past.made_between(past.cue_shards(name, cue), _hours)
         core_s = row["core_s"] * (_width(name, cue, work, past) if cue.extractor == "official" else 1)
-        cost = past.seconds(f"extract-{name}", "extract", work.hours, len(work.seats), made, core_s)
+        kind = "extract" if cue.settings().get("checkpoint") else "extract-light"
+        cost = past.seconds(f"extract-{name}", kind, work.hours, len(work.seats), made, core_s)
         yield f"extract-{name}", Cost(cost.value, cost.measured, cost.remark or ("" if cost.measured else remark))
     aligned = past.root / "data/aligned"
     hourly_gib = arrow_bytes_per_hour(params, work, past) / GIB
@@ -238,10 +241,6 @@ def _steps(curve: Path) -> int:
 
 def _hours(participant: Participant) -> float:
     return (participant.duration_s or released_s(participant)) / 3600
-
-
-def _input_gib(participant: Participant) -> float:
-    return known([participant]).gib
 
 
 def summary(plan: dict[str, Any]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from damamba.commands.predictions import Finding, opened, pair
 from damamba.commands.scorecard import scorecard
-from damamba.commands.text import columns, number, some
+from damamba.commands.text import MISSING, columns, number, some
 from damamba.commands.truth import read_truth
 from damamba.console import InputError
 from damamba.features.files import whole_file
@@ -86,7 +86,7 @@ def summary(card: dict[str, Any]) -> list[str]:
     ]
     totals = [str(sum(row[name] for row in card["corpora"].values())) for name in counts]
     rows.append(["Global", number(card["global"]), _span(card["interval"]), *totals])
-    lines = [f"CCC, paired {card['pairing']}; {card['confidence']:.0%} interval over sessions", ""]
+    lines = [f"CCC, paired {card['pairing']}; {card['confidence']:.0%} interval over two or more sessions", ""]
     lines += columns(["corpus", "CCC", "interval", *counts], rows)
     grouped = [
         [corpus, attribute, value, number(row["ccc"]), number(row["disparity"], signed=True), str(row["frames"])]
@@ -113,7 +113,7 @@ def summary(card: dict[str, Any]) -> list[str]:
 
 
 def _span(ends: list[float | None]) -> str:
-    return "" if None in ends else f"[{number(ends[0])}, {number(ends[1])}]"
+    return MISSING if None in ends else f"[{number(ends[0])}, {number(ends[1])}]"
 
 
 def warnings(card: dict[str, Any], findings: list[Finding]) -> list[str]:

@@ -14,10 +14,9 @@ from damamba.commands.truth import read_column, read_values
 from damamba.config import LABEL_RATE_HZ
 from damamba.console import InputError, progress
 from damamba.corpus.manifest import Manifest, Participant
+from damamba.corpus.release import SESSIONS
 from damamba.features.files import whole_file
 
-OFFICIAL_SESSIONS = {"noxi": 16, "noxi_add": 12, "mpiigi": 6}
-"""Test sessions of the challenge."""
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say: same predictions, same bytes
 DECIMALS = 6
 
@@ -169,10 +168,10 @@ def summary(entries: list[Entry], out: Path, predicted: int) -> list[str]:
     for corpus, held in by_corpus.items():
         sessions = len({one.participant.session for one in held})
         rows.append([FOLDERS[corpus], str(sessions), str(len(held)), str(sum(len(one.values) for one in held))])
-        official = OFFICIAL_SESSIONS.get(corpus, sessions)
+        official = len(SESSIONS[corpus]["test"]) if corpus in SESSIONS else sessions
         if sessions != official:
             notes.append(f"{FOLDERS[corpus]}: {sessions} sessions, the challenge's test split has {official}")
-    notes += [f"{FOLDERS[corpus]}: no session" for corpus in OFFICIAL_SESSIONS if corpus not in by_corpus]
+    notes += [f"{FOLDERS[corpus]}: no session" for corpus in SESSIONS if corpus not in by_corpus]
     repeated = [f"{one.participant.name} ({one.held})" for one in entries if one.held]
     if repeated:
         notes.append(f"the label outlasts the media; the last prediction was repeated for {some(repeated)}")

@@ -14,6 +14,7 @@ from damamba.commands.challenge import LABEL_SUFFIX, corpus_of, split_of
 from damamba.console import InputError
 from damamba.corpus.labels import INVALID
 from damamba.corpus.manifest import Manifest, read_csv
+from damamba.corpus.release import SESSIONS
 from damamba.data.shards import Aligned
 
 FEMALE = "2"  # category of gender.annotation.csv; every other is male in the challenge's own script
@@ -119,8 +120,14 @@ def _of_tree(root: Path) -> Iterator[Annotated]:
         gender = _category(path.with_name(f"{role}.gender.annotation.csv"))
         if gender:
             gender = "female" if gender == FEMALE else "male"
-        session, split = path.parent.name, split_of(folders) or ""
+        session = path.parent.name
+        split = split_of(folders) or (_official_split(corpus, session) if folders else "")
         yield Annotated(corpus, session, role, split, role, language, gender, read_values(path))
+
+
+def _official_split(corpus: str, session: str) -> str:
+    """Where no folder tells the split, as in MPIIGI's tree of 2024, the official session lists do."""
+    return next((split for split, sessions in SESSIONS.get(corpus, {}).items() if session in sessions), "")
 
 
 def _category(path: Path) -> str:

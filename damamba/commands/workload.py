@@ -96,21 +96,20 @@ def planned(params: Params) -> Workload:
     return Workload(tuple(seats))
 
 
-def known(participants: Sequence[Participant]) -> Workload:
-    """Participants that have been ingested."""
-    return Workload(tuple(_seat(p, p.duration_s) for p in participants))
-
-
 def released_s(participant: Participant) -> float:
     """Length by the released streams: the median of what their headers say, of which one may be wrong."""
     lengths = sorted(stream.rows / stream.rate_hz for stream in participant.streams if stream.rows)
     return lengths[len(lengths) // 2] if lengths else 0.0
 
 
+def input_bytes(participant: Participant, root: Path = Path()) -> int:
+    """Size of media and released streams; `root` is the folder that their paths are relative to."""
+    streams = [stream.path for stream in participant.streams if stream.path]
+    names = {participant.video, participant.audio, *streams, *(f"{path}~" for path in streams)} - {""}
+    return sum((root / name).stat().st_size for name in names if (root / name).is_file())
+
+
 def _seat(p: Participant, seconds: float) -> Seat:
-    paths = {p.video, p.audio, *(path for s in p.streams if s.path for path in (s.path, f"{s.path}~"))} - {""}
-    size = sum(Path(path).stat().st_size for path in paths if Path(path).is_file())
     widths = {stream.name: stream.width for stream in p.streams}
-    return Seat(
-        p.corpus, p.session, p.split, seconds, size, filmed=bool(p.video), labelled=bool(p.label), widths=widths
-    )
+    about = p.corpus, p.session, p.split, seconds, input_bytes(p)
+    return Seat(*about, filmed=bool(p.video), labelled=bool(p.label), widths=widths)

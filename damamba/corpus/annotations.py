@@ -63,6 +63,9 @@ class Annotation:
             length: Labels wanted; as long as the annotation where None.
             lag_s: Time by which the annotator was late, s: what stands at t was seen at t - lag_s.
         """
+        grid_s = np.arange(len(self) + 1) / LABEL_RATE_HZ
+        if not lag_s and np.array_equal(self.start_s, grid_s[:-1]) and np.array_equal(self.end_s, grid_s[1:]):
+            return Labels(self.value, self.valid).resized(len(self) if length is None else length)
         times_s = np.stack([self.start_s, self.end_s], axis=1) - lag_s
         if length is None:
             end_s = times_s.max(initial=0.0)
@@ -213,7 +216,7 @@ def _from_ssi(path: Path, value_range: tuple[float, float] | None) -> Annotation
     scheme, rows = read.scheme, read.rows
 
     def place(i: int) -> str:
-        return f"{path.name.removesuffix('~')}~, row {i + 1}"
+        return f"{path.with_name(path.name.removesuffix('~'))}~, row {i + 1}"
 
     if scheme.type == "CONTINUOUS":
         edges_s = np.arange(len(rows) + 1) / scheme.rate_hz

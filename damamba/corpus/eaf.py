@@ -21,6 +21,7 @@ from damamba.corpus.exchange import Attributes, End, Start, replace_file, scan_x
 MAX_BYTES = 1 << 24
 """Hours of annotation in dozens of tiers take a few MB."""
 MAX_MS = 1 << 42
+MAX_TIERS = 1000
 MAX_REFERENCES = 16
 SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
 SCHEMA_INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
@@ -82,6 +83,8 @@ class _Document:
             case "TIME_SLOT":
                 self.slots_ms[found.text("TIME_SLOT_ID")] = self._ms(found, "TIME_VALUE", 0)
             case "TIER":
+                if len(self.tiers) == MAX_TIERS:
+                    raise InputError(f"{self.path}: more than {MAX_TIERS} tiers; export the ones you need from ELAN")
                 self.tiers.append((found.text("TIER_ID"), event.attributes.get("ANNOTATOR", ""), []))
             case "ALIGNABLE_ANNOTATION":
                 slots = found.text("TIME_SLOT_REF1"), found.text("TIME_SLOT_REF2")

@@ -18,6 +18,9 @@ from damamba.console import InputError
 
 Split = Literal["train", "val", "test"]
 COLUMNS = ("session", "participant", "role", "split", "language", "person", "video", "audio", "label")
+MAX_PROBLEMS = 50
+"""Told in one go."""
+MAX_PATH = 1024
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
 
 
@@ -154,6 +157,8 @@ def read_csv(root: Path, manifest: str, corpus: str) -> list[Participant]:
     for line, row in _rows(path):
         participant, wrong = _participant(row, root, corpus, f"{path}, line {line}")
         problems += wrong
+        if len(problems) >= MAX_PROBLEMS:
+            raise InputError("\n".join([*problems, f"{path}: not read further; correct these first"]))
         if participant:
             rows.append(participant)
     problems += conflicts(rows, str(path))
@@ -171,10 +176,10 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         raise InputError(f"{path}: no such file; write one row a participant: {','.join(COLUMNS)}") from None
     with stream:
         reader = csv.DictReader(stream)
-        missing = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
-        if missing:
-            raise InputError(f"{path}, line 1: missing column {', '.join(missing)}; expected {','.join(COLUMNS)}")
         try:
+            missing = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
+            if missing:
+                raise InputError(f"{path}, line 1: missing column {', '.join(missing)}; expected {','.join(COLUMNS)}")
             for row in reader:
                 if None in row or None in row.values():
                     raise InputError(f"{path}, line {reader.line_num}: not as many fields as the header has columns")
@@ -188,12 +193,12 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 def _participant(row: dict[str, str], root: Path, corpus: str, where: str) -> tuple[Participant | None, list[str]]:
     values = {"corpus": corpus, **row}
     wrong = [
-        f"{where}: {name} is {values[name]!r}; use 1-64 letters, digits, '.', '_' or '-', first a letter or digit"
+        f"{where}: {name} is {values[name][:80]!r}; use 1-64 letters, digits, '.', '_' or '-', first a letter or digit"
         for name in ("corpus", "session", "participant", "role", "person")
         if not NAME.match(values[name])
     ]
     if values["split"] not in get_args(Split):
-        wrong.append(f"{where}: split is {values['split']!r}; use train, val or test")
+        wrong.append(f"{where}: split is {values['split'][:80]!r}; use train, val or test")
     paths: dict[str, str] = {}
     for name in ("video", "audio", "label"):
         given = values[name]
@@ -207,18 +212,24 @@ def _participant(row: dict[str, str], root: Path, corpus: str, where: str) -> tu
             continue
         problem = _outside(root, given)
         if problem:
-            wrong.append(f"{where}: {name} {given!r} {problem}")
+            wrong.append(f"{where}: {name} {given[:80]!r} {problem}")
         paths[name] = (root / given).as_posix()
     if wrong:
         return None, wrong
-    known = {name: values[name] for name in ("corpus", "session", "participant", "role", "split", "language", "person")}
-    return Participant(**known, **paths), []
+    corpus, session, seat, role, split, language, person = (
+        values[name] for name in ("corpus", "session", "participant", "role", "split", "language", "person")
+    )
+    return Participant(
+        corpus, session, seat, role, split, language, person, paths["video"], paths["audio"], paths["label"]
+    ), []
 
 
 def _outside(root: Path, given: str) -> str:
     """Why `given` may not be used, or ""."""
     if "\0" in given or PurePosixPath(given).is_absolute():
         return f"is no path below {root}; write it relative to that folder"
+    if len(given) > MAX_PATH or any(len(part.encode()) > 255 for part in PurePosixPath(given).parts):
+        return "is too long for a path; correct it"
     target = (root / given).resolve()
     if not target.is_relative_to(root.resolve()):
         return f"leads out of {root}; put the file inside or set corpus.folder.root"

@@ -105,7 +105,7 @@ def align_session(task: Task) -> Done:
     n_frames = n_labels * task.params.rate_hz // LABEL_RATE_HZ
     files: dict[str, str] = {}
     seats, kept = [], 0
-    valid = dict.fromkeys(task.cues, (0, 0))
+    valid: dict[str, tuple[int, int]] = dict.fromkeys(task.cues, (0, 0))
     for participant in task.participants:
         streams = {cue: participant.shard(task.features / cue) for cue in task.cues}
         labels = _labels(participant.shard(task.labels))
@@ -149,22 +149,21 @@ class _OnGrid:
         stream = self._stream
         grid_s = np.arange(first, stop) / self._params.rate_hz
         a, b = self._rows_around(grid_s)
-        return resample(
-            stream.t_s[a:b],
-            stream.rows(a, b),
-            stream.valid[a:b],
-            grid_s,
-            self._params.max_gap_s,
-            stream.rate_hz,
-        )
+        t_s, x, valid = stream.t_s[a:b], stream.rows(a, b), stream.valid[a:b]
+        if valid.all() and np.array_equal(t_s, grid_s):
+            return x, valid  # the stream has the grid's rate: interpolation would only copy
+        return resample(t_s, x, valid, grid_s, self._params.max_gap_s, stream.rate_hz)
 
     def _rows_around(self, grid_s: np.ndarray) -> tuple[int, int]:
         """Rows from the last valid one before the piece to the first valid one after it."""
         known = self._valid_rows
         if not len(known) or not len(grid_s):
             return 0, 0
-        left, right = np.searchsorted(self._stream.t_s[known], grid_s[[0, -1]])
-        return int(known[max(left - 1, 0)]), int(known[min(right, len(known) - 1)]) + 1
+        t_s = self._stream.t_s[known]
+        left, right = np.searchsorted(t_s, grid_s[[0, -1]]).clip(0, len(known) - 1)
+        if t_s[left] > grid_s[0]:
+            left = max(left - 1, 0)
+        return int(known[left]), int(known[right]) + 1
 
 
 def _key(task: Task, streams: dict[str, Path], n_frames: int) -> str:
@@ -211,14 +210,15 @@ def _describe_cues(params: Params, manifest: Manifest, features: Path) -> dict[s
                 said["width"],
                 said["extractor"],
                 said["checkpoint"],
-                said["revision"],  # type: ignore[arg-type]
+                said["revision"],
             )
             found.setdefault(source, participant)
         if len(found) > 1:
             (a, first), (b, second) = list(found.items())[:2]
             raise InputError(
-                f"{features / name}: {first.name} has {a.width} channels of {a.checkpoint or a.extractor}, {second.name} "
-                f"{b.width} of {b.checkpoint or b.extractor}; make the cue again: dvc repro -f extract@{name}"
+                f"{features / name}: {first.name} has {a.width} channels of {a.checkpoint or a.extractor}, "
+                f"{second.name} {b.width} of {b.checkpoint or b.extractor}; "
+                f"make the cue again: dvc repro -f extract@{name}"
             )
         described[name] = next(iter(found))
     return described

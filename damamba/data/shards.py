@@ -2,13 +2,14 @@
 
 | file | holds |
 |---|---|
-| ``<corpus>/<session>/<participant>.arrow`` | Arrow IPC, uncompressed: per cue a list of D halves and a mask ``<cue>.valid``; a row a grid frame; memory-mapped in training |
+| ``<corpus>/<session>/<participant>.arrow`` | per cue a list of D halves and a mask ``<cue>.valid``, a row a frame |
 | ``….parquet`` | the same table, for exchange |
 | ``….label.arrow`` | ``value``, ``valid`` at 25 Hz; label i covers grid frames 4i … 4i + 3 at 100 Hz |
 | ``index.json`` | sessions, participants, lengths, cues with widths and sources, sha256 of every file |
 | ``statistics.safetensors`` | mean and standard deviation of each channel over valid frames of the training split |
 
-Values are halves; a cue whose values would overflow them (eGeMAPS reaches 2.6e5) is stored in single precision.
+The Arrow files are uncompressed and memory-mapped in training. Values are halves; a cue whose values would overflow
+them (eGeMAPS reaches 2.6e5) is stored in single precision.
 """
 
 import hashlib
@@ -28,6 +29,7 @@ from damamba.features.files import sha256, whole_file
 
 SCHEMA = 1
 ROWS_A_BATCH = 6000  # a minute at 100 Hz: what a writer or an exchange reader holds at once
+MOMENT_ROWS = 256
 LARGEST_HALF = 60_000.0
 REMEDY = "dvc repro -f align"
 
@@ -42,12 +44,16 @@ class Moments:
 
     @classmethod
     def of(cls, x: np.ndarray, valid: np.ndarray) -> "Moments":
-        """Of the valid rows of (K, D)."""
-        rows = x[valid].astype(np.float64)
-        if not len(rows):
-            return cls(0, np.zeros(x.shape[1]), np.zeros(x.shape[1]))
-        mean = rows.mean(0)
-        return cls(len(rows), mean, ((rows - mean) ** 2).sum(0))
+        """Of the valid rows of (K, D); in blocks that stay in the processor's cache."""
+        total = cls(0, np.zeros(x.shape[1]), np.zeros(x.shape[1]))
+        for first in range(0, len(x), MOMENT_ROWS):
+            seen = valid[first : first + MOMENT_ROWS]
+            rows = x[first : first + MOMENT_ROWS][seen].astype(np.float64)
+            if len(rows):
+                mean = rows.mean(0)
+                rows -= mean
+                total += cls(len(rows), mean, np.einsum("kd,kd->d", rows, rows))
+        return total
 
     def __add__(self, other: "Moments") -> "Moments":
         n = self.n + other.n
@@ -106,7 +112,14 @@ def write_shard_in_pieces(
     with (
         whole_file(path.with_suffix(".parquet")) as for_exchange,
         whole_file(path.with_suffix(".arrow")) as for_training,
-        pq.ParquetWriter(for_exchange, schema, compression="zstd", write_page_checksum=True) as parquet,
+        pq.ParquetWriter(
+            for_exchange,
+            schema,
+            compression="zstd",
+            use_dictionary=False,  # numbers hardly repeat
+            write_statistics=False,
+            write_page_checksum=True,
+        ) as parquet,
         pa.OSFile(str(for_training), "wb") as sink,
         pa.ipc.new_file(sink, schema) as arrow,
     ):

@@ -1,8 +1,8 @@
 """Cues from the streams that the challenge released: no raw media are read.
 
 Stream: (N, D) float32, row k at k / rate s. As the challenge pairs them, row k of 25 Hz and label k belong together;
-the chunk times of a header are not asked. Rows that the data file lacks, and rows with a value that is not finite, are not
-valid.
+the chunk times of a header are not asked. Rows that the data file lacks, and rows with a value that is not finite, are
+not valid.
 
 Widths come from the headers. `invalid: minus_one` is for OpenPose, where -1 means that a point was not detected: a row
 without any point is not valid; a single missing point is bridged in time between its neighbours, up to `MAX_BRIDGE_S`,

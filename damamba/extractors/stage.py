@@ -25,7 +25,8 @@ def extract_cue(extractor: type[Extractor[Any]], argv: Sequence[str] | None = No
         if cue is None or cue.extractor != name:
             fitting = [key for key, value in params.cues.items() if value.extractor == name]
             raise InputError(
-                f"params.yaml: cues.{options.cue} is no cue of extractor {name}; there are {', '.join(fitting) or 'none'}"
+                f"params.yaml: cues.{options.cue} is no cue of extractor {name}; "
+                f"there are {', '.join(fitting) or 'none'}"
             )
         own = parse_section(extractor.Params, cue.settings(), f"params.yaml: cues.{options.cue}")
         faces = Path("data/faces") if cue.reads == "faces" else None

@@ -34,7 +34,8 @@ class Task:
     """One shard to make; travels to a worker."""
 
     extractor: type[Extractor[Any]]
-    params: Section
+    params: Any
+    """Its `Params`; frozen, hence a key of the cache."""
     recording: Recording
     shard: Path
     key: str
@@ -50,7 +51,7 @@ class Made:
 
 
 @lru_cache(maxsize=1)
-def _loaded(extractor: type[Extractor[Any]], params: Section) -> Extractor[Any]:
+def _loaded(extractor: type[Extractor[Any]], params: Any) -> Extractor[Any]:
     """An extractor with its weights, once a process."""
     ready = extractor(params)
     ready.load()
@@ -77,7 +78,7 @@ def _hash(value: object) -> str:
 
 def extract_all(
     extractor: type[Extractor[Any]],
-    params: Section,
+    params: Any,
     participants: Sequence[Participant],
     out: Path,
     run: Callable[[Callable[[Task], Made], Sequence[Task]], list[Made]],
@@ -117,7 +118,8 @@ def extract_all(
     _loaded(extractor, params)  # a missing checkpoint fails here, before any work
     made = run(_make, tasks)
     rows, valid = sum(m.rows for m in made), sum(m.valid for m in made)
-    return f"{len(made)} participants made, {kept} kept · {rows} rows of {made[0].width} · {valid / max(rows, 1):.1%} valid"
+    share = f"{valid / max(rows, 1):.1%} valid"
+    return f"{len(made)} participants made, {kept} kept · {rows} rows of {made[0].width} · {share}"
 
 
 def add_loop_arguments(parser: argparse.ArgumentParser) -> None:

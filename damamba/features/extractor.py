@@ -79,7 +79,7 @@ class Extractor(ABC, Generic[ParamsT]):
         """Local files or folders whose content changes the rows."""
         return []
 
-    def load(self) -> None:  # noqa: B027 (an extractor without weights has nothing to load)
+    def load(self) -> None:
         """Import heavy packages and read weights, once a process.
 
         Raises:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
@@ -18,9 +18,6 @@ from damamba.config import FacesParams
 from damamba.console import InputError
 from damamba.features.extractor import Extractor, Recording
 from damamba.features.stream import FeatureStream
-
-if TYPE_CHECKING:
-    from mediapipe.tasks.python.vision import FaceLandmarker
 
 N_LANDMARKS = 478
 STEP_PX = 1 / 16
@@ -84,7 +81,8 @@ def check_model(path: Path) -> None:
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != MODEL_SHA256:
         raise InputError(
-            f"{path}: sha256 {found[:12]}…, expected {MODEL_SHA256[:12]}…; remove it and get it again: rm {path} && make setup"
+            f"{path}: sha256 {found[:12]}…, expected {MODEL_SHA256[:12]}…; "
+            f"remove it and get it again: rm {path} && make setup"
         )
 
 
@@ -108,12 +106,14 @@ class FaceTracker(Extractor[FacesParams]):
     media = "video"
 
     def weights(self) -> list[Path]:
+        """The landmarker's model file."""
         return [Path(self.params.model)]
 
     def load(self) -> None:
+        """Check the model file; raises `InputError` where it is missing or not the pinned one."""
         check_model(Path(self.params.model))
 
-    def _open(self, stack: ExitStack) -> "FaceLandmarker":
+    def _open(self, stack: ExitStack) -> Any:
         from mediapipe.tasks.python import BaseOptions, vision
 
         options = vision.FaceLandmarkerOptions(
@@ -142,8 +142,8 @@ class FaceTracker(Extractor[FacesParams]):
         if found < self.params.min_found or not valid.any():
             raise InputError(
                 f"{recording.video}: a face in {valid.sum()} of {len(valid)} frames ({found:.0%}), fewer than "
-                f"faces.min_found ({self.params.min_found:.0%}); the face must be about 100 px high or more: crop or enlarge "
-                "the video, or remove its row from the manifest"
+                f"faces.min_found ({self.params.min_found:.0%}); the face must be about 100 px high or more: "
+                "crop or enlarge the video, or remove its row from the manifest"
             )
         return FeatureStream(
             t_s=np.array(times),
@@ -157,7 +157,7 @@ class FaceTracker(Extractor[FacesParams]):
             revision=MODEL_SHA256[:12],
         )
 
-    def _rows(self, recording: Recording, landmarker: "FaceLandmarker") -> Iterator[tuple[float, np.ndarray, float]]:
+    def _rows(self, recording: Recording, landmarker: Any) -> Iterator[tuple[float, np.ndarray, float]]:
         import mediapipe
 
         nothing = np.full(len(CHANNELS), np.nan, np.float32)

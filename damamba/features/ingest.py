@@ -126,7 +126,8 @@ def _covering(participant: Participant, slack_s: float) -> Labels:
     if abs(len(labels) - expected) > max(slack_s * LABEL_RATE_HZ, 1):
         raise InputError(
             f"{participant.label}: {len(labels)} labels are {len(labels) / LABEL_RATE_HZ:.2f} s at {LABEL_RATE_HZ} Hz, "
-            f"but {participant.video} lasts {participant.duration_s:.2f} s; bring the right file, or raise corpus.label_slack_s"
+            f"but {participant.video} lasts {participant.duration_s:.2f} s; bring the right file, "
+            "or raise corpus.label_slack_s"
         )
     if len(labels) != expected:
         logger.info(

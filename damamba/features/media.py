@@ -9,10 +9,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 import av.error
 import numpy as np
+from av.container import InputContainer
 
 from damamba.console import InputError
 
@@ -67,7 +69,7 @@ class Waveform:
     rate_hz: int = SAMPLE_RATE_HZ
 
 
-def _open(path: Path) -> "av.container.InputContainer":
+def _open(path: Path) -> InputContainer:
     if not path.exists():
         raise InputError(f"{path}: no such file")
     if path.stat().st_size == 0:
@@ -82,7 +84,7 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or type(error).__name__
 
 
-def _packets(path: Path, kind: str) -> tuple["av.stream.Stream", list[tuple[float, float]], float]:
+def _packets(path: Path, kind: str) -> tuple[Any, list[tuple[float, float]], float]:
     """The stream, (start, end) of each packet in order of presentation, and the container's promised end; s."""
     with _open(path) as container:
         streams = container.streams.video if kind == "video" else container.streams.audio
@@ -204,7 +206,7 @@ def _mono(frame: "av.AudioFrame") -> np.ndarray:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
     if samples.dtype == np.uint8:
         return (samples.astype(np.float32).mean(0) - 128) / 128
-    scale = 1.0 if samples.dtype.kind == "f" else float(np.iinfo(samples.dtype).max) + 1
+    scale = 1.0 if samples.dtype.kind == "f" else 2.0 ** (8 * samples.dtype.itemsize - 1)
     return (samples.astype(np.float64).mean(0) / scale).astype(np.float32)
 
 

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -44,10 +45,18 @@ def write_stream(path: Path, stream: FeatureStream) -> None:
     }
     table = table.replace_schema_metadata({"damamba": json.dumps(described)})
     with whole_file(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd", row_group_size=ROWS_A_GROUP, write_page_checksum=True)
+        pq.write_table(
+            table,
+            temporary,
+            compression="zstd",
+            row_group_size=ROWS_A_GROUP,
+            use_dictionary=False,  # numbers hardly repeat
+            write_statistics=False,
+            write_page_checksum=True,
+        )
 
 
-def describe(path: Path) -> dict[str, object] | None:
+def describe(path: Path) -> dict[str, Any] | None:
     """What the file says of itself, or None where there is no readable file of this schema."""
     try:
         metadata = pq.read_schema(path).metadata or {}

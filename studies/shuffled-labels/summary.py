@@ -27,6 +27,7 @@ def read(path: Path) -> tuple[list[np.ndarray], float]:
 
 
 def main() -> str:
+    """Write ``results/control.json``; the summary line."""
     evaluate = Params.load().evaluate
     runs = {path.stem: read(path) for path in sorted((RESULTS / "sessions").glob("*.csv"))}
     scores = {name: global_ccc(corpora) for name, (corpora, _) in runs.items()}

@@ -3,6 +3,7 @@
 import csv
 import shutil
 from argparse import Namespace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +12,11 @@ from damamba.commands.init import run
 from damamba.commands.recordings import propose
 from damamba.console import InputError
 from damamba.corpus.manifest import read_csv
+from damamba.simulate.faces import Actor, Pose
+from damamba.simulate.render import write_video
 from tests.conftest import make_video, make_wav, tone
 
+ROOT = Path(__file__).parents[2]
 SECONDS = 2
 
 
@@ -174,3 +178,20 @@ def test_a_directory_without_videos_is_refused(tmp_path):
         init(tmp_path)
     with pytest.raises(InputError, match="no such directory"):
         init(tmp_path / "nowhere")
+
+
+def test_a_video_of_two_people_is_refused_with_the_commands_that_cut_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    (tmp_path / "models").symlink_to(ROOT / "models")
+    actors = [Actor(seed, ROOT / "models/face_landmarker.task", 320, 240) for seed in (0, 1)]
+    pictures = (np.concatenate([actor.render(Pose(), k) for actor in actors], axis=1) for k in range(25))
+    (tmp_path / "recordings").mkdir()
+    write_video(tmp_path / "recordings/talk.mp4", pictures, (np.arange(25) / 25).tolist(), 25)
+    make_wav(tmp_path / "recordings/talk.wav", tone(1))
+    with pytest.raises(InputError, match=r"talk\.mp4: shows 2 people; damamba reads one person a file"):
+        init(Path("recordings"), no_faces=False)
+    told = capsys.readouterr().out
+    assert "mkdir -p recordings/talk" in told
+    assert told.count("ffmpeg -i recordings/talk.mp4 -vf crop=") == 2
+    assert "recordings/talk/p2.mp4" in told

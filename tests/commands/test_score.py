@@ -249,3 +249,11 @@ def test_a_corpus_is_told_from_the_folder_that_was_named(release):
     assert {one.corpus for one in truth} == {"noxi"}
     pairs, _ = pair(folder / "p26", truth)
     assert all(len(p.pred) for p in pairs)
+
+
+def test_a_tree_without_split_folders_is_split_by_the_official_lists(tmp_path):
+    for session in ("001", "008"):
+        write(tmp_path / "mpiigroupinteraction" / session / "subjectPos1.engagement.annotation.csv", [0.5, 0.6])
+    assert [one.session for one in read_truth(tmp_path, "test")] == ["001"]
+    assert [one.session for one in read_truth(tmp_path, "val")] == ["008"]
+    assert len(read_truth(tmp_path, "all")) == 2

@@ -2,15 +2,20 @@
 
 import zipfile
 from argparse import Namespace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from damamba.commands.submit import run
+from damamba.config import Params
 from damamba.console import InputError
 from damamba.corpus.manifest import Manifest, Participant
+from damamba.model import DAMamba
 from damamba.scoring import write_prediction
+from tests.report.conftest import make_aligned
 
+ROOT = Path(__file__).parents[2]
 RUN = "da_mamba-0"
 
 
@@ -127,3 +132,24 @@ def test_a_corpus_of_ones_own_is_no_submission(data):
     Manifest((person("own", "s1", "anna", 9.0),)).write(data / "corpus/manifest.jsonl")
     with pytest.raises(InputError, match=r"nobody in the test split .* there are own \(test\)"):
         submit(data)
+
+
+def test_somebody_without_labels_is_predicted_now(tmp_path, capsys):
+    root = tmp_path / "data"
+    aligned = make_aligned(root / "aligned", n_labels=60)
+    params = Params.load(ROOT / "params.yaml")
+    DAMamba(aligned.groups(), params.model, params.window.rate_hz).save(
+        root / "models" / RUN, window=params.window.model_dump()
+    )
+    people = [
+        person(session.corpus, session.session, seat.participant, 60 / 25)
+        for session in aligned.split("test")[:1]
+        for seat in session.seats
+    ]
+    Manifest(tuple(people)).write(root / "corpus/manifest.jsonl")
+    with submit(root) as archive:
+        assert len(archive.namelist()) == len(people)
+        values = [float(line) for line in archive.read(archive.namelist()[0]).decode().splitlines()]
+    assert len(values) == 60
+    assert all(0 < value < 1 for value in values)
+    assert f"{len(people)} participants without labels were predicted now" in capsys.readouterr().out

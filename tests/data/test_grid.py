@@ -11,7 +11,10 @@ GRID_S = np.arange(1000) / 100
 def test_a_fast_signal_on_jittered_times_is_where_it_was():
     rng = np.random.default_rng(0)
     t = 0.2 + np.cumsum(rng.uniform(0.03, 0.05, 230))
-    wave = lambda s: np.sin(2 * np.pi * 1.3 * s)[:, None]
+
+    def wave(s):
+        return np.sin(2 * np.pi * 1.3 * s)[:, None]
+
     out, valid = resample(t, wave(t), np.ones(len(t), bool), GRID_S, 0.2, 25.0)
     inside = valid & (t[0] <= GRID_S) & (t[-1] >= GRID_S)
     assert np.abs(out - wave(GRID_S))[inside].max() < 0.03

@@ -1,0 +1,155 @@
+"""Throughput and memory of ingest, extraction and alignment of a release at its official widths.
+
+    python benchmarks/official.py --sessions 2 8
+
+Writes dense random sessions of two participants, runs the stages as `dvc repro` would, and says MB of input a second
+and the largest memory of all processes of a stage together (PSS: pages that are shared count once). A second run with
+one session more shows what an addition costs.
+"""
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+
+from damamba.cli import write_presets
+from damamba.corpus.release import LABEL_FILE, LANGUAGE_FILE, SEATS, SESSIONS
+from damamba.corpus.ssi import write_stream
+
+ROOT = Path(__file__).parent.parent
+WIDTHS = {"audio.egemapsv2": 88, "audio.w2vbert2_embeddings": 1024, "clip": 512, "openface2": 714, "openpose": 139}
+CUES = ("egemaps", "w2vbert2", "clip", "openface", "openpose")
+STAGES = (("ingest", ["stages/ingest.py"]), *((f"extract@{cue}", ["stages/extract_official.py", cue]) for cue in CUES))
+RATE_HZ = 25
+SAMPLE_S = 0.05
+
+
+def write_session(folder: Path, rows: int, seed: int) -> None:
+    """Two participants with all five streams and labels."""
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True)
+    (folder / LANGUAGE_FILE).write_text(f"0;{rows / RATE_HZ};English;1\n")
+    for role in SEATS["noxi"]:
+        for name, width in WIDTHS.items():
+            x = rng.standard_normal((rows, width), np.float32)
+            write_stream(folder / f"{role}.{name}.stream", x, 40.0 if "w2v" in name else RATE_HZ)
+        (folder / f"{role}.{LABEL_FILE}").write_text("".join(f"{v:.6f}\n" for v in rng.random(rows)))
+
+
+def memory_mib(root: int) -> float:
+    """PSS of a process and all its descendants."""
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+    total, waiting = 0, [root]
+    while waiting:
+        process = waiting.pop()
+        waiting += children.get(process, [])
+        try:
+            rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
+        except OSError:
+            continue
+        total += sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+    return total / 1024
+
+
+def run_stage(folder: Path, command: list[str]) -> tuple[float, float]:
+    """Seconds and largest memory (MiB) of a stage."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    started = time.perf_counter()
+    process = subprocess.Popen([sys.executable, *command], cwd=folder, env=environment, stderr=subprocess.DEVNULL)
+    peak = 0.0
+    done = threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.wait(SAMPLE_S):
+            peak = max(peak, memory_mib(process.pid))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    code = process.wait()
+    done.set()
+    watcher.join()
+    if code:
+        sys.exit(f"{' '.join(command)} failed")
+    return time.perf_counter() - started, peak
+
+
+def cpu_s() -> float:
+    """Processor seconds of all stages so far: what a machine that others use at the same time does not distort."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def run_stages(folder: Path) -> dict[str, tuple[float, float]]:
+    """Ingest to align."""
+    return {name: run_stage(folder, command) for name, command in (*STAGES, ("align", ["stages/align.py"]))}
+
+
+def folder_mb(folder: Path) -> float:
+    """Size of all files."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+
+
+def measure(folder: Path, sessions: int, minutes: float, rate_hz: int) -> dict[str, object]:
+    """A release of so many sessions through all stages, then one session more."""
+    shutil.copytree(ROOT / "stages", folder / "stages")
+    shutil.copy(ROOT / "params.yaml", folder)
+    write_presets(["multimediate"], folder / "params.yaml")
+    text = (folder / "params.yaml").read_text()
+    nothing = "{noxi: {val: null, test: null}, noxi_add: {test: null}, mpiigi: {val: null, test: null}}"
+    text = text.replace("features_at: {}", f"features_at: {nothing}")
+    text = text.replace("align:\n  rate_hz: 25", f"align:\n  rate_hz: {rate_hz}")
+    (folder / "params.yaml").write_text(text)
+    rows = round(minutes * 60 * RATE_HZ)
+    train = folder / "release/noxi/train"
+    for seed, name in enumerate(SESSIONS["noxi"]["train"][:sessions]):
+        write_session(train / name, rows, seed)
+    input_mb = folder_mb(folder / "release")
+    before_s = cpu_s()
+    stages = run_stages(folder)
+    processor_s = cpu_s() - before_s
+    seconds = sum(s for s, _ in stages.values())
+    disk = {name: round(folder_mb(folder / "data" / name)) for name in ("features", "aligned")}
+    write_session(train / SESSIONS["noxi"]["train"][sessions], rows, sessions)
+    again = sum(s for s, _ in run_stages(folder).values())
+    return {
+        "sessions": sessions,
+        "minutes": minutes,
+        "rate_hz": rate_hz,
+        "input_mb": round(input_mb),
+        "seconds": round(seconds, 1),
+        "mb_per_s": round(input_mb / seconds, 1),
+        "cpu_s": round(processor_s, 1),
+        "mb_per_cpu_s": round(input_mb / processor_s, 1),
+        "peak_mib": round(max(peak for _, peak in stages.values())),
+        "one_more_session_s": round(again, 1),
+        "disk_mb": disk,
+        "stages": {name: {"seconds": round(s, 1), "peak_mib": round(peak)} for name, (s, peak) in stages.items()},
+    }
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sessions", type=int, nargs="+", default=[2, 8])
+    parser.add_argument("--minutes", type=float, default=16.0)
+    parser.add_argument("--rate-hz", type=int, choices=(25, 50, 100), default=25)
+    options = parser.parse_args()
+    for number in options.sessions:
+        with tempfile.TemporaryDirectory() as temporary:
+            result = measure(Path(temporary), number, options.minutes, options.rate_hz)
+            sys.stdout.write(json.dumps(result, indent=1) + "\n")

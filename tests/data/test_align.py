@@ -1,0 +1,72 @@
+"""Shards are written a few minutes at a time; they hold the same as if a whole session had been in memory."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from damamba.config import AlignParams
+from damamba.data.align import _OnGrid
+from damamba.data.grid import resample
+from damamba.data.shards import Moments, Shard, shard_moments, write_shard_in_pieces
+from damamba.features.store import StoredStream, write_stream
+from damamba.features.stream import FeatureStream
+
+
+def stored(path, n, width=2, rate_hz=25.0, share=0.7, seed=0):
+    rng = np.random.default_rng(seed)
+    t_s = np.arange(n) / rate_hz + rng.uniform(-0.2, 0.2, n) / rate_hz
+    valid = rng.random(n) < share
+    x = np.where(valid[:, None], rng.normal(size=(n, width)), np.nan).astype(np.float32)
+    names = tuple(map(str, range(width)))
+    write_stream(path, FeatureStream(t_s, x, valid, valid.astype(np.float32), rate_hz, names, "test"))
+    return t_s, x, valid
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    n=st.integers(0, 90),
+    share=st.sampled_from([0.0, 0.1, 0.6, 1.0]),
+    piece=st.integers(1, 70),
+    rate_hz=st.sampled_from([25, 100]),
+    seed=st.integers(0, 99),
+)
+def test_pieces_of_the_grid_are_pieces_of_the_whole(tmp_path, n, share, piece, rate_hz, seed):
+    t_s, x, valid = stored(tmp_path / "s.parquet", n, share=share, seed=seed)
+    grid_s = np.arange(int(1.2 * n * rate_hz / 25) + 3) / rate_hz
+    whole = resample(t_s, x, valid, grid_s, 0.2, 25.0)
+    with StoredStream(tmp_path / "s.parquet", "") as stream:
+        on_grid = _OnGrid(stream, AlignParams(rate_hz=rate_hz, max_gap_s=0.2))
+        pieces = [on_grid.frames(a, min(a + piece, len(grid_s))) for a in range(0, len(grid_s), piece)]
+    for i in (0, 1):
+        np.testing.assert_array_equal(np.concatenate([p[i] for p in pieces]), whole[i])
+
+
+def test_row_groups_are_joined_where_a_piece_crosses_them(tmp_path):
+    _, x, _ = stored(tmp_path / "s.parquet", 7000, width=3)
+    with StoredStream(tmp_path / "s.parquet", "") as stream:
+        for first, stop in ((0, 7000), (2990, 3010), (2999, 6001), (6999, 7000), (5, 5)):
+            np.testing.assert_array_equal(stream.rows(first, stop), x[first:stop])
+
+
+def test_a_shard_of_several_batches_has_the_moments_of_the_whole(tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.normal(3, 2, (13_000, 4)).astype(np.float32)
+    x[12_345, 2] = 2.6e5  # beyond halves, in the last batch
+    valid = rng.random(13_000) < 0.8
+    valid[12_345] = True
+    write_shard_in_pieces(tmp_path / "p", ("a",), 13_000, lambda _, a, b: (x[a:b], valid[a:b]), "key")
+    held, seen = Shard(tmp_path / "p.arrow").read("a", 0, 13_000)
+    np.testing.assert_array_equal(held[valid], x[valid])
+    np.testing.assert_array_equal(seen, valid)
+    moments, whole = shard_moments(tmp_path / "p.arrow", "a"), Moments.of(x, valid)
+    assert moments.n == whole.n
+    np.testing.assert_allclose(moments.mean, whole.mean, rtol=1e-12)
+    np.testing.assert_allclose(moments.std, whole.std, rtol=1e-12)
+
+
+@pytest.mark.parametrize("n_frames", [0, 1])
+def test_the_shortest_sessions_have_shards(tmp_path, n_frames):
+    x, valid = np.ones((n_frames, 2), np.float32), np.ones(n_frames, bool)
+    write_shard_in_pieces(tmp_path / "p", ("a",), n_frames, lambda _, a, b: (x[a:b], valid[a:b]), "key")
+    assert shard_moments(tmp_path / "p.arrow", "a").n == n_frames
