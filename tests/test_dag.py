@@ -52,6 +52,7 @@ def finished(tmp_path_factory):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
     (folder / "dvc.lock").unlink(missing_ok=True)
+    (folder / "models").mkdir(exist_ok=True)
     shutil.copy2(ROOT / "models/face_landmarker.task", folder / "models/face_landmarker.task")
     call(folder, "git", "init", "-q")
     call(folder, "damamba", "preset", "smoke")

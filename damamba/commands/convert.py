@@ -36,7 +36,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--step-s", type=float, default=1.0, help="length of a step in ELAN, s (1)")
     parser.add_argument("--annotator", help="whose opinion is written (the annotator of IN)")
     parser.add_argument("--role", default="", help="role in the session, for NOVA")
-    parser.add_argument("--media", nargs="*", default=[], help="videos or sounds beside OUT that ELAN opens with it")
+    parser.add_argument("--media", action="append", default=[], help="video or sound beside OUT, for ELAN")
     parser.set_defaults(run=run)
 
 

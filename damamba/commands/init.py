@@ -17,6 +17,8 @@ from damamba.features.files import whole_file
 MANIFEST = "manifest.csv"
 PARAMS = Path("params.yaml")
 SLACK_S = 0.5
+KEPT = "was there and stays; --force replaces it"
+WRITTEN = "written; look through it, above all split and person"
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -49,10 +51,12 @@ def run(options: argparse.Namespace) -> None:
     found = examine(root, rows, params.corpus.label_slack_s if params else SLACK_S, landmarker)
     if not kept:
         write(path, rows)
-    state = (
-        "was there and stays; --force replaces it" if kept else "written; look through it, above all split and person"
+    blind = not landmarker and not options.no_faces
+    print(
+        "\n".join(
+            [*table(found), "", *remarks(found, blind), totals(found), f"{path}: {KEPT if kept else WRITTEN}", ""]
+        )
     )
-    print("\n".join([*table(found), "", *remarks(found), totals(found), f"{path}: {state}", ""]))
     problems = [problem for health in found for problem in health.problems]
     again = f"damamba init {shlex.quote(str(root))}"
     if cut := cuts(found, root):
@@ -93,9 +97,11 @@ def write(path: Path, rows: list[Row]) -> None:
         writer.writerows([getattr(row, name) for name in COLUMNS] for row in rows)
 
 
-def remarks(found: list[Health]) -> list[str]:
-    """What is odd, a line each; ends with an empty line where there is any."""
+def remarks(found: list[Health], blind: bool) -> list[str]:
+    """What is odd, a line each; ends with an empty line where there is any. `blind`: faces could not be looked for."""
     notes = [f"note: {health.row.name}: {note}" for health in found for note in health.notes]
+    if blind:
+        notes.append("note: faces were not looked for: the landmarker is missing (make setup)")
     sessions = Counter(health.row.session for health in found)
     alone = [session for session, n in sessions.items() if n == 1]
     if alone:

@@ -11,7 +11,11 @@ from damamba.features.faces import check_model
 
 HUB_REPOSITORIES = {("ViT-B-32", "laion2b_s34b_b79k"): "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"}
 """Where open_clip finds weights that it knows by a name and a tag."""
-WITHOUT_WEIGHTS = {"flow": "none needed (OpenCV)", "official": "of the release: see its agreement"}
+WITHOUT_WEIGHTS = {
+    "flow": "none needed (OpenCV)",
+    "official": "of the release: see its agreement",
+    "egemaps": "openSMILE: research only, no commercial use",
+}
 FREE_SHARE = 0.95
 
 

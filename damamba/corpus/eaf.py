@@ -3,7 +3,8 @@
 pympi-ling, the reader that most people use, hands the file to the standard library's parser with document types and
 entities allowed, and answers a missing attribute with a KeyError; so the little that is needed is read here.
 
-Source: ELAN Annotation Format 3.0, https://www.mpi.nl/tools/elan/EAF_Annotation_Format_3.0_and_ELAN.pdf.
+Source: ELAN Annotation Format 3.0, https://www.mpi.nl/tools/elan/EAF_Annotation_Format_3.0_and_ELAN.pdf; of
+TIME_ORIGIN, ELAN's players (mpi.eudico.client.annotator.player): a medium stands at the document's time + its offset.
 """
 
 import math

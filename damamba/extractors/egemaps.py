@@ -5,7 +5,8 @@ Stream: (N, 88) float32 at 1 / `hop_s` (25 Hz as released). Row k is of the soun
 together, and nothing from after the hop is heard. Rows with too little sound behind them are not valid.
 
 Needs the extra ``egemaps``: pip install 'damamba[egemaps]'. openSMILE may be used for research and other non-commercial
-purposes alone (audEERING Research License Agreement), and so may what is computed with it.
+purposes alone (audEERING Research License Agreement), and so may what is computed with it. It takes about as long as
+the sound lasts, a core: openSMILE is set up anew for every row.
 
 Source:
     Eyben et al. 2016, doi:10.1109/TAFFC.2015.2457417; window and hop as in hcmlab/MultiMediate26
@@ -76,7 +77,7 @@ class Egemaps(Extractor[EgemapsParams]):
             heard = sound.samples[max(end - window, 0) : end]
             if len(heard) >= least:
                 x[row] = self._smile.process_signal(heard, sound.rate_hz).to_numpy()[0]
-        valid = np.isfinite(x).all(axis=1)
+        valid: np.ndarray = np.isfinite(x).all(axis=1)  # type: ignore[assignment]
         x[~valid] = np.nan
         return FeatureStream(
             t_s=sound.start_s + np.arange(len(ends)) * self.params.hop_s,

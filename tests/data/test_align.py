@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from damamba.config import AlignParams
 from damamba.data.align import _OnGrid
 from damamba.data.grid import resample
-from damamba.data.shards import Moments, Shard, shard_moments, write_shard_in_pieces
+from damamba.data.moments import Moments
+from damamba.data.shards import Shard, shard_moments, write_shard_in_pieces
 from damamba.features.store import StoredStream, write_stream
 from damamba.features.stream import FeatureStream
 

@@ -9,7 +9,7 @@ from damamba.extractors.egemaps import Egemaps, EgemapsParams
 from damamba.features.extractor import Recording
 from tests.conftest import make_wav, tone
 
-PARAMS = EgemapsParams(window_s=1.0, hop_s=0.04)
+PARAMS = EgemapsParams(window_s=1.0, hop_s=0.2)  # openSMILE takes long over a row; the release has 0.04
 
 
 def test_without_opensmile_the_command_and_the_licence_are_named(monkeypatch):
@@ -29,10 +29,10 @@ def test_rows_are_the_releases_and_hear_nothing_of_what_follows(tmp_path):
         extractor.load()
         streams.append(extractor.extract(Recording(person)))
     whole, start = streams
-    assert (whole.width, whole.rate_hz, len(whole.t_s)) == (88, 25.0, 50)
-    assert whole.t_s[10] == pytest.approx(0.4)
-    np.testing.assert_array_equal(whole.x[:35], start.x)
-    assert not whole.valid[:7].any()  # 0.28 s of sound
-    assert whole.valid[10:].all()
+    assert (whole.width, whole.rate_hz, len(whole.t_s)) == (88, 5.0, 10)
+    assert whole.t_s[2] == pytest.approx(0.4)
+    np.testing.assert_array_equal(whole.x[:7], start.x)
+    assert not whole.valid[0]  # 0.2 s of sound
+    assert whole.valid[2:].all()
     pitch = whole.channels.index("F0semitoneFrom27.5Hz_sma3nz_amean")
-    assert 27 < whole.x[30, pitch] < 31  # 150 Hz are 29.3 semitones over 27.5 Hz
+    assert 27 < whole.x[6, pitch] < 31  # 150 Hz are 29.3 semitones over 27.5 Hz

@@ -1,0 +1,114 @@
+"""A whole synthetic release through the whole pipeline: preset `multimediate`, from streams to the table."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.corpus import release
+
+ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.slow
+ENVIRONMENT = {
+    **os.environ,
+    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    "PYTHONPATH": ".",
+    "DVC_NO_ANALYTICS": "1",
+}
+
+
+def call(folder: Path, *command: str) -> str:
+    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done.stdout
+
+
+def repro(folder: Path, *arguments: str) -> list[str]:
+    return re.findall(r"Running stage '([^']+)'", call(folder, "dvc", "repro", *arguments))
+
+
+def set_param(folder: Path, old: str, new: str) -> None:
+    text = (folder / "params.yaml").read_text()
+    assert old in text
+    (folder / "params.yaml").write_text(text.replace(old, new, 1))
+
+
+def times(folder: Path, where: str) -> dict[str, int]:
+    root = folder / where
+    return {p.relative_to(root).as_posix(): p.stat().st_mtime_ns for p in root.rglob("*.parquet")}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A repository in which the pipeline has run on a release, with the smallest training."""
+    folder = tmp_path_factory.mktemp("official") / "repo"
+    for name in call(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").splitlines():
+        if (ROOT / name).is_file() and not name.startswith("results/"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    (folder / "dvc.lock").unlink(missing_ok=True)
+    (folder / "models").mkdir(exist_ok=True)
+    shutil.copy2(ROOT / "models/face_landmarker.task", folder / "models/face_landmarker.task")
+    call(folder, "git", "init", "-q")
+    release.build(folder / "release")
+    call(folder, "damamba", "preset", "smoke", "multimediate")
+    repro(folder)
+    return folder
+
+
+def test_the_table_says_split_and_protocol_and_nothing_is_simulated(finished):
+    table = (finished / "results/ccc.md").read_text()
+    assert "validation split" in table
+    assert "Splits: as given" in table
+    assert "SIMULATED" not in table
+    scores = json.loads((finished / "results/scores/da_mamba-0.json").read_text())
+    assert (scores["split"], scores["protocol"]) == ("val", "as given")
+    assert set(scores["frames"]) == {"noxi", "mpiigi"}
+    index = json.loads((finished / "data/aligned/index.json").read_text())
+    assert index["rate_hz"] == 25
+    assert index["protocol"] == "as given"
+    assert {name: cue["width"] for name, cue in index["cues"].items()} == {
+        "egemaps": 8,
+        "w2vbert2": 16,
+        "clip": 12,
+        "openface": 8,
+        "openpose": 9,
+    }
+
+
+def test_seats_with_labels_are_scored_and_all_others_can_be_submitted(finished):
+    with (finished / "results/sessions/da_mamba-0.csv").open() as stream:
+        scored = {(row["corpus"], row["session"], row["participant"]) for row in csv.DictReader(stream)}
+    assert ("mpiigi", "028", "subjectPos2") in scored
+    assert ("mpiigi", "028", "subjectPos1") not in scored
+    assert not {seat for seat in scored if seat[:2] == ("mpiigi", "026") and seat[2] == "subjectPos1"}
+    call(finished, "damamba", "submit", "da_mamba-0", "out.zip", "--edition", "2026")
+    names = call(finished, sys.executable, "-m", "zipfile", "-l", "out.zip")
+    assert names.count("engagement.prediction.csv") == 4 + 4 + 3 + 4 + 4
+
+
+def test_nothing_reads_media_and_nothing_runs_twice(finished):
+    assert not times(finished, "data/faces")
+    assert not times(finished, "data/raw")
+    assert repro(finished) == []
+
+
+def test_one_session_more_costs_one_session_and_an_adapted_one_none(finished):
+    features, aligned = times(finished, "data/features"), times(finished, "data/aligned")
+    session = finished / "release/noxi/train/026"
+    release.build_session("noxi", "026", session, session)
+    repro(finished, "align")
+    assert len(times(finished, "data/features")) == len(features) + 2 * 5
+    assert {name: when for name, when in times(finished, "data/aligned").items() if name in aligned} == aligned
+    set_param(finished, "adapt: []", "adapt: [mpiigi/008]")
+    aligned = times(finished, "data/aligned")
+    repro(finished, "evaluate@da_mamba-0")
+    assert times(finished, "data/aligned") == aligned
+    scores = json.loads((finished / "results/scores/da_mamba-0.json").read_text())
+    assert scores["protocol"] == "adapted on mpiigi/008"
