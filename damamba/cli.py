@@ -37,7 +37,8 @@ def main() -> None:
     preset = commands.add_parser(
         "preset",
         help="write a set of parameters into params.yaml and show the difference",
-        description="demo, smoke, paper and paper-25 set sizes; compact and upstream set the encoders' checkpoints.",
+        description="demo, smoke, paper and paper-25 set sizes; compact and upstream set the encoders' checkpoints; "
+        "multimediate takes the streams of the challenge's release instead.",
     )
     preset.add_argument("names", nargs="+", choices=names, metavar="NAME", help=", ".join(names))
     preset.set_defaults(run=lambda options: write_presets(options.names, PARAMS))

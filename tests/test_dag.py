@@ -98,7 +98,7 @@ def test_every_result_is_there_and_speaks_of_simulated_people(finished):
     assert run["simulated"] is True
     for name in ("ccc.md", "ccc.csv", "ablation.md", "memory.md", "memory.svg", "report.html"):
         assert (finished / "results" / name).stat().st_size > 200, name
-    assert "imulated" in (finished / "results/ccc.md").read_text()
+    assert "SIMULATED" in (finished / "results/ccc.md").read_text()
     assert "simulate" in run["stages"]
     assert "evaluate-da_mamba-0" in run["stages"]
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -47,6 +47,8 @@ class Task:
     features: Path
     labels: Path
     out: Path
+    recorded: Mapping[str, str]
+    """sha256 of shards that nobody has touched since they were hashed."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,10 @@ def align_all(
     """
     cues = tuple(params.cues)
     described = _describe_cues(params, manifest, features)
+    recorded = _recorded(out)
     tasks = [
-        Task(tuple(people), cues, params.align, features, corpus / "labels", out)
-        for people in manifest.sessions().values()
+        Task(tuple(people), cues, params.align, features, corpus / "labels", out, recorded.get("/".join(session), {}))
+        for session, people in manifest.sessions().items()
     ]
     done = run(align_session, tasks)
     files = dict(sorted((name, digest) for d in done for name, digest in d.files.items()))
@@ -111,20 +114,44 @@ def align_session(task: Task) -> Done:
         labels = _labels(participant.shard(task.labels))
         key = _key(task, streams, n_frames)
         base = participant.shard(task.out, "")
+        recorded = task.recorded
         if shard_key(base.with_suffix(".arrow")) == key and base.with_suffix(".parquet").is_file():
             kept += 1
         else:
             _write(base, streams, n_frames, task.params, key)
-        write_labels(participant.shard(task.out, ".label.arrow"), *_sized(labels, n_labels))
-        for suffix in (".arrow", ".parquet", ".label.arrow"):
+            recorded = {}
+        label = participant.shard(task.out, ".label.arrow")
+        write_labels(label, *_sized(labels, n_labels))
+        files[label.relative_to(task.out).as_posix()] = sha256(label)
+        for suffix in (".arrow", ".parquet"):
             path = participant.shard(task.out, suffix)
-            files[path.relative_to(task.out).as_posix()] = sha256(path)
+            name = path.relative_to(task.out).as_posix()
+            files[name] = recorded.get(name) or sha256(path)
         for cue in task.cues:
             seen = shard_moments(base.with_suffix(".arrow"), cue).n
             valid[cue] = (valid[cue][0] + seen, valid[cue][1] + n_frames)
         seats.append(Seat(participant.participant, participant.role, participant.person, labels is not None))
     session = AlignedSession(first.corpus, first.session, first.split, first.language, n_labels, tuple(seats))
     return Done(session, files, valid, kept)
+
+
+def _recorded(out: Path) -> dict[str, dict[str, str]]:
+    """Corpus/session -> file -> sha256, of files that are older than the index that has it.
+
+    So one session more does not hash all others again, and a file that was damaged since then is found in training.
+    """
+    path = out / "index.json"
+    try:
+        hashed: dict[str, str] = json.loads(path.read_text(encoding="utf8"))["sha256"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return {}
+    written_ns = path.stat().st_mtime_ns
+    found: dict[str, dict[str, str]] = {}
+    for name, digest in hashed.items():
+        file = out / name
+        if file.is_file() and file.stat().st_mtime_ns < written_ns:
+            found.setdefault(file.parent.relative_to(out).as_posix(), {})[name] = digest
+    return found
 
 
 def _write(base: Path, streams: dict[str, Path], n_frames: int, params: AlignParams, key: str) -> None:

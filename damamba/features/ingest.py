@@ -70,7 +70,7 @@ def ingest(params: Params, simulated: Path, out: Path) -> str:
     people = len({(p.corpus, p.person) for p in rows})
     return (
         f"{len(manifest.sessions())} sessions, {len(rows)} participants ({len(labelled)} labelled), {people} persons, "
-        f"{hours:.2f} h of video" + (f" · {len(defects)} known defects: {out / 'defects.json'}" if defects else "")
+        f"{hours:.2f} h" + (f" · {len(defects)} known defects: {out / 'defects.json'}" if defects else "")
     )
 
 

@@ -303,3 +303,8 @@ def test_persons_of_a_table_are_taken_and_may_not_be_in_two_splits(built, tmp_pa
 def test_no_release_at_all(tmp_path):
     with pytest.raises(InputError, match=r"no such folder; set corpus\.official\.root"):
         read_official(official(tmp_path / "none"))
+
+
+def test_the_guide_says_what_becomes_of_every_kind_of_defect():
+    guide = (ROOT / "docs/noxi.md").read_text()
+    assert [kind for kind in KINDS if f"| `{kind}` |" not in guide] == []

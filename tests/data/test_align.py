@@ -1,17 +1,25 @@
 """Shards are written a few minutes at a time; they hold the same as if a whole session had been in memory."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from damamba.config import AlignParams
-from damamba.data.align import _OnGrid
+from damamba.config import AlignParams, Params
+from damamba.console import InputError
+from damamba.corpus.manifest import Manifest, Participant
+from damamba.data.align import _OnGrid, align_all
 from damamba.data.grid import resample
 from damamba.data.moments import Moments
-from damamba.data.shards import Shard, shard_moments, write_shard_in_pieces
+from damamba.data.shards import Aligned, Shard, shard_moments, write_shard_in_pieces
 from damamba.features.store import StoredStream, write_stream
 from damamba.features.stream import FeatureStream
+
+ROOT = Path(__file__).parents[2]
 
 
 def stored(path, n, width=2, rate_hz=25.0, share=0.7, seed=0):
@@ -71,3 +79,48 @@ def test_the_shortest_sessions_have_shards(tmp_path, n_frames):
     x, valid = np.ones((n_frames, 2), np.float32), np.ones(n_frames, bool)
     write_shard_in_pieces(tmp_path / "p", ("a",), n_frames, lambda _, a, b: (x[a:b], valid[a:b]), "key")
     assert shard_moments(tmp_path / "p.arrow", "a").n == n_frames
+
+
+@pytest.fixture
+def aligned(tmp_path):
+    """A session of one participant, aligned, and what aligns it again."""
+    held = yaml.safe_load((ROOT / "params.yaml").read_text())
+    held["cues"] = {"a": {"group": "audio", "extractor": "test", "reads": "corpus"}}
+    params = Params.model_validate(held)
+    person = Participant("own", "s", "p", "p", "train", "en", "p", "", "", "", duration_s=2.0)
+    stored(person.shard(tmp_path / "features/a"), 50)
+
+    def again() -> Aligned:
+        align_all(
+            params,
+            Manifest((person,)),
+            tmp_path / "features",
+            tmp_path / "corpus",
+            tmp_path / "out",
+            lambda function, tasks: [function(task) for task in tasks],
+        )
+        return Aligned.read(tmp_path / "out")
+
+    again()
+    return again
+
+
+def test_what_is_kept_has_the_hash_that_it_was_recorded_with(aligned):
+    first = aligned()
+    shard = first.root / "own/s/p.arrow"
+    when, content = shard.stat(), bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    os.utime(shard, ns=(when.st_atime_ns, when.st_mtime_ns))  # a disk that forgets says nothing
+    second = aligned()
+    assert second.sha256 == first.sha256
+    with pytest.raises(InputError, match=r"p\.arrow: damaged"):
+        second.verify()
+
+
+def test_a_shard_that_was_touched_is_hashed_again(aligned):
+    first = aligned()
+    shard = first.root / "own/s/p.parquet"
+    shard.write_bytes(shard.read_bytes() + b" ")
+    os.utime(shard)
+    assert aligned().sha256["own/s/p.parquet"] != first.sha256["own/s/p.parquet"]
