@@ -95,7 +95,6 @@ def test_few_sessions_already_cover_engagement():
         ({"noxi_add": {"train": 1, "val": 0, "test": 1}}, "simulate.noxi_add.train: 1"),
         ({"mpiigi": {"train": 2, "val": 0, "test": 1}}, "simulate.mpiigi.train: 2"),
         ({"noxi": {"train": 5000, "val": 0, "test": 1}}, "too many"),
-        ({"width": 101}, "101 x 64"),
         ({"fps": 1000.0}, "simulate.fps: 1000"),
     ],
 )
