@@ -1,8 +1,7 @@
 # make demo: install, run the whole pipeline on the built-in corpus, print the table. make test: install, test.
 PYTHON ?= python3
 BIN := .venv/bin
-# unpinned OpenMP threads can land on one core and stall; large temporaries fault less on huge pages
-export OMP_PROC_BIND ?= true
+# Threads of training are pinned in dvc.yaml, stage by stage: pinned here, worker processes would inherit one core.
 export THP_MEM_ALLOC_ENABLE ?= 1
 export DVC_NO_ANALYTICS := 1
 # so that `dvc` finds `python` of the environment, activated or not

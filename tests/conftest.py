@@ -13,6 +13,9 @@ import torch
 TICKS_HZ = 90_000
 
 
+torch.set_num_threads(1)  # small products are slower on two threads, and tests share the machine
+
+
 @pytest.fixture(autouse=True)
 def _seed():
     torch.manual_seed(0)
