@@ -7,7 +7,7 @@ export DVC_NO_ANALYTICS := 1
 # so that `dvc` finds `python` of the environment, activated or not
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup demo smoke test check clean-environment
+.PHONY: setup demo test fuzz check
 
 setup: .venv/.installed models/face_landmarker.task  ## environment and the face landmarker's model
 
@@ -30,13 +30,13 @@ demo: setup  ## the whole pipeline, offline; ends with the table
 	@echo "Report: results/report.html"
 
 test: setup .venv/.installed-dev  ## all tests, the long ones too
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not fuzz"
+
+fuzz: setup .venv/.installed-dev  ## every reader of outside files, 20 s each
+	$(BIN)/python -m pytest -m fuzz
 
 check: setup .venv/.installed-dev  ## style, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-
-clean-environment:
-	rm -rf .venv
