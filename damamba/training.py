@@ -154,10 +154,11 @@ class Run:
         self.seed = seed
         self.exclusion_frames = round(self.params.align_exclusion_s * params.window.rate_hz)
         sessions = aligned.split("train")
-        source = None if shuffle is None else shuffled_labels(sessions, shuffle)
+        source = None if shuffle is None else shuffled_labels(aligned, sessions, shuffle)
         self.reader = WindowReader(aligned, self.grid, source)
         self.windows = TrainingWindows(sessions, self.grid, seed)
-        self.validation = aligned.split("val")
+        # a control must not learn from true labels: not by choosing the best weights either
+        self.validation = aligned.split("val") if shuffle is None else []
         torch.manual_seed(seed)
         self.groups = aligned.groups()
         statistics = {

@@ -31,8 +31,10 @@ def main() -> str:
     evaluate = Params.load().evaluate
     runs = {path.stem: read(path) for path in sorted((RESULTS / "sessions").glob("*.csv"))}
     scores = {name: global_ccc(corpora) for name, (corpora, _) in runs.items()}
-    # the same sessions are drawn for every run, then the mean over runs is taken
-    resampled = np.mean([resampled_ccc(corpora, evaluate.bootstrap, 0) for corpora, _ in runs.values()], axis=0)
+    # both are samples: the sessions that score, the same for every run, and the permutations that were trained on
+    by_run = np.stack([resampled_ccc(corpora, evaluate.bootstrap, 0) for corpora, _ in runs.values()])
+    drawn = np.random.default_rng(0).integers(len(runs), size=by_run.shape)
+    resampled = np.take_along_axis(by_run, drawn, axis=0).mean(0)
     low, high = percentile_interval(resampled, evaluate.confidence, next(iter(runs.values()))[0])
     summary = {
         "simulated": True,

@@ -176,12 +176,12 @@ def test_index_of_another_schema_is_refused(tmp_path):
 
 def test_shuffled_labels_come_from_other_sessions_and_all_are_used(tmp_path):
     aligned = make_aligned(tmp_path)
-    source = shuffled_labels(list(aligned.sessions), 5)
+    source = shuffled_labels(aligned, list(aligned.sessions), 5)
     assert len(source) == 6
     assert all(a[0].name != b[0].name for a, b in source.items())
     assert len({(b[0].name, b[1]) for b in source.values()}) == 6
     with pytest.raises(InputError, match="two sessions"):
-        shuffled_labels(list(aligned.sessions[:1]), 5)
+        shuffled_labels(aligned, list(aligned.sessions[:1]), 5)
 
 
 def test_a_rate_that_does_not_fit_the_shards_is_refused(tmp_path):
