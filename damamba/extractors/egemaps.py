@@ -53,7 +53,7 @@ class Egemaps(Extractor[EgemapsParams]):
             InputError: It is not installed.
         """
         try:
-            import opensmile
+            import opensmile  # pyright: ignore[reportMissingImports]
         except ImportError:
             raise InputError(
                 "cue egemaps: openSMILE is not installed; pip install 'damamba[egemaps]' (licence: research and other "
