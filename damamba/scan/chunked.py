@@ -107,7 +107,7 @@ class _Tile:
 
     def decay(self) -> Tensor:
         """From frame to later frame; the other half is 1, for the caller to cut: b c g r q q."""
-        elapsed = _transpose(self.elapsed)
+        elapsed = _transpose(self.elapsed).contiguous()  # else the result would be laid out with the heads innermost
         return torch.sub(elapsed[..., :, None], elapsed[..., None, :]).clamp_(max=0).exp_()
 
     def scores(self) -> Tensor:
@@ -146,13 +146,17 @@ class _ChunkedScan(torch.autograd.Function):
         carried = plan.chunks > 1 or initial_state is not None
         y = x.new_empty(x.shape[0], plan.chunks, plan.chunk, groups, heads, headdim).transpose(2, 3)
         starts = x.new_empty(state_shape[0], plan.chunks, *state_shape[1:]) if carried else None
-        final = x.new_zeros(state_shape) if initial_state is None else _pack_state(initial_state, groups)
+        final = None  # one chunk from zero, nothing asked for: no state at all
+        if initial_state is not None:
+            final = _pack_state(initial_state, groups)
+        elif carried or return_final_state:
+            final = x.new_zeros(state_shape)
         for rows in plan.row_slices():
-            state = final[rows]
+            state = None if final is None else final[rows]
             for chunks in plan.chunk_slices():
                 tile = _Tile(xs[rows, chunks], dts[rows, chunks], As, Bs[rows, chunks], Cs[rows, chunks])
                 outputs = (tile.decay().mul_(tile.scores()) @ tile.input).transpose(3, 4)
-                if carried or return_final_state:
+                if state is not None:
                     weights = tile.dt * tile.decay_to_end()
                     written = _transpose(tile.B) @ (tile.x * weights[..., None]).flatten(4)
                     start, state = _carry(state, written, tile.decay_of_chunk())
@@ -161,12 +165,13 @@ class _ChunkedScan(torch.autograd.Function):
                         read = (tile.C @ start).unflatten(4, (heads, headdim))
                         outputs = read.mul_(tile.elapsed.exp()[..., None]).add_(outputs)
                 y[rows, chunks] = outputs
-            if return_final_state:
+            if final is not None and state is not None:
                 final[rows] = state
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(x, dt, A, B, C, starts)
         ctx.chunk_size, ctx.has_initial_state = chunk_size, initial_state is not None
-        return plan.join(y).flatten(2, 3), _unpack_state(final, heads, headdim) if return_final_state else None
+        y = plan.join(y).flatten(2, 3)
+        return y, _unpack_state(final, heads, headdim) if final is not None and return_final_state else None
 
     @staticmethod
     def backward(ctx: Any, grad_y: Tensor | None, grad_final: Tensor | None) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -179,18 +184,18 @@ class _ChunkedScan(torch.autograd.Function):
         grad_ys = plan.cut(grad_y.unflatten(2, (groups, heads)))
         grad_xs, grad_dts, grad_Bs, grad_Cs = (_like_cut(series) for series in (xs, dts, Bs, Cs))
         grad_A = torch.zeros_like(As)
-        if grad_final is None:
-            grad_states = x.new_zeros(x.shape[0], groups, B.shape[3], heads * headdim)
-        else:
+        grad_states = None
+        if grad_final is not None:
             grad_states = _pack_state(grad_final, groups)
-        carried = starts is not None or grad_final is not None
+        elif starts is not None:
+            grad_states = torch.zeros_like(starts[:, 0])
         for rows in plan.row_slices():
-            grad_state = grad_states[rows]
+            grad_state = None if grad_states is None else grad_states[rows]
             for chunks in plan.chunk_slices(backwards=True):
                 tile = _Tile(xs[rows, chunks], dts[rows, chunks], As, Bs[rows, chunks], Cs[rows, chunks])
                 grad_tile = grad_ys[rows, chunks]
                 grad_input, grad_elapsed, grad_B, grad_C = _backward_within(tile, grad_tile)
-                if carried:
+                if grad_state is not None:
                     start = None if starts is None else starts[rows, chunks]
                     grad_state = _backward_between(
                         tile, grad_tile, start, grad_state, grad_input, grad_elapsed, grad_B, grad_C
@@ -198,17 +203,18 @@ class _ChunkedScan(torch.autograd.Function):
                 # Each step's decay acts on every later frame of the chunk: the reverse of the cumulative sum.
                 grad_decay = grad_elapsed.flip(3).cumsum(3).flip(3)
                 grad_A += (grad_decay * tile.dt).sum((0, 1, 3))
-                grad_dts[rows, chunks] = _dot(grad_input, tile.x) + grad_decay * As[:, None]
-                grad_xs[rows, chunks] = grad_input * tile.dt[..., None]
+                grad_dts[rows, chunks] = _dot(tile.x, grad_input) + grad_decay * As[:, None]
+                torch.mul(grad_input, tile.dt[..., None], out=grad_xs[rows, chunks])
                 grad_Bs[rows, chunks], grad_Cs[rows, chunks] = grad_B, grad_C
-            grad_states[rows] = grad_state
+            if grad_states is not None and grad_state is not None:
+                grad_states[rows] = grad_state
         return (
             plan.join(grad_xs).flatten(2, 3),
             plan.join(grad_dts).flatten(2, 3),
             grad_A.flatten(),
             plan.join(grad_Bs),
             plan.join(grad_Cs),
-            _unpack_state(grad_states, heads, headdim) if ctx.has_initial_state else None,
+            _unpack_state(grad_states, heads, headdim) if grad_states is not None and ctx.has_initial_state else None,
             None,
             None,
         )
@@ -219,7 +225,7 @@ def _backward_within(tile: _Tile, grad_y: Tensor) -> tuple[Tensor, Tensor, Tenso
     grad_y = grad_y.transpose(3, 4).contiguous()
     decay = tile.decay()
     weights = decay * tile.scores()
-    grad_input = (_transpose(weights) @ grad_y).transpose(3, 4).contiguous()
+    grad_input = (_transpose(weights) @ grad_y).transpose(3, 4)
     grad_weights = grad_y @ _transpose(tile.input)
     grad_pairs = weights.mul_(grad_weights)  # d/d(elapsed of the reader - elapsed of the writer)
     grad_elapsed = _transpose(grad_pairs.sum(-1) - grad_pairs.sum(-2)).contiguous()
