@@ -18,6 +18,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Group = Literal["audio", "visual"]
 Split = Literal["train", "val", "test"]
+MergeMethod = Literal["mean", "ewe"]
 Places = dict[Literal["noxi", "noxi_add", "mpiigi"], dict[Split, str | None]]
 LABEL_RATE_HZ = 25
 SectionT = TypeVar("SectionT", bound="Section")
@@ -36,6 +37,10 @@ class FolderParams(Section):
     """Folder that holds them; every path of the manifest is relative to it."""
     manifest: str
     """CSV inside `root`, one row a participant."""
+    merge: MergeMethod
+    """Several annotators of a participant: their mean, or weighted by how well each agrees with the others."""
+    lag_s: Annotated[float, Field(ge=0, le=60)]
+    """Time by which the annotators answered late, s: what they said at t is taken as said of t - lag_s."""
 
 
 class OfficialParams(Section):
@@ -110,21 +115,44 @@ class SimulatedCorpus(Section):
     test: NonNegative
 
 
+class SimulatedSessions(Section):
+    """How many sessions of each corpus."""
+
+    noxi: SimulatedCorpus
+    noxi_add: SimulatedCorpus
+    mpiigi: SimulatedCorpus
+
+
+class SimulatedLanguages(Section):
+    """Codes of the languages of each corpus."""
+
+    noxi: tuple[str, ...]
+    noxi_add: tuple[str, ...]
+    mpiigi: tuple[str, ...]
+
+
 class SimulateParams(Section):
     """The built-in corpus."""
 
     seed: NonNegative
     minutes: PositiveFloat
     """Length of a session, min."""
-    width: Pixels
-    """Of the videos, px; a multiple of 4."""
-    height: Pixels
-    """Of the videos, px; a multiple of 4."""
+    resolution: tuple[Pixels, Pixels]
+    """Width and height of the videos, px; multiples of 4."""
     fps: PositiveFloat
     """Frames a second of the videos, Hz."""
-    noxi: SimulatedCorpus
-    noxi_add: SimulatedCorpus
-    mpiigi: SimulatedCorpus
+    law: Literal["brief", "full"]
+    """Constants of behaviour (`damamba.simulate.scene.LAWS`): one for sessions of seconds, one for minutes."""
+    timing: Share
+    """How much engagement decides that responses come where the partner made a point; 0: not at all."""
+    shared: Share
+    """How much of mood, coupling and the floor ties people together; 0: nothing."""
+    features_only: bool
+    """Write the channels of behaviour as feature streams and labels; no pictures, no sound."""
+    flaws: Share
+    """Share of the participants on whom each kind of flaw falls (`damamba.simulate.corpora.FLAWS`)."""
+    sessions: SimulatedSessions
+    languages: SimulatedLanguages
 
 
 class FacesParams(Section):
@@ -175,8 +203,8 @@ class AlignParams(Section):
 class WindowParams(Section):
     """A window = context + core + context, in frames of `rate_hz`."""
 
-    rate_hz: Literal[25, 50, 100]
-    """Frames a second that the model runs at, Hz."""
+    rate_hz: Literal[5, 25, 50, 100]
+    """Frames a second that the model runs at, Hz; at 5 a frame covers five labels, for windows of a minute and more."""
     core_frames: Positive
     """Frames that are predicted and scored."""
     context_frames: NonNegative
@@ -187,22 +215,22 @@ class WindowParams(Section):
         """Length of a window."""
         return self.core_frames + 2 * self.context_frames
 
-    @property
-    def frames_per_label(self) -> int:
-        """Frames that one label covers."""
-        return self.rate_hz // LABEL_RATE_HZ
-
     @model_validator(mode="after")
     def _whole_labels(self) -> "WindowParams":
         for name in ("core_frames", "context_frames"):
-            if getattr(self, name) % self.frames_per_label:
-                raise ValueError(f"{name} must be a multiple of {self.frames_per_label}: a window starts on a label")
+            if getattr(self, name) * LABEL_RATE_HZ % self.rate_hz:
+                step = self.rate_hz // LABEL_RATE_HZ
+                raise ValueError(f"{name} must be a multiple of {step}: a window starts on a label")
         return self
 
 
 class ModelParams(Section):
     """Architecture and loss; sources and reasons of each default: docs/design.md."""
 
+    architecture: Literal["da_mamba", "dat", "lstm"]
+    """What is built: DA-Mamba, its predecessor or a recurrent baseline; their classes say which keys they read."""
+    cues: Annotated[tuple[Name, ...], Field(min_length=1)] | None
+    """Cues that are used; null: all."""
     block: Literal["hybrid", "transformer"]
     """What the stacks are made of; `transformer` is the ablation row with full attention."""
     modality_fusion: bool
@@ -236,6 +264,10 @@ class ModelParams(Section):
     dropout: Share
     causal: bool
     """Only the past is seen (streaming)."""
+    share_partner_weights: bool
+    """One set of weights for target and partners in `dat`; da_mamba always does."""
+    position_frames: Positive
+    """Learned positions of `dat`; interpolated where a window is shorter or longer."""
     d_align: Positive
     """Width of the alignment projections."""
     temperature: PositiveFloat
@@ -318,7 +350,9 @@ class Params(Section):
                 f"align.rate_hz ({self.align.rate_hz}) must be a multiple of window.rate_hz ({self.window.rate_hz})"
             )
         for name in self.variants:
-            self.variant(name)
+            for cue in self.variant(name).cues or ():
+                if cue not in self.cues:
+                    raise ValueError(f"variants.{name}.cues: no cue {cue!r}; there are {', '.join(self.cues)}")
         for name in self.runs:
             split_run(name, self.variants)
         return self

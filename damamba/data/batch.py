@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from damamba.config import LABEL_RATE_HZ
@@ -67,14 +68,14 @@ class WindowReader:
         self, aligned: Aligned, grid: WindowGrid, label_source: Mapping[SeatKey, SeatKey] | None = None
     ) -> None:
         """Read from `aligned`; `label_source` gives a seat the labels of another, for controls."""
-        if aligned.rate_hz % (LABEL_RATE_HZ * grid.frames_per_label):
+        if aligned.rate_hz % grid.rate_hz:
             raise InputError(
                 f"{aligned.root}: shards are at {aligned.rate_hz} Hz, no multiple of window.rate_hz; set align.rate_hz"
             )
         self.aligned, self.grid = aligned, grid
         self.rows_per_label = aligned.rate_hz // LABEL_RATE_HZ
         self.label_source = label_source or {}
-        self.pool = self.rows_per_label // grid.frames_per_label
+        self.pool = aligned.rate_hz // grid.rate_hz
         self._open: OrderedDict[tuple[str, str], list[tuple[Shard, np.ndarray, np.ndarray]]] = OrderedDict()
         self._seats = 0
 
@@ -116,12 +117,16 @@ class WindowReader:
             # the part of the window that lies in the session, in labels
             first = window.start - grid.context
             start, stop = max(first, 0), min(first + grid.labels, window.session.n_labels)
-            frames = slice((start - first) * grid.frames_per_label, (stop - first) * grid.frames_per_label)
             rows = start * self.rows_per_label, stop * self.rows_per_label
+            before, after = ((end - first) * self.rows_per_label for end in (start, stop))
+            frames = slice(before // self.pool, -(-after // self.pool))
+            beyond = before % self.pool, -after % self.pool  # rows of a frame that the session's end cuts
             for p, seat in enumerate(order):
                 present[b, p] = True
                 for name in x:
                     values, seen = held[seat][0].read(name, *rows)
+                    if any(beyond):
+                        values, seen = np.pad(values, (beyond, (0, 0))), np.pad(seen, beyond)
                     x[name][b, p, frames], valid[name][b, p, frames] = pool(values, seen, self.pool)
             value, annotated = held[window.target][1:]
             start, stop = max(window.start, 0), min(window.start + grid.core, window.session.n_labels)
@@ -135,6 +140,17 @@ class WindowReader:
             torch.from_numpy(label),
             torch.from_numpy(label_valid),
         )
+
+
+def at_labels(frames: Tensor, grid: WindowGrid) -> Tensor:
+    """Predictions of a window's frames (B, T) at the labels of its core (B, L).
+
+    Several frames of a label count by their mean; between frames that are farther apart than labels it is linear.
+    """
+    if grid.rate_hz >= LABEL_RATE_HZ:
+        return frames[:, grid.core_frames].unflatten(1, (grid.core, -1)).mean(-1)
+    labels = F.interpolate(frames[:, None], size=grid.labels, mode="linear")[:, 0]
+    return labels[:, grid.context : grid.context + grid.core]
 
 
 class TrainingWindows:

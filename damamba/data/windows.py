@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from damamba.config import WindowParams
+from damamba.config import LABEL_RATE_HZ, WindowParams
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,14 @@ class WindowGrid:
     """Labels that a window predicts."""
     context: int
     """Labels that it only sees, on each side."""
-    frames_per_label: int
-    """Frames of the model's rate that a label covers."""
+    rate_hz: int
+    """Frames a second that the model runs at."""
 
     @classmethod
     def of(cls, params: WindowParams) -> "WindowGrid":
         """From frames to labels."""
-        f = params.frames_per_label
-        return cls(params.core_frames // f, params.context_frames // f, f)
+        core, context = (n * LABEL_RATE_HZ // params.rate_hz for n in (params.core_frames, params.context_frames))
+        return cls(core, context, params.rate_hz)
 
     @property
     def labels(self) -> int:
@@ -43,12 +43,15 @@ class WindowGrid:
     @property
     def frames(self) -> int:
         """T: frames that a window covers."""
-        return self.labels * self.frames_per_label
+        return self._in_frames(self.labels)
 
     @property
     def core_frames(self) -> slice:
         """Where the core stands among the frames."""
-        return slice(self.context * self.frames_per_label, (self.context + self.core) * self.frames_per_label)
+        return slice(self._in_frames(self.context), self._in_frames(self.context + self.core))
+
+    def _in_frames(self, labels: int) -> int:
+        return labels * self.rate_hz // LABEL_RATE_HZ
 
     def count(self, n_labels: int) -> int:
         """Windows that tile a session of `n_labels`."""

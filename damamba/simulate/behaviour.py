@@ -19,7 +19,7 @@ from statistics import NormalDist
 import numpy as np
 
 from damamba.console import InputError
-from damamba.simulate.gestures import glance, move, respond, smile
+from damamba.simulate.gestures import glance, move, mumble, respond, smile
 from damamba.simulate.processes import RATE_HZ, late, logistic, smooth, wander
 from damamba.simulate.scene import MANNERS, SEATS, UNIT, Law, Phrase, Scene, Temperament
 from damamba.simulate.turns import VOICE_CHANNELS, deliver, listen, take_turns, voice_channels
@@ -27,6 +27,7 @@ from damamba.simulate.turns import VOICE_CHANNELS, deliver, listen, take_turns, 
 TALKATIVE = {"expert": 0.35, "novice": -0.35}
 """Roles that speak more or less."""
 BODY_CHANNELS = (
+    "mouth",
     "eye",
     "gaze_x",
     "gaze_y",
@@ -35,6 +36,7 @@ BODY_CHANNELS = (
     "yaw",
     "pitch",
     "roll",
+    "nod",
     "lean",
     "shift_x",
     "hand",
@@ -94,7 +96,7 @@ def converse(
         raise InputError(f"simulate.minutes: {minutes:g} is too short; a conversation lasts at least a second (0.017)")
     if language not in MANNERS:
         raise InputError(f"simulate: no manners for language {language!r}; there are {', '.join(MANNERS)}")
-    streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(9)]
+    streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(10)]
     people = [Temperament(np.random.default_rng(s), law) for s in np.random.SeedSequence((seed, 1)).spawn(participants)]
     for person, role in zip(people, roles, strict=False):
         person.talkative += TALKATIVE.get(role, 0.0)
@@ -110,6 +112,7 @@ def converse(
     nods = respond(streams[5], scene)
     smile(streams[6], scene)
     move(streams[8], scene, nods, glance(streams[7], scene))
+    mumble(streams[9], scene)
     scene.track("present", 1.0)
     channels = {name: scene.track(name) for name in VOICE_CHANNELS + BODY_CHANNELS}
     return Conversation(engagement, channels, tuple(scene.phrases))
@@ -128,12 +131,13 @@ def _engagement(rng: np.random.Generator, people: int, frames: int, law: Law, st
     own = rng.normal(size=people)
     if standing:
         own = np.array([_normal(q) for q in standing.engagement])
-    own = own - law.contrast * (own.sum() - own) / (people - 1)
-    own = own / np.sqrt(1 + law.contrast**2 / (people - 1))
+    contrast = law.shared * law.contrast
+    own = own - contrast * (own.sum() - own) / (people - 1)
+    own = own / np.sqrt(1 + contrast**2 / (people - 1))
     z = np.empty_like(moving)
     for i in range(people):
         others = [late(moving[j], rng.uniform(1, 3)) for j in range(people) if j != i]
-        z[i] = law.person * own[i] + moving[i] + law.coupling * np.mean(others, axis=0) * np.sqrt(len(others))
+        z[i] = law.person * own[i] + moving[i] + law.shared * law.coupling * np.mean(others, axis=0) * np.sqrt(len(others))
     return logistic(law.level + law.spread * z)
 
 
@@ -146,7 +150,11 @@ def _drives(
     constant = rng.normal()
     if standing:
         constant = _normal(standing.mood)
-    mood = law.mood * (0.95 * constant + 0.3 * wander(rng, frames, 40))
+    mood = 0.95 * constant + 0.3 * wander(rng, frames, 40)
+    if law.shared < 1:  # everybody has a mood of their own, as far as it is not shared
+        own = np.stack([0.95 * rng.normal() + 0.3 * wander(rng, frames, 40) for _ in engagement])
+        mood = np.sqrt(law.shared) * mood + np.sqrt(1 - law.shared) * own
+    mood = law.mood * mood
     tension = np.stack([law.tension * (0.9 * rng.normal() + 0.4 * wander(rng, frames, 30)) for _ in engagement])
     return x + tension + mood, x - tension + mood
 

@@ -9,6 +9,7 @@ from damamba.simulate.turns import latency_s, response_s
 BLINKS_PER_S = 17 / 60
 BLINK = np.array([0.5, 0.0, 0.0, 0.4, 0.8])  # opening of the eye, frame by frame
 NOD_HZ = 2.5
+SYLLABLES_HZ = 5.0
 GLANCE_FRAMES = 5  # whom somebody looks at is decided five times a second
 
 
@@ -154,6 +155,7 @@ def _head(rng: np.random.Generator, scene: Scene, person: int, nods: np.ndarray,
     motion = np.clip(np.exp(0.33 * level), 0.25, 3.0) * (0.8 + 0.5 * speaking)
     beat = np.sin(2 * np.pi * NOD_HZ * np.arange(frames) / RATE_HZ)
     # phases drift apart a little, as people's do
+    scene.track("nod")[person] = nods
     wave = 6 * nods * late(beat, rng.uniform(0, 0.4))
     scene.track("yaw")[person] = (
         14 * smooth(gaze_x, 0.35) + 2.0 * motion * wander(rng, frames, 0.6) + 2 * wander(rng, frames, 20)
@@ -182,3 +184,13 @@ def _posture(rng: np.random.Generator, scene: Scene, person: int) -> None:
     for frame in np.flatnonzero(rng.random(frames) < restless * 0.3 / 60 / RATE_HZ):
         raise_to(hand, frame / RATE_HZ, np.clip(3 * arch(rng.uniform(1.0, 2.0)), 0, 1) * 0.45)
     scene.track("hand")[person] = hand
+
+
+def mumble(rng: np.random.Generator, scene: Scene) -> None:
+    """Opening of the mouth by syllables, where nobody says the words aloud; a voice brings visemes of its own."""
+    for person in range(scene.size[0]):
+        frames = scene.size[1]
+        speech, rate = scene.track("speech")[person], scene.track("rate")[person]
+        beat = np.cumsum(SYLLABLES_HZ * rate + rng.normal(size=frames)) / RATE_HZ
+        loud = np.clip(0.5 + 0.03 * scene.track("loudness")[person], 0.1, 1)
+        scene.track("mouth")[person] = speech * loud * (0.5 + 0.5 * np.sin(2 * np.pi * beat))

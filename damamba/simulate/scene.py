@@ -46,42 +46,44 @@ class Law:
     """Engagement of the average person, logits."""
     spread: float = 1.45
     """Logits a unit of z, the sum of the next five parts."""
-    person: float = 1.0
-    contrast: float = 0.12
+    person: float = 0.85
+    contrast: float = 0.1
     """Share of the others' mean taken off a person's part: where one leads, another waits."""
-    topic: float = 0.20
+    topic: float = 0.45
     """Episodes of about 70 s, half shared."""
-    wander: float = 0.20
-    flicker: float = 0.06
-    coupling: float = 0.10
+    wander: float = 0.4
+    flicker: float = 0.1
+    coupling: float = 0.3
     """Weight of the partners' movement, 1-3 s later."""
-    tension: float = 0.6
+    tension: float = 1.0
     """n: raises audio, lowers video; each person's own."""
-    mood: float = 1.05
+    mood: float = 1.5
     """h: raises both; shared by everyone in the session."""
-    baseline: float = 0.25
+    baseline: float = 0.8
     """A person's habit in each direct cue."""
-    gains: float = 0.10
+    gains: float = 0.2
     """Log spread of a person's gain on each direct cue."""
-    phrase_noise: float = 0.3
+    shared: float = 1.0
+    """How much of the slow ties between people there is: one mood for all, coupling, the floor; 0: none."""
+    phrase_noise: float = 1.0
     """Prosody, from phrase to phrase."""
-    slow_noise: float = 0.3
+    slow_noise: float = 1.0
     """Posture and expression, over seconds."""
     timing: float = 1.0
     """How much engagement decides that responses come where the partner made a point; 0: not at all."""
-    floor: float = 0.15
+    floor: float = 0.2
     """Engagement's pull on the floor."""
     quick_s: float = 0.10
     """Longer gap before the disengaged speak, s a unit of e."""
-    q_nod: float = 0.90
+    q_nod: float = 1.0
     """Responses to a phrase of the partner that makes a point."""
-    q_vocal: float = 0.90
+    q_vocal: float = 0.4
     habit: float = 0.40
     """Share of "mhm" whose timing says nothing."""
     eager: float = 0.40
     """Of the "mhm" at a point made, share that also comes where none was."""
-    q_brow: float = 0.50
-    q_look: float = 0.60
+    q_brow: float = 0.7
+    q_look: float = 1.0
     """Looks drawn by the end of a phrase; half for the speaker."""
     follow: float = 0.60
     """Share of the engaged's looks that go where the floor is."""
@@ -89,6 +91,31 @@ class Law:
     """Answers to a smile."""
     smiles: float = 2.2
     """Smiles a minute that nobody caused."""
+
+
+LAWS = {
+    "full": Law(),
+    "brief": Law(
+        person=1.0,
+        contrast=0.12,
+        topic=0.2,
+        wander=0.2,
+        flicker=0.06,
+        coupling=0.1,
+        tension=0.6,
+        mood=1.05,
+        baseline=0.25,
+        gains=0.1,
+        phrase_noise=0.3,
+        slow_noise=0.3,
+        floor=0.15,
+        q_nod=0.9,
+        q_vocal=0.9,
+        q_brow=0.5,
+        q_look=0.6,
+    ),
+}
+"""`full` takes minutes to read: habits are strong and levels noisy. `brief` is for sessions of seconds: weak habits."""
 
 
 @dataclass(frozen=True)

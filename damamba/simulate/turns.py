@@ -8,7 +8,9 @@ import numpy as np
 from damamba.simulate.processes import RATE_HZ, logistic
 from damamba.simulate.scene import Phrase, Scene
 
-VOICE_CHANNELS = ("speech", "backchannel", "voice_pitch", "loudness", "rate", "liveliness")
+VOICE_CHANNELS = ("speech", "backchannel", "fall", "voice_pitch", "loudness", "rate", "liveliness")
+FALL_S = 0.4
+"""How long the pitch falls where a point is made."""
 
 
 def latency_s(rng: np.random.Generator) -> float:
@@ -22,7 +24,7 @@ def take_turns(rng: np.random.Generator, scene: Scene) -> None:
 
     def appetite(person: int, t_s: float) -> float:
         x = (scene.now(scene.engagement, person, t_s) - 0.5) * 4
-        return scene.people[person].talkative + law.floor * x
+        return scene.people[person].talkative + law.shared * law.floor * x
 
     t_s, speaker = rng.uniform(0, 1), int(rng.integers(people))
     while t_s < frames / RATE_HZ:
@@ -110,7 +112,10 @@ def voice_channels(phrases: Iterable[Phrase], people: int, frames: int) -> dict[
     """Channels of the voice, each (P, T): 0 where somebody is silent."""
     tracks = {name: np.zeros((people, frames)) for name in VOICE_CHANNELS}
     for phrase in phrases:
-        values = (1, phrase.backchannel, phrase.pitch_st, phrase.loudness_db, phrase.rate, phrase.liveliness)
+        rows = phrase.frames(frames)
+        values = (1, phrase.backchannel, 0, phrase.pitch_st, phrase.loudness_db, phrase.rate, phrase.liveliness)
         for track, value in zip(tracks.values(), values, strict=True):
-            track[phrase.speaker, phrase.frames(frames)] = value
+            track[phrase.speaker, rows] = value
+        if phrase.complete:
+            tracks["fall"][phrase.speaker, max(rows.start, rows.stop - round(FALL_S * RATE_HZ)) : rows.stop] = 1
     return tracks

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from damamba.console import InputError
-from damamba.data.batch import TrainingWindows, Window, WindowReader, shuffled_labels, tiled
+from damamba.data.batch import TrainingWindows, Window, WindowReader, at_labels, shuffled_labels, tiled
 from damamba.data.shards import (
     Aligned,
     AlignedSession,
@@ -58,7 +58,7 @@ def make_aligned(root, sessions=3, n_labels=100, seats=2, rate_hz=100, seed=0):
 @pytest.mark.parametrize("frames_per_label", [1, 4])
 def test_windows_hold_the_sessions_frames_and_nothing_beyond(tmp_path, frames_per_label):
     aligned = make_aligned(tmp_path)
-    grid = WindowGrid(8, 8, frames_per_label)
+    grid = WindowGrid(8, 8, 25 * frames_per_label)
     reader = WindowReader(aligned, grid)
     session = aligned.sessions[1]
     batch = reader.read([Window(session, 1, -3), Window(session, 0, 40), Window(session, 0, 96)])
@@ -82,9 +82,26 @@ def test_windows_hold_the_sessions_frames_and_nothing_beyond(tmp_path, frames_pe
     assert not batch.label_valid[1][(45 - 40)]  # 45 % 7 == 3
 
 
+def test_a_slow_frame_is_the_mean_of_its_labels_time_and_predictions_come_back_at_labels(tmp_path):
+    aligned = make_aligned(tmp_path, rate_hz=25)
+    grid = WindowGrid(20, 10, 5)
+    assert (grid.labels, grid.frames) == (40, 8)
+    reader = WindowReader(aligned, grid)
+    session = aligned.sessions[1]
+    batch = reader.read([Window(session, 0, 30), Window(session, 0, 3), Window(session, 0, 88)])
+    fast = WindowReader(aligned, WindowGrid(20, 10, 25)).read([Window(session, 0, s) for s in (30, 3, 88)])
+    x, seen = fast.cues["face"][:, 0].unflatten(1, (8, 5)), fast.valid["face"][:, 0].unflatten(1, (8, 5))
+    mean = (x * seen[..., None]).sum(2) / seen.sum(2).clamp(min=1)[..., None]
+    torch.testing.assert_close(batch.cues["face"][:, 0], mean)
+    assert torch.equal(batch.valid["face"][:, 0], seen.any(2))
+    # a straight line over the frames, each in the middle of its five labels, is that line at the labels
+    line = (torch.arange(8.0) * 5 + 2).expand(3, 8)
+    torch.testing.assert_close(at_labels(line, grid), torch.arange(10.0, 30).expand(3, 20))
+
+
 def test_tiling_covers_each_label_once(tmp_path):
     aligned = make_aligned(tmp_path, sessions=1)
-    reader = WindowReader(aligned, WindowGrid(32, 8, 1))
+    reader = WindowReader(aligned, WindowGrid(32, 8, 25))
     labels = torch.cat([batch.label_valid for batch in tiled(reader, aligned.sessions[0], 0, 3)])
     stitched = reader.grid.stitch(labels.numpy(), 100)
     np.testing.assert_array_equal(stitched, np.arange(100) % 7 != 3)
@@ -102,8 +119,8 @@ def test_windows_across_batches_of_a_long_shard_are_whole(tmp_path):
 
 def test_every_step_draws_by_its_number_alone_and_an_epoch_sees_all(tmp_path):
     aligned = make_aligned(tmp_path)
-    windows = TrainingWindows(list(aligned.sessions), WindowGrid(8, 8, 1), seed=3)
-    again = TrainingWindows(list(aligned.sessions), WindowGrid(8, 8, 1), seed=3)
+    windows = TrainingWindows(list(aligned.sessions), WindowGrid(8, 8, 25), seed=3)
+    again = TrainingWindows(list(aligned.sessions), WindowGrid(8, 8, 25), seed=3)
     drawn = [windows.batch(step, 4) for step in range(30)]
     assert again.batch(17, 4) == drawn[17]
     n = len(windows)
@@ -122,11 +139,11 @@ def test_every_step_draws_by_its_number_alone_and_an_epoch_sees_all(tmp_path):
 def test_seats_of_smaller_sessions_are_padded_absent(tmp_path):
     small, large = make_aligned(tmp_path / "a", 1, seats=2), make_aligned(tmp_path / "b", 1, seats=4)
     del small
-    reader = WindowReader(large, WindowGrid(8, 8, 1))
+    reader = WindowReader(large, WindowGrid(8, 8, 25))
     two = replace(large.sessions[0], seats=large.sessions[0].seats[:2], session="s0")
     batch = reader.read([Window(large.sessions[0], 2, 0)])
     assert batch.present.tolist() == [[True] * 4]
-    reader = WindowReader(large, WindowGrid(8, 8, 1))
+    reader = WindowReader(large, WindowGrid(8, 8, 25))
     batch = reader.read([Window(two, 0, 0)])
     assert batch.present.tolist() == [[True, True]]
 
@@ -187,4 +204,4 @@ def test_shuffled_labels_come_from_other_sessions_and_all_are_used(tmp_path):
 def test_a_rate_that_does_not_fit_the_shards_is_refused(tmp_path):
     aligned = make_aligned(tmp_path, rate_hz=25, sessions=1)
     with pytest.raises(InputError, match=r"window\.rate_hz"):
-        WindowReader(aligned, WindowGrid(8, 8, 4))
+        WindowReader(aligned, WindowGrid(8, 8, 100))
