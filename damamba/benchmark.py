@@ -22,7 +22,7 @@ from damamba.data.batch import Window, WindowReader
 from damamba.data.shards import Aligned, AlignedSession, Cue, Seat, write_labels, write_shard
 from damamba.data.windows import WindowGrid
 from damamba.losses import align_loss, ccc_loss
-from damamba.model import DAMamba
+from damamba.model import EngagementModel, build_model
 
 WIDTHS = {
     "audio": {"wav2vec2": 768, "emotion": 1024},
@@ -59,10 +59,10 @@ class Row:
     infer_ms: float
 
 
-def build(params: ModelParams, rate_hz: int) -> DAMamba:
+def build(params: ModelParams, rate_hz: int) -> EngagementModel:
     """An untrained model at the upstream cue widths."""
     torch.manual_seed(0)
-    return DAMamba(WIDTHS, params, rate_hz, None)
+    return build_model(WIDTHS, params, rate_hz)
 
 
 def parameters(params: ModelParams, rate_hz: int) -> int:

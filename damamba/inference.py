@@ -3,18 +3,18 @@
 import numpy as np
 import torch
 
-from damamba.data.batch import WindowReader, tiled
+from damamba.data.batch import WindowReader, at_labels, tiled
 from damamba.data.shards import AlignedSession
-from damamba.model import DAMamba
+from damamba.model import EngagementModel
 
 BATCH_WINDOWS = 64
 
 
 @torch.inference_mode()
-def predict(model: DAMamba, reader: WindowReader, session: AlignedSession, seat: int) -> np.ndarray:
+def predict(model: EngagementModel, reader: WindowReader, session: AlignedSession, seat: int) -> np.ndarray:
     """Engagement of one seat of a session.
 
-    The model must be in evaluation mode. Cores of the windows are stitched; frames are pooled to labels by mean.
+    The model must be in evaluation mode. Cores of the windows are stitched; frames are brought to labels by `at_labels`.
 
     Returns:
         (n_labels,) float32 at 25 Hz, in [0, 1].
@@ -24,6 +24,6 @@ def predict(model: DAMamba, reader: WindowReader, session: AlignedSession, seat:
     cores = []
     for batch in tiled(reader, session, seat, BATCH_WINDOWS):
         batch = batch.to(device)
-        frames = model(batch.cues, batch.valid, batch.present).engagement[:, grid.core_frames]
-        cores.append(frames.unflatten(1, (grid.core, grid.frames_per_label)).mean(-1).float().cpu().numpy())
+        engagement = model(batch.cues, batch.valid, batch.present).engagement
+        cores.append(at_labels(engagement, grid).float().cpu().numpy())
     return grid.stitch(np.concatenate(cores), session.n_labels)

@@ -26,7 +26,7 @@ from damamba.data.shards import AlignedSession
 from damamba.features.files import prune, whole_file
 from damamba.inference import predict
 from damamba.metrics import MOMENTS, bootstrap_interval, ccc, global_ccc, session_moments
-from damamba.model import DAMamba
+from damamba.model import EngagementModel
 
 GLOBAL = "global"
 """Beside the corpora in every table of scores: their mean."""
@@ -68,7 +68,7 @@ class ScoredSeat:
         return np.array([getattr(self, name) for name in MOMENTS], np.float64)
 
 
-def score_sessions(model: DAMamba, reader: WindowReader, split: str, out: Path) -> list[ScoredSeat]:
+def score_sessions(model: EngagementModel, reader: WindowReader, split: str, out: Path) -> list[ScoredSeat]:
     """Predict and score every labelled participant of a split.
 
     Predictions go to ``out/<corpus>/<session>/<participant>.parquet``, a row a label frame (25 Hz): `prediction`,

@@ -19,7 +19,7 @@ from torch import nn
 
 from damamba.config import ModelParams, Params, TrainParams
 from damamba.console import InputError, progress
-from damamba.data.batch import Batch, TrainingWindows, WindowReader, shuffled_labels
+from damamba.data.batch import Batch, TrainingWindows, WindowReader, at_labels, shuffled_labels
 from damamba.data.shards import Aligned
 from damamba.data.windows import WindowGrid
 from damamba.features.files import whole_file
@@ -27,7 +27,7 @@ from damamba.features.sources import source_digest
 from damamba.inference import predict
 from damamba.losses import align_loss, ccc_loss
 from damamba.metrics import ccc
-from damamba.model import DAMamba, Output
+from damamba.model import EngagementModel, Output, build_model
 
 logger = logging.getLogger(__name__)
 
@@ -110,8 +110,7 @@ def total_loss(
     CCC over all valid core labels of the batch, predictions pooled to 25 Hz; alignment over frames of the target
     whose window lies in the session and where both groups were seen.
     """
-    frames = output.engagement[:, grid.core_frames]
-    pred = frames.unflatten(1, (grid.core, grid.frames_per_label)).mean(-1)
+    pred = at_labels(output.engagement, grid)
     agreement = ccc_loss(pred, batch.label, batch.label_valid)
     loss = params.lambda_ccc * agreement
     alignment = 0.0
@@ -160,12 +159,11 @@ class Run:
         # a control must not learn from true labels: not by choosing the best weights either
         self.validation = aligned.split("val") if shuffle is None else []
         torch.manual_seed(seed)
-        self.groups = aligned.groups()
         statistics = {
             cue: (torch.from_numpy(mean), torch.from_numpy(std)) for cue, (mean, std) in aligned.statistics().items()
         }
-        self.model = DAMamba(
-            self.groups, self.params, params.window.rate_hz, statistics, self.windows.label_mean(self.reader)
+        self.model = build_model(
+            aligned.groups(), self.params, params.window.rate_hz, statistics, self.windows.label_mean(self.reader)
         )
         self.accelerator = Accelerator()
         if self.accelerator.num_processes > 1:
@@ -194,7 +192,7 @@ class Run:
         self.net.train()
         output = self.net(batch.cues, batch.valid, batch.present)
         loss, agreement, alignment = total_loss(
-            output, batch, self.params, self.grid, self.groups, self.exclusion_frames, seed
+            output, batch, self.params, self.grid, self.model.cues, self.exclusion_frames, seed
         )
         if not torch.isfinite(loss):
             names = ", ".join(sorted({w.session.name for w in drawn}))
@@ -251,14 +249,14 @@ class Run:
         self.ema.weights, self.ema.n = state["ema"], state["ema_n"]
         self.best = tuple(state["best"])
 
-    def finish(self) -> DAMamba:
+    def finish(self) -> EngagementModel:
         """The model with its best EMA weights, the last where nothing was validated."""
         weights = self.best[2] if self.validation else self.ema.weights
         self.ema._load(weights)
         return self.model.eval()
 
 
-def fit(run: Run, resume: Path, on_step: Callable[[Step], None] | None = None, label: str = "train") -> DAMamba:
+def fit(run: Run, resume: Path, on_step: Callable[[Step], None] | None = None, label: str = "train") -> EngagementModel:
     """Train to the end, from where a killed run of the same key stood.
 
     Args:

@@ -13,7 +13,7 @@ from damamba.console import run_stage
 from damamba.data.batch import WindowReader
 from damamba.data.shards import Aligned
 from damamba.data.windows import WindowGrid
-from damamba.model import DAMamba
+from damamba.model import load_model
 from damamba.model.checkpoint import read_description
 from damamba.scoring import score_sessions, write_scores
 
@@ -22,7 +22,7 @@ def main() -> str:
     params = Params.load()
     torch.set_num_threads(params.train.threads or torch.get_num_threads())
     checkpoint = options.models / options.name
-    model = DAMamba.load(checkpoint)
+    model = load_model(checkpoint)
     window = parse_section(WindowParams, read_description(checkpoint).extra["window"], f"{checkpoint}: window")
     aligned = Aligned.read(options.aligned)
     reader = WindowReader(aligned, WindowGrid.of(window))

@@ -74,6 +74,15 @@ def test_a_killed_run_ends_bit_for_bit_like_an_undisturbed_one(tmp_path, aligned
         assert torch.equal(tensor, resumed[name]), name
 
 
+@pytest.mark.parametrize("variant", ["dat", "lstm"])
+def test_other_architectures_train_by_the_same_loop(tmp_path, aligned, variant):
+    run = Run(aligned, params(), variant, 0)
+    before = weights(run.model)
+    model = fit(run, tmp_path / "f.pt")
+    assert all(row["align"] == 0 and math.isfinite(row["val_ccc"] or 0) for row in run.history)
+    assert any(not torch.equal(tensor, before[name]) for name, tensor in weights(model).items())
+
+
 def test_a_run_is_resumed_only_with_equal_data_parameters_and_seed(tmp_path, aligned):
     base = run_key(aligned, params(), "da_mamba", 0, None)
     assert run_key(aligned, params(threads=2, checkpoint_steps=5), "da_mamba", 0, None) == base

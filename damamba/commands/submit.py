@@ -94,12 +94,12 @@ def predict_now(data: Path, name: str, people: list[Participant]) -> dict[tuple[
     from damamba.data.shards import Aligned
     from damamba.data.windows import WindowGrid
     from damamba.inference import predict
-    from damamba.model import DAMamba
+    from damamba.model import load_model
     from damamba.model.checkpoint import read_description
 
     checkpoint = data / "models" / name
     window = parse_section(WindowParams, read_description(checkpoint).extra["window"], f"{checkpoint}: window")
-    model = DAMamba.load(checkpoint)
+    model = load_model(checkpoint)
     aligned = Aligned.read(data / "aligned")
     reader = WindowReader(aligned, WindowGrid.of(window))
     seats = {

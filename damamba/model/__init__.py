@@ -1,5 +1,7 @@
-"""DA-Mamba as a torch module. The whole forward pass stands in `damamba.model.da_mamba`."""
+"""The models as torch modules. DA-Mamba's whole forward pass stands in `damamba.model.da_mamba`."""
 
-from damamba.model.da_mamba import DAMamba, Output
+from damamba.model.base import EngagementModel, Output
+from damamba.model.build import build_model, load_model
+from damamba.model.da_mamba import DAMamba
 
-__all__ = ["DAMamba", "Output"]
+__all__ = ["DAMamba", "EngagementModel", "Output", "build_model", "load_model"]

@@ -3,10 +3,7 @@
 Shapes: the table in `damamba/__init__.py`. Choices that the paper leaves open: docs/design.md.
 """
 
-import math
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -14,52 +11,34 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from damamba.config import ModelParams
-from damamba.model.checkpoint import read_checkpoint, write_checkpoint
+from damamba.model.base import EngagementModel, Output, Statistics, score_head
 from damamba.model.fusion import ModalityGroupFusion, PartnerGroupFusion
 
 JOINT = "joint"  # name of the one group that holds all cues where modality fusion is off
 
 
-class Output(NamedTuple):
-    """What the model says about the target."""
-
-    engagement: Float[Tensor, "B T"]
-    """In [0, 1]."""
-    audio: Float[Tensor, "B T d_align"] | None
-    """Unit vectors for the alignment loss; None without this group, or without modality fusion."""
-    visual: Float[Tensor, "B T d_align"] | None
-
-
-class DAMamba(nn.Module):
+class DAMamba(EngagementModel):
     """Frame-level engagement of a target from the cues of everyone in the conversation.
 
     Args:
-        cues: Width of each cue, by modality group; the order counts.
-        params: The `model` section.
-        rate_hz: Frames a second.
-        statistics: Mean and standard deviation of each cue's channels over the training split; None where cues come
-            standardised.
-        label_mean: Mean engagement of the training split, where predictions start.
+        cues, params, rate_hz, statistics, label_mean: As of `build_model`.
 
     Source:
         arXiv:2509.17711, section 2.
     """
+
+    architecture = "da_mamba"
 
     def __init__(
         self,
         cues: Mapping[str, Mapping[str, int]],
         params: ModelParams,
         rate_hz: int,
-        statistics: Mapping[str, tuple[Float[Tensor, "_"], Float[Tensor, "_"]]] | None = None,
+        statistics: Statistics | None = None,
         label_mean: float = 0.5,
     ) -> None:
-        super().__init__()
-        self.cues = {group: dict(widths) for group, widths in cues.items()}
-        self.params = params
-        self.rate_hz = rate_hz
-        groups = self.cues
-        if not params.modality_fusion:
-            groups = {JOINT: {name: width for widths in self.cues.values() for name, width in widths.items()}}
+        super().__init__(cues, params, rate_hz)
+        groups = self.cues if params.modality_fusion else {JOINT: self.widths}
         self.groups = nn.ModuleDict(
             {group: ModalityGroupFusion(widths, params, statistics) for group, widths in groups.items()}
         )
@@ -70,9 +49,7 @@ class DAMamba(nn.Module):
         if params.partner_fusion:
             self.partners = PartnerGroupFusion(params.d_fusion, params, round(params.cross_window_s * rate_hz))
         self.norm = nn.LayerNorm(params.d_fusion)
-        self.head = nn.Linear(params.d_fusion, 1)
-        nn.init.normal_(self.head.weight, std=params.d_fusion**-0.5)
-        nn.init.constant_(self.head.bias, math.log(label_mean / (1 - label_mean)))
+        self.head = score_head(params.d_fusion, label_mean)
 
     def forward(
         self,
@@ -89,8 +66,8 @@ class DAMamba(nn.Module):
         """
         seats = present.shape[1] if self.params.partner_fusion else 1
         # Everyone goes through the same weights: seats are rows of the batch.
-        rows = {name: cue[:, :seats].flatten(0, 1) for name, cue in cues.items()}
-        seen = {name: (mask & present[..., None])[:, :seats].flatten(0, 1) for name, mask in valid.items()}
+        rows = {name: cues[name][:, :seats].flatten(0, 1) for name in self.widths}
+        seen = {name: (valid[name] & present[..., None])[:, :seats].flatten(0, 1) for name in self.widths}
 
         # 1, 2  Cues to d_model channels with a Mamba each; within a modality group, one hybrid stack.
         groups = {name: group(rows, seen) for name, group in self.groups.items()}
@@ -113,29 +90,3 @@ class DAMamba(nn.Module):
         # 7  Frame by frame to a score.
         engagement = torch.sigmoid(self.head(self.norm(target)).squeeze(-1))
         return Output(engagement, aligned.get("audio"), aligned.get("visual"))
-
-    def save(self, directory: Path, **extra: Any) -> None:
-        """Write `model.safetensors` and `model.json` into `directory`: all that `load` needs.
-
-        Args:
-            directory: Made where it does not exist.
-            extra: Further values for the JSON file (window, versions, scores, …); see `read_checkpoint`.
-        """
-        write_checkpoint(
-            directory,
-            {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()},
-            {"params": self.params.model_dump(), "cues": self.cues, "rate_hz": self.rate_hz, **extra},
-        )
-
-    @classmethod
-    def load(cls, directory: Path) -> "DAMamba":
-        """The model that was saved, on the CPU, in evaluation mode.
-
-        Raises:
-            InputError: A file is missing or broken, or the two do not belong together.
-        """
-        description, weights = read_checkpoint(directory)
-        model = cls(description.cues, description.params, description.rate_hz)
-        description.check(weights, model.state_dict())
-        model.load_state_dict(weights)
-        return model.eval()

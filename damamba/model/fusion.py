@@ -9,11 +9,10 @@ from torch import Tensor, nn
 
 from damamba.config import ModelParams
 from damamba.model.attention import AttentionState, CrossAttention
+from damamba.model.base import Standardise, Statistics
 from damamba.model.hybrid import HybridBlock, make_mamba
 from damamba.model.mamba import MambaState, PartnerMamba
 from damamba.model.transformer import FeedForward, TransformerBlock
-
-CLIP = 10.0  # standard deviations: a broken value must not drown the frame
 
 
 class CueStem(nn.Module):
@@ -26,12 +25,7 @@ class CueStem(nn.Module):
         self, width: int, params: ModelParams, statistics: tuple[Float[Tensor, "width"], Float[Tensor, "width"]] | None
     ) -> None:
         super().__init__()
-        mean, std = statistics or (torch.zeros(width), torch.ones(width))
-        self.mean: Tensor
-        self.std: Tensor
-        self.register_buffer("mean", mean.float().clone())
-        # A channel that was constant in training is only centred.
-        self.register_buffer("std", torch.where(std > 0, std, torch.ones_like(std)).float())
+        self.standardise = Standardise(width, statistics)
         self.project = nn.Linear(width, params.d_model)
         self.missing = nn.Parameter(torch.zeros(params.d_model))
         if params.block == "transformer":
@@ -43,10 +37,8 @@ class CueStem(nn.Module):
         self, cue: Float[Tensor, "batch length width"], valid: Bool[Tensor, "batch length"]
     ) -> Float[Tensor, "batch length d_model"]:
         """Whole sequences; any value, NaN too, where a frame is missing."""
-        seen = valid[..., None]
-        x = torch.where(seen, cue, self.mean)  # first, so that nothing behind it can meet a NaN
-        x = ((x - self.mean) / self.std).clamp(-CLIP, CLIP)
-        x = torch.where(seen, self.project(x), self.missing)
+        x = self.project(self.standardise(cue, valid))
+        x = torch.where(valid[..., None], x, self.missing)
         return self.layer(x, valid)
 
 
@@ -72,7 +64,7 @@ class ModalityGroupFusion(nn.Module):
         self,
         cues: Mapping[str, int],
         params: ModelParams,
-        statistics: Mapping[str, tuple[Tensor, Tensor]] | None,
+        statistics: Statistics | None,
     ) -> None:
         super().__init__()
         self.stems = nn.ModuleDict(
@@ -160,7 +152,7 @@ class PartnerGroupFusion(nn.Module):
         self.norm_target = nn.LayerNorm(width)
         self.norm_context = nn.LayerNorm(width)
         self.cross = CrossAttention(width, params.n_heads, window, params.causal)
-        self.feed_forward = FeedForward(width, params)
+        self.feed_forward = FeedForward(width, params.ffn_expand * width, params.dropout)
         self.dropout = nn.Dropout(params.dropout)
 
     def forward(
@@ -197,5 +189,4 @@ class PartnerGroupFusion(nn.Module):
         return self._join(target, answer), PartnerState(tuple(memories), cross)
 
     def _join(self, target: Tensor, answer: Tensor) -> Tensor:
-        target = target + self.dropout(answer)
-        return target + self.dropout(self.feed_forward(target))
+        return self.feed_forward(target + self.dropout(answer))

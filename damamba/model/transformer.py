@@ -8,18 +8,19 @@ from damamba.model.attention import SelfAttention
 
 
 class FeedForward(nn.Module):
-    """Norm, widen, GELU, narrow."""
+    """x + narrow(GELU(widen(norm x)))."""
 
-    def __init__(self, width: int, params: ModelParams) -> None:
+    def __init__(self, width: int, inner: int, dropout: float) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
-        self.widen = nn.Linear(width, params.ffn_expand * width)
+        self.widen = nn.Linear(width, inner)
         self.activation = nn.GELU()
-        self.narrow = nn.Linear(params.ffn_expand * width, width)
+        self.narrow = nn.Linear(inner, width)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Float[Tensor, "*frames width"]) -> Float[Tensor, "*frames width"]:
         """Each frame by itself."""
-        return self.narrow(self.activation(self.widen(self.norm(x))))
+        return x + self.dropout(self.narrow(self.activation(self.widen(self.norm(x)))))
 
 
 class TransformerBlock(nn.Module):
@@ -29,7 +30,7 @@ class TransformerBlock(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.attention = SelfAttention(width, params.n_heads, None, params.causal)
-        self.feed_forward = FeedForward(width, params)
+        self.feed_forward = FeedForward(width, params.ffn_expand * width, params.dropout)
         self.dropout = nn.Dropout(params.dropout)
 
     def forward(
@@ -39,5 +40,4 @@ class TransformerBlock(nn.Module):
         positions: Int[Tensor, "length"] | None = None,
     ) -> Float[Tensor, "batch length width"]:
         """Whole sequences; `positions` as in `SelfAttention`."""
-        x = x + self.dropout(self.attention(self.norm(x), valid, positions))
-        return x + self.dropout(self.feed_forward(x))
+        return self.feed_forward(x + self.dropout(self.attention(self.norm(x), valid, positions)))
