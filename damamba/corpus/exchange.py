@@ -1,11 +1,10 @@
-"""Files exchanged with other tools: XML read within limits, files replaced whole.
+"""Files exchanged with other tools: XML read within limits, numbers as people write them.
 
 What others hand over is not trusted: no document type, no entities, nothing outside the file, a cap on size and on
 every construct that would let a small file fill the memory. Source: https://github.com/tiran/defusedxml.
 """
 
 import codecs
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -233,17 +232,3 @@ def xml_bytes(root: ElementTree.Element, indent: str = "    ") -> bytes:
                 raise InputError(f"{text[:40]!r} has a character that XML cannot hold; leave it out")
     ElementTree.indent(root, indent)
     return ElementTree.tostring(root, encoding="utf-8") + b"\n"
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write beside, flush, rename: `path` is whole or as it was, also where it is a link into a cache."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

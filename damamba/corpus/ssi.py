@@ -24,7 +24,8 @@ from xml.etree import ElementTree
 import numpy as np
 
 from damamba.console import InputError
-from damamba.corpus.exchange import regular_size, replace_file, xml_bytes
+from damamba.corpus.exchange import regular_size, xml_bytes
+from damamba.corpus.files import replace_file
 from damamba.corpus.ssi_ascii import format_rows, parse_rows
 from damamba.corpus.ssi_header import DTYPES, Chunk, FileType, Header, implied_rate_hz, read_header
 

@@ -23,7 +23,8 @@ from xml.etree import ElementTree
 import numpy as np
 
 from damamba.console import InputError
-from damamba.corpus.exchange import Attributes, Start, parse_number, regular_size, replace_file, scan_xml, xml_bytes
+from damamba.corpus.exchange import Attributes, Start, parse_number, regular_size, scan_xml, xml_bytes
+from damamba.corpus.files import replace_file
 from damamba.corpus.labels import INVALID
 from damamba.corpus.ssi_header import FileType
 

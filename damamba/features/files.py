@@ -1,29 +1,11 @@
-"""Files that are whole or absent: write beside, flush to disk, rename."""
+"""What stages do with files: write them whole, know them by their content, remove what is no longer wanted."""
 
 import hashlib
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-TEMPORARY = ".part"
+from damamba.corpus.files import whole_file
 
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; it takes the name `path` when the block ends well, else it goes.
-
-    An existing file is replaced, never opened for writing: DVC's cache may be linked to it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}{path.suffix}")
-    try:
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+__all__ = ["prune", "sha256", "whole_file"]
 
 
 def sha256(path: Path) -> str:
