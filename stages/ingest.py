@@ -5,6 +5,7 @@ from pathlib import Path
 
 from damamba.config import Params
 from damamba.console import run_stage
+from damamba.features.executor import run_all
 from damamba.features.ingest import ingest
 
 SIMULATED = Path("data/raw")
@@ -12,7 +13,13 @@ CORPUS = Path("data/corpus")
 
 
 def main() -> str:
-    return ingest(Params.load(), SIMULATED, CORPUS)
+    params = Params.load()
+    return ingest(
+        params,
+        SIMULATED,
+        CORPUS,
+        lambda function, tasks: run_all(function, tasks, params.extract.jobs, params.extract.executor, "ingest"),
+    )
 
 
 if __name__ == "__main__":

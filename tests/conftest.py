@@ -22,6 +22,11 @@ def _seed():
     np.random.default_rng(0)
 
 
+def serially(function, tasks):
+    """What stages leave to their executor."""
+    return [function(task) for task in tasks]
+
+
 def make_video(
     path: Path, t_s: Sequence[float], brightness: Sequence[float] | None = None, size=(64, 48), codec="libx264"
 ) -> Path:

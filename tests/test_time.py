@@ -12,16 +12,12 @@ from damamba.data.align import align_all
 from damamba.data.shards import Aligned
 from damamba.features.extract import extract_all
 from damamba.features.ingest import ingest
-from tests.conftest import make_video, make_wav
+from tests.conftest import make_video, make_wav, serially
 from tests.extractors_for_tests import Brightness, Loudness, Settings
 
 SECONDS = 12
 FLASHES_S = [1.5, 3.7, 6.1, 9.3, 11.0]
 CLICKS_S = [0.803, 2.517, 5.001, 8.889, 11.503]
-
-
-def serially(function, tasks):
-    return [function(task) for task in tasks]
 
 
 def frame_times(kind: str) -> np.ndarray:
@@ -98,12 +94,12 @@ def test_ingest_keeps_late_starts_and_short_sound_and_says_so(tmp_path, monkeypa
         "session,participant,role,split,language,person,video,audio,label\ns,p,host,train,en,x,v.mp4,a.wav,l.csv\n"
     )
     held = two_cue_params().model_dump()
-    held["corpus"] |= {"sources": ["folder"], "folder": {"root": str(root), "manifest": "manifest.csv"}}
+    held["corpus"] |= {"sources": ["folder"], "folder": held["corpus"]["folder"] | {"root": str(root)}}
     with caplog.at_level("INFO"):
-        ingest(Params.model_validate(held), tmp_path / "raw", tmp_path / "corpus")
+        ingest(Params.model_validate(held), tmp_path / "raw", tmp_path / "corpus", serially)
     manifest = Manifest.read(tmp_path / "corpus/manifest.jsonl")
     assert manifest.participants[0].duration_s == pytest.approx(4.2, abs=0.01)
     told = caplog.text
     assert "sound ends at 2.00 s" in told
     assert "the picture starts at 0.200 s" in told
-    assert "104 labels for 105" in told
+    assert "1 of 105 label frames are not valid" in told

@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 from typing import get_args
 
-from damamba.config import LABEL_RATE_HZ
+from damamba.config import LABEL_RATE_HZ, MergeMethod
 from damamba.console import InputError
-from damamba.corpus.agreement import Method, merge
+from damamba.corpus.agreement import merge
 from damamba.corpus.annotations import MAX_S, SUFFIXES, read_annotation, write_annotation
 
 MAX_LAG_S = 60.0
@@ -27,7 +27,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help=f"files in {', '.join(SUFFIXES)}")
     parser.add_argument("output", type=Path, metavar="OUT", help="file in one of them; an existing one is replaced")
     parser.add_argument("--tier", help="tier of ELAN files to read, and name of the tier to write")
-    parser.add_argument("--merge", choices=get_args(Method), default="mean", help="several annotators (mean)")
+    parser.add_argument("--merge", choices=get_args(MergeMethod), default="mean", help="several annotators (mean)")
     parser.add_argument("--min-annotators", type=int, default=1, help="fewer make a label invalid (1)")
     parser.add_argument("--lag-s", type=float, default=0.0, help="time by which annotators answer late, s (0)")
     parser.add_argument("--length-s", type=float, help="length of the recording, s (of the annotation)")

@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
 
-from damamba.commands.recordings import Row
 from damamba.commands.text import MISSING, columns, duration
-from damamba.config import LABEL_RATE_HZ
 from damamba.console import InputError, progress
-from damamba.corpus.labels import read_labels
+from damamba.corpus.agreement import read_label
+from damamba.corpus.manifest import Row, below
 from damamba.features.media import Audio, Video, probe_audio, probe_video
 from damamba.features.regions import Faces, find_faces
 
@@ -93,15 +92,8 @@ def _sync(health: Health, video: Video, audio: Audio) -> None:
 
 
 def _labels(health: Health, root: Path, video: Video, slack_s: float) -> None:
-    path = root / health.row.label
-    labels = read_labels(path)
+    labels = read_label(below(root, health.row.label), video.end_s, slack_s)
     health.labels, health.labelled = len(labels), float(labels.valid.mean())
-    off = len(labels) / LABEL_RATE_HZ - video.end_s
-    if abs(off) > max(slack_s, 1 / LABEL_RATE_HZ):
-        health.problems.append(
-            f"{path}: {len(labels)} lines are {len(labels) / LABEL_RATE_HZ:.1f} s at {LABEL_RATE_HZ} Hz, the video "
-            f"lasts {video.end_s:.1f} s; write one number for every 40 ms of it"
-        )
     if not labels.valid.any():
         health.notes.append("not one label is valid")
     elif labels.value[labels.valid].std() == 0:

@@ -7,11 +7,11 @@ from collections import Counter
 from pathlib import Path
 
 from damamba.commands.health import Health, cuts, examine, table
-from damamba.commands.recordings import Row, propose
+from damamba.commands.recordings import propose
 from damamba.commands.text import duration, some
 from damamba.config import Params
 from damamba.console import InputError
-from damamba.corpus.manifest import COLUMNS, read_csv
+from damamba.corpus.manifest import COLUMNS, Row, read_csv, rows_of
 from damamba.features.files import whole_file
 
 MANIFEST = "manifest.csv"
@@ -69,24 +69,8 @@ def run(options: argparse.Namespace) -> None:
 
 def read_rows(root: Path) -> list[Row]:
     """Rows of a manifest that is there; raises `InputError` as `read_csv`."""
-
-    def below(path: str) -> str:
-        return Path(path).relative_to(root).as_posix() if path else ""
-
-    return [
-        Row(
-            p.session,
-            p.participant,
-            p.role,
-            p.split,
-            p.language,
-            p.person,
-            below(p.video),
-            "" if p.audio == p.video else below(p.audio),
-            below(p.label),
-        )
-        for p in read_csv(root, MANIFEST, "own")
-    ]
+    read_csv(root, MANIFEST, "own")
+    return [Row(**{name: row[name] for name in COLUMNS}) for _, row in rows_of(root / MANIFEST)]
 
 
 def write(path: Path, rows: list[Row]) -> None:

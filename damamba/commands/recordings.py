@@ -8,11 +8,12 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from damamba.commands.challenge import LABEL_SUFFIX, split_of
 from damamba.console import InputError
+from damamba.corpus.manifest import Row
 
 VIDEO = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".mts", ".mxf", ".wmv", ".flv")
 AUDIO = (".wav", ".flac", ".m4a", ".mp3", ".ogg", ".aac")
@@ -29,26 +30,6 @@ SEAT = re.compile(
 )
 """Names of a place in a session, which in the next session is somebody else's."""
 SPLIT_SHARES = {"train": 0.6, "test": 0.2, "val": 0.2}
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of the manifest; paths are relative to the directory, "" where there is no file."""
-
-    session: str
-    participant: str
-    role: str
-    split: str
-    language: str
-    person: str
-    video: str
-    audio: str
-    label: str
-
-    @property
-    def name(self) -> str:
-        """session/participant."""
-        return f"{self.session}/{self.participant}"
 
 
 def propose(root: Path, language: str) -> list[Row]:

@@ -1,6 +1,5 @@
 """Labels to score against: of our corpus, of aligned shards, of a folder with a manifest, of a release's tree."""
 
-import csv
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ import pyarrow.parquet as pq
 
 from damamba.commands.challenge import LABEL_SUFFIX, corpus_of, split_of
 from damamba.console import InputError
+from damamba.corpus.agreement import read_label
 from damamba.corpus.labels import INVALID
 from damamba.corpus.manifest import Manifest, read_csv
 from damamba.corpus.release import SESSIONS
@@ -82,8 +82,7 @@ def _of_corpus(root: Path) -> Iterator[Annotated]:
         path = p.shard(root / "labels")
         if path.is_file():
             value = read_column(path, "value", "dvc repro -f ingest")
-            gender = getattr(p, "gender", "")
-            yield Annotated(p.corpus, p.session, p.participant, p.split, p.role, p.language, gender, value)
+            yield Annotated(p.corpus, p.session, p.participant, p.split, p.role, p.language, p.gender, value)
 
 
 def _of_shards(root: Path) -> Iterator[Annotated]:
@@ -98,14 +97,11 @@ def _of_shards(root: Path) -> Iterator[Annotated]:
 
 
 def _of_folder(root: Path) -> Iterator[Annotated]:
-    """Own recordings; an extra column ``gender`` of the manifest is taken."""
-    with (root / "manifest.csv").open(newline="", encoding="utf-8-sig") as stream:
-        rows = {(r.get("session"), r.get("participant")): r.get("gender") or "" for r in csv.DictReader(stream)}
+    """Own recordings; several annotators by their mean, as they answered: what ingest made of them is data/corpus."""
     for p in read_csv(root, "manifest.csv", "own"):
         if p.label:
-            gender = rows.get((p.session, p.participant), "")
-            value = read_values(Path(p.label))
-            yield Annotated(p.corpus, p.session, p.participant, p.split, p.role, p.language, gender, value)
+            value = read_label(p.label, None, 0.0).value.astype(np.float64)
+            yield Annotated(p.corpus, p.session, p.participant, p.split, p.role, p.language, p.gender, value)
 
 
 def _of_tree(root: Path) -> Iterator[Annotated]:

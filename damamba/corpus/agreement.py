@@ -1,15 +1,17 @@
-"""Several annotators of one person become one series of labels."""
+"""What one or several people said of a participant becomes one series of labels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
 
 import numpy as np
 
+from damamba.config import LABEL_RATE_HZ, MergeMethod
 from damamba.console import InputError
+from damamba.corpus.annotations import Annotation, read_annotation
 from damamba.corpus.labels import Labels
+from damamba.corpus.manifest import label_files
 
-Method = Literal["mean", "ewe"]
 MIN_COMMON = 2
 """Labels that two series must share for a correlation."""
 
@@ -25,7 +27,42 @@ class Merged:
     """(L,) int: how many annotated each label."""
 
 
-def merge(series: Sequence[Labels], method: Method = "mean", min_annotators: int = 1) -> Merged:
+def read_label(
+    label: str, end_s: float | None, slack_s: float, method: MergeMethod = "mean", lag_s: float = 0.0
+) -> Labels:
+    """Labels of a participant, from the files of all who annotated them.
+
+    Args:
+        label: `Participant.label`.
+        end_s: Length of the recording, s; None: as long as the longest annotation.
+        slack_s: How much a series may be shorter or longer, and a stretch end later, s.
+        method: As in `merge`.
+        lag_s: Time by which the annotators were late, s.
+
+    Raises:
+        InputError: As `read_annotation` and `merge`, or an annotation that is not of this recording.
+    """
+    read = [(name, read_annotation(Path(name), tier)) for name, tier in label_files(label)]
+    length = None
+    if end_s is not None:
+        length = round(end_s * LABEL_RATE_HZ)
+        for name, annotation in read:
+            _check_length(name, annotation, end_s, slack_s)
+    return merge([annotation.labels(length, lag_s) for _, annotation in read], method).labels
+
+
+def _check_length(name: str, annotation: Annotation, end_s: float, slack_s: float) -> None:
+    annotated_s = float(annotation.end_s.max(initial=0.0))
+    off_s, most_s = annotated_s - end_s, max(slack_s, 1 / LABEL_RATE_HZ) + 1e-6
+    if off_s > most_s or (annotation.series and -off_s > most_s):
+        said = f"{len(annotation)} labels are" if annotation.series else "annotated up to"
+        raise InputError(
+            f"{name}: {said} {annotated_s:.2f} s, but the recording lasts {end_s:.2f} s; bring the right file (one "
+            f"value a line is {LABEL_RATE_HZ} a second), or raise corpus.label_slack_s"
+        )
+
+
+def merge(series: Sequence[Labels], method: MergeMethod = "mean", min_annotators: int = 1) -> Merged:
     """Weighted mean over annotators, label by label, of those who annotated it.
 
     Args:

@@ -30,6 +30,8 @@ class Columns(NamedTuple):
     """(N,) float32; NaN where none stands."""
     line: np.ndarray
     """(N,) int32: where each row stands, from 1."""
+    series: bool
+    """One value a line, without times."""
 
 
 def read_columns(path: Path, rate_hz: float) -> Columns:
@@ -75,9 +77,9 @@ def read_columns(path: Path, rate_hz: float) -> Columns:
     rows = rows[:n_rows]
     if len(names) == 1:
         edges_s = np.arange(n_rows + 1) / rate_hz
-        return Columns(edges_s[:-1], edges_s[1:], rows[:, 0], lines[:n_rows])
+        return Columns(edges_s[:-1], edges_s[1:], rows[:, 0], lines[:n_rows], True)
     end_s = rows[:, 2] if "end" in names else _ends_s(rows[:, 1])
-    return Columns(rows[:, 1], end_s, rows[:, 0].astype(np.float32), lines[:n_rows])
+    return Columns(rows[:, 1], end_s, rows[:, 0].astype(np.float32), lines[:n_rows], False)
 
 
 def _row(parts: Sequence[str], columns: int, places: Sequence[int]) -> list[float]:

@@ -27,7 +27,7 @@ OVERLAP_S = 1e-3
 MIN_COVERED = 0.5
 """Share of a label's 1/25 s that must be annotated."""
 DECIMALS = 6
-SUFFIXES = (".csv", ".annotation", ".eaf")
+SUFFIXES = (".csv", ".txt", ".annotation", ".eaf")
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class Annotation:
     value: np.ndarray
     """(N,) float32 in [0, 1]; NaN where not valid."""
     annotator: str = ""
+    series: bool = False
+    """A value for every moment, so that its length is the recording's; else gaps and an early end are meant."""
 
     @property
     def valid(self) -> np.ndarray:
@@ -121,8 +123,8 @@ def read_annotation(
     """Read an annotation of engagement; the name's ending says which format it has.
 
     Args:
-        path: ``.csv``: one value a line, or columns ``start;end;value`` (s); ``.annotation``: SSI or NOVA, with the
-            ``.annotation~`` beside it; ``.eaf``: ELAN, a tier whose texts are numbers.
+        path: ``.csv`` or ``.txt``: one value a line, or columns ``start;end;value`` (s); ``.annotation``: SSI or NOVA,
+            with the ``.annotation~`` beside it; ``.eaf``: ELAN, a tier whose texts are numbers.
         tier: Which tier of ELAN; the only one with annotations where None.
         value_range: Smallest and largest value, which become 0 and 1; [0, 1] where None, a NOVA scheme's own range.
         rate_hz: Of a CSV with one value a line.
@@ -143,8 +145,8 @@ def read_annotation(
         return _from_eaf(path, tier, value_range or UNIT)
     if suffix == ".annotation":
         return _from_ssi(path, value_range)
-    start_s, end_s, value, line = read_columns(path, rate_hz)
-    return _checked(start_s, end_s, value, value_range or UNIT, "", lambda i: f"{path}, line {line[i]}")
+    start_s, end_s, value, line, series = read_columns(path, rate_hz)
+    return _checked(start_s, end_s, value, value_range or UNIT, "", lambda i: f"{path}, line {line[i]}", series)
 
 
 def write_annotation(
@@ -173,7 +175,7 @@ def write_annotation(
         InputError: No such format, a step that is no whole number of labels, or a name that XML cannot hold.
     """
     match path.suffix.lower():
-        case ".csv":
+        case ".csv" | ".txt":
             write_values(path, labels.value)
         case ".annotation":
             rows = np.ones(len(labels), ROW_DTYPES["CONTINUOUS"])
@@ -221,7 +223,7 @@ def _from_ssi(path: Path, value_range: tuple[float, float] | None) -> Annotation
     if scheme.type == "CONTINUOUS":
         edges_s = np.arange(len(rows) + 1) / scheme.rate_hz
         own_range = value_range or (scheme.least, scheme.most)
-        return _checked(edges_s[:-1], edges_s[1:], rows["score"], own_range, read.annotator, place)
+        return _checked(edges_s[:-1], edges_s[1:], rows["score"], own_range, read.annotator, place, series=True)
     rows = rows[np.argsort(rows["from"], kind="stable")]
     names = rows["label"] if scheme.type == "FREE" else [scheme.classes.get(i, "") for i in rows["id"].tolist()]
     values = _values([str(name) for name in names], place)
@@ -249,6 +251,7 @@ def _checked(
     value_range: tuple[float, float],
     annotator: str,
     place: Callable[[int], str],
+    series: bool = False,
 ) -> Annotation:
     """The annotation, after a look at its order and range; `place` names row i in messages."""
     least, most = value_range
@@ -256,7 +259,9 @@ def _checked(
         scaled = (np.asarray(values, np.float64) - least) / (most - least)
         outside = np.flatnonzero((scaled < -1e-6) | (scaled > 1 + 1e-6))
     for i in outside[:1]:
-        raise InputError(f"{place(i)}: {values[i]:g} lies outside [{least:g}, {most:g}]; give the range of the values")
+        raise InputError(
+            f"{place(i)}: {values[i]:g} lies outside [{least:g}, {most:g}]; give the range: damamba convert --range"
+        )
     for i in np.flatnonzero(~((start_s >= -MAX_S) & (start_s < end_s) & (end_s <= MAX_S)))[:1]:
         raise InputError(f"{place(i)}: from {start_s[i]:g} to {end_s[i]:g} s; expected seconds, the smaller one first")
     for i in np.flatnonzero(start_s[1:] < end_s[:-1] - OVERLAP_S)[:1]:
@@ -264,4 +269,4 @@ def _checked(
             f"{place(i + 1)}: begins at {start_s[i + 1]:g} s, before the one in front of it ends at {end_s[i]:g} s; "
             "correct the times"
         )
-    return Annotation(start_s, end_s, np.clip(scaled, 0, 1).astype(np.float32), annotator)
+    return Annotation(start_s, end_s, np.clip(scaled, 0, 1).astype(np.float32), annotator, series)

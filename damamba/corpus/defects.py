@@ -15,6 +15,7 @@ KINDS = {
     "undetected": "every value of the row is -1; not valid in a cue with `invalid: minus_one`",
     "length": "lengths differ by a few rows; the longest counts, what is shorter is not valid at its end",
     "other_length": "a stream is much longer or shorter than the others; they set the session's length",
+    "media_length": "raw media end earlier or later than the streams; these set the session's length",
     "absent_stream": "this stream of the participant is not there; its cue is not valid throughout",
     "empty_seat": "nobody sits there; the seat is left out",
     "unlabelled": "streams and no label; the participant is a partner, never a target",

@@ -9,19 +9,67 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from damamba.console import InputError
+from damamba.corpus.ssi import read_stream
 
 Split = Literal["train", "val", "test"]
-COLUMNS = ("session", "participant", "role", "split", "language", "person", "video", "audio", "label")
+ANNOTATORS = ";"
+"""Between the label files of several annotators of one participant."""
+RESERVED = ("global", "interval", "frames", "split", "protocol", "simulated")
+"""What files of results hold beside the scores of each corpus: no corpus has such a name."""
 MAX_PROBLEMS = 50
 """Told in one go."""
 MAX_PATH = 1024
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+
+
+TIER = re.compile(r"(?P<file>.+\.eaf)#(?P<tier>.+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a source's manifest, one a participant; paths are relative to its folder, "" where there is no file."""
+
+    session: str
+    participant: str
+    role: str
+    split: str
+    language: str
+    person: str
+    video: str
+    audio: str
+    """"" where it is the video's sound track."""
+    label: str
+    """Files of several annotators stand with ``;`` between them, a tier of ELAN as ``FILE.eaf#TIER``."""
+
+    @property
+    def name(self) -> str:
+        """session/participant."""
+        return f"{self.session}/{self.participant}"
+
+
+COLUMNS = tuple(field.name for field in fields(Row))
+OPTIONAL = ("corpus", "gender", "age", "streams")
+
+
+def label_files(label: str) -> list[tuple[str, str | None]]:
+    """File and tier (None: the only one) of each annotator that a `label` names."""
+    found = []
+    for part in filter(None, map(str.strip, label.split(ANNOTATORS))):
+        tiered = TIER.fullmatch(part)
+        found.append((tiered["file"], tiered["tier"]) if tiered else (part, None))
+    return found
+
+
+def below(root: Path, label: str) -> str:
+    """A `label` whose files lie below `root`."""
+    joined = [f"{(root / name).as_posix()}{f'#{tier}' if tier else ''}" for name, tier in label_files(label)]
+    return ANNOTATORS.join(joined)
 
 
 @dataclass(frozen=True)
@@ -40,6 +88,12 @@ class ReleasedStream:
     sha256: str = ""
     """Of header and data."""
 
+    @classmethod
+    def of(cls, name: str, path: Path) -> "ReleasedStream":
+        """As the header has it; raises `InputError` where that is no stream."""
+        header = read_stream(path, scan=False)
+        return cls(name, path.as_posix(), header.width, header.rate_hz, header.declared_rows)
+
 
 @dataclass(frozen=True)
 class Participant:
@@ -57,7 +111,7 @@ class Participant:
     audio: str
     """May be the video file."""
     label: str
-    """"" where nobody annotated."""
+    """"" where nobody annotated; for `label_files`."""
     video_sha256: str = ""
     audio_sha256: str = ""
     duration_s: float = 0.0
@@ -142,7 +196,7 @@ def read_csv(root: Path, manifest: str, corpus: str) -> list[Participant]:
 
     Args:
         root: Folder of the recordings; no path may leave it.
-        manifest: CSV inside `root` with the columns of `COLUMNS` and, optionally, ``corpus``.
+        manifest: CSV inside `root` with the columns of `COLUMNS` and perhaps of `OPTIONAL`.
         corpus: Name of the corpus where the column is missing.
 
     Returns:
@@ -154,7 +208,7 @@ def read_csv(root: Path, manifest: str, corpus: str) -> list[Participant]:
     path = root / manifest
     problems: list[str] = []
     rows: list[Participant] = []
-    for line, row in _rows(path):
+    for line, row in rows_of(path):
         participant, wrong = _participant(row, root, corpus, f"{path}, line {line}")
         problems += wrong
         if len(problems) >= MAX_PROBLEMS:
@@ -169,7 +223,8 @@ def read_csv(root: Path, manifest: str, corpus: str) -> list[Participant]:
     return sorted(rows, key=lambda p: p.key)
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+def rows_of(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Number and fields of each line of a manifest, unchecked; raises `InputError` where it is no such CSV."""
     try:
         stream = path.open(newline="", encoding="utf-8-sig")
     except FileNotFoundError:
@@ -191,37 +246,52 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 
 def _participant(row: dict[str, str], root: Path, corpus: str, where: str) -> tuple[Participant | None, list[str]]:
-    values = {"corpus": corpus, **row}
+    held = {**dict.fromkeys(OPTIONAL, ""), "corpus": corpus, **row}
+    values: dict[str, Any] = {name: held[name] for name in (*COLUMNS, *OPTIONAL)}
     wrong = [
         f"{where}: {name} is {values[name][:80]!r}; use 1-64 letters, digits, '.', '_' or '-', first a letter or digit"
         for name in ("corpus", "session", "participant", "role", "person")
         if not NAME.match(values[name])
     ]
+    if values["corpus"].lower() in RESERVED:
+        wrong.append(f"{where}: corpus is {values['corpus']!r}, which files of results use otherwise; rename it")
     if values["split"] not in get_args(Split):
         wrong.append(f"{where}: split is {values['split'][:80]!r}; use train, val or test")
-    paths: dict[str, str] = {}
-    for name in ("video", "audio", "label"):
-        given = values[name]
-        if name == "audio" and given in ("", values["video"]):
-            paths[name] = paths["video"]  # one file holds both
-            continue
-        if not given:
-            if name == "video":
-                wrong.append(f"{where}: video is empty; name the participant's video file")
-            paths[name] = ""
-            continue
-        problem = _outside(root, given)
-        if problem:
-            wrong.append(f"{where}: {name} {given[:80]!r} {problem}")
-        paths[name] = (root / given).as_posix()
+    streams, refused = _streams(values.pop("streams"), values["participant"], root, where)
+    wrong += refused
+    if not values["video"] and not streams:
+        wrong.append(f"{where}: video is empty; name the participant's video file")
+    media = {name: values[name] for name in ("video", "audio") if values[name]}
+    named = [*media.items(), *(("label", name) for name, _ in label_files(values["label"]))]
+    for column, name in dict.fromkeys(named):
+        if problem := _outside(root, name):
+            wrong.append(f"{where}: {column} {name[:80]!r} {problem}")
     if wrong:
         return None, wrong
-    corpus, session, seat, role, split, language, person = (
-        values[name] for name in ("corpus", "session", "participant", "role", "split", "language", "person")
-    )
-    return Participant(
-        corpus, session, seat, role, split, language, person, paths["video"], paths["audio"], paths["label"]
-    ), []
+    values |= {name: (root / given).as_posix() for name, given in media.items()}
+    values["audio"] = values["audio"] or values["video"]  # one file holds both
+    values["label"] = below(root, values["label"])
+    return Participant(**values, streams=streams), []
+
+
+def _streams(given: str, participant: str, root: Path, where: str) -> tuple[tuple[ReleasedStream, ...], list[str]]:
+    """Feature streams ``PARTICIPANT.NAME.stream`` of the column `streams`, separated by ``;``, by name; problems."""
+    found: dict[str, ReleasedStream] = {}
+    wrong = []
+    for path in filter(None, map(str.strip, given.split(";"))):
+        file = PurePosixPath(path).name
+        name = file.removeprefix(f"{participant}.").removesuffix(".stream")
+        problem = _outside(root, path)
+        if file != f"{participant}.{name}.stream":
+            problem = f"is not called {participant}.NAME.stream"
+        if problem:
+            wrong.append(f"{where}: streams {path[:80]!r} {problem}")
+            continue
+        try:
+            found[name] = ReleasedStream.of(name, root / path)
+        except InputError as error:
+            wrong.append(str(error))
+    return tuple(found[name] for name in sorted(found)), wrong
 
 
 def _outside(root: Path, given: str) -> str:

@@ -28,7 +28,6 @@ from damamba.corpus.release import (
     STREAMS_OF_2023,
     VIDEO_FILES,
 )
-from damamba.corpus.ssi import read_stream
 
 UNKNOWN_LANGUAGE = "unknown"
 FEMALE = "2"
@@ -161,9 +160,7 @@ def _streams(folder: Path, role: str, files: set[str], wanted: tuple[str, ...]) 
         if len(there) > 1:
             raise InputError(f"{folder}: both {there[0]} and {there[1]}; one stream has one name: remove one of them")
         for file in there:
-            header = read_stream(folder / file, scan=False)
-            path = (folder / file).as_posix()
-            streams[name] = ReleasedStream(name, path, header.width, header.rate_hz, header.declared_rows)
+            streams[name] = ReleasedStream.of(name, folder / file)
     return streams
 
 

@@ -1,14 +1,16 @@
 """From sources to one checked corpus: manifest rows, media as their time stamps tell, labels as they cover them."""
 
 import logging
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from damamba.config import LABEL_RATE_HZ, Params
-from damamba.console import InputError, progress
+from damamba.config import CorpusParams, Params
+from damamba.console import InputError
+from damamba.corpus.agreement import read_label
 from damamba.corpus.defects import KINDS, Defect, counts, write_report
 from damamba.corpus.labels import Labels, read_labels
 from damamba.corpus.manifest import Manifest, Participant, join, read_csv
@@ -21,57 +23,109 @@ from damamba.features.released import inspect
 logger = logging.getLogger(__name__)
 
 
-def ingest(params: Params, simulated: Path, out: Path) -> str:
+@dataclass(frozen=True)
+class Task:
+    """One participant to check; travels to a worker."""
+
+    participant: Participant
+    params: CorpusParams
+    source: str
+    """Of `corpus.sources`."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was found out about one participant."""
+
+    participant: Participant
+    labels: Labels | None = None
+    defects: tuple[Defect, ...] = ()
+    problem: str = ""
+    """Why the participant cannot be used, "" where nothing is in the way."""
+
+
+def ingest(
+    params: Params,
+    simulated: Path,
+    out: Path,
+    run: Callable[[Callable[[Task], Checked], Sequence[Task]], list[Checked]],
+) -> str:
     """Check every row and file of all sources, then write ``manifest.jsonl`` and ``labels/``; the summary line.
+
+    Args:
+        params: All of params.yaml.
+        simulated: Folder of the built-in corpus.
+        out: Folder of the corpus.
+        run: Runs a function over tasks: the executor.
 
     Raises:
         InputError: Every problem found, one a line; nothing is written then.
     """
-    sources = []
-    if "simulate" in params.corpus.sources:
-        sources.append(read_csv(simulated, "manifest.csv", "simulated"))
-    if "folder" in params.corpus.sources:
-        sources.append(read_csv(Path(params.corpus.folder.root), params.corpus.folder.manifest, "own"))
+    held: dict[str, list[Participant]] = {}
     defects: list[Defect] = []
+    if "simulate" in params.corpus.sources:
+        held["simulate"] = read_csv(simulated, "manifest.csv", "simulated")
+    if "folder" in params.corpus.sources:
+        held["folder"] = read_csv(Path(params.corpus.folder.root), params.corpus.folder.manifest, "own")
     if "official" in params.corpus.sources:
-        released, defects = read_official(params.corpus.official)
-        sources.append(released)
-    rows, problems, labelled = [], [], {}
-    for participant in progress(apply_protocol(join(sources).participants, params.corpus.protocol), "ingest"):
-        try:
-            if participant.streams:
-                inspected = inspect(participant, params.corpus.label_slack_s)
-                checked, labels = _with_released_media(inspected.participant), inspected.labels
-                defects += inspected.defects
-            else:
-                checked = _with_media(participant)
-                labels = _covering(checked, params.corpus.label_slack_s) if checked.label else None
-            if labels is not None:
-                labelled[checked] = labels
-            rows.append(checked)
-        except InputError as error:
-            problems.append(str(error))
-    if problems:
-        raise InputError(
-            "\n".join(
-                [*problems, f"ingest: {len(problems)} of {len(problems) + len(rows)} participants cannot be used"]
-            )
-        )
-    manifest = Manifest(tuple(rows))
-    for participant, labels in labelled.items():
-        _write_labels(participant.shard(out / "labels"), labels)
+        held["official"], defects = read_official(params.corpus.official)
+    source_of = {p.key: source for source, rows in held.items() for p in rows}
+    rows = apply_protocol(join(list(held.values())).participants, params.corpus.protocol)
+    found = run(check, [Task(p, params.corpus, source_of[p.key]) for p in rows])
+    if problems := [one.problem for one in found if one.problem]:
+        summary = f"ingest: {len(problems)} of {len(found)} participants cannot be used"
+        raise InputError("\n".join([*problems, summary]))
+    manifest = Manifest(tuple(one.participant for one in found))
+    defects += [defect for one in found for defect in one.defects]
+    written = {out / "manifest.jsonl", out / "defects.json"}
+    for one in found:
+        if one.labels is not None:
+            path = one.participant.shard(out / "labels")
+            _write_labels(path, one.labels)
+            written.add(path)
     with whole_file(out / "manifest.jsonl") as temporary:
         manifest.write(temporary)
     with whole_file(out / "defects.json") as temporary:
         write_report(temporary, defects)
-    prune(out, {out / "manifest.jsonl", out / "defects.json", *(p.shard(out / "labels") for p in labelled)})
+    prune(out, written)
     _log_defects(defects)
-    hours = sum(p.duration_s for p in rows) / 3600
-    people = len({(p.corpus, p.person) for p in rows})
+    hours = sum(p.duration_s for p in manifest.participants) / 3600
+    people = len({(p.corpus, p.person) for p in manifest.participants})
     return (
-        f"{len(manifest.sessions())} sessions, {len(rows)} participants ({len(labelled)} labelled), {people} persons, "
-        f"{hours:.2f} h" + (f" · {len(defects)} known defects: {out / 'defects.json'}" if defects else "")
+        f"{len(manifest.sessions())} sessions, {len(found)} participants ({len(written) - 2} labelled), "
+        f"{people} persons, {hours:.2f} h"
+        + (f" · {len(defects)} known defects: {out / 'defects.json'}" if defects else "")
     )
+
+
+def check(task: Task) -> Checked:
+    """Look through the files of one participant."""
+    participant, params = task.participant, task.params
+    slack_s = params.label_slack_s
+    try:
+        if participant.streams:
+            inspected = inspect(participant, _labels(task, None), slack_s)
+            checked, remarks = _with_released_media(inspected.participant, slack_s)
+            return Checked(checked, inspected.labels, (*inspected.defects, *remarks))
+        checked = _with_media(participant)
+        labels = _labels(task, checked.duration_s)
+        if labels is not None and (unknown := int((~labels.valid).sum())):
+            logger.info("%s: %d of %d label frames are not valid", checked.name, unknown, len(labels))
+        return Checked(checked, labels)
+    except InputError as error:
+        return Checked(participant, problem=str(error))
+
+
+def _labels(task: Task, end_s: float | None) -> Labels | None:
+    """What annotators said; as long as a recording that ends at `end_s`, else as their file."""
+    label, folder = task.participant.label, task.params.folder
+    if not label:
+        return None
+    if task.source == "official":
+        return read_labels(Path(label))
+    if task.source == "folder":
+        return read_label(label, end_s, task.params.label_slack_s, folder.merge, folder.lag_s)
+    return read_label(label, end_s, task.params.label_slack_s)
 
 
 def _log_defects(defects: list[Defect]) -> None:
@@ -81,18 +135,23 @@ def _log_defects(defects: list[Defect]) -> None:
         logger.info("%d × %s: %s", number, kind, KINDS[kind])
 
 
-def _with_released_media(participant: Participant) -> Participant:
-    """With the hashes of raw media where they are there; the length stays that of the streams."""
-    video, audio = (Path(path) if path else None for path in (participant.video, participant.audio))
-    if video:
-        probe_video(video)
-    if audio:
-        probe_audio(audio)
-    return replace(
-        participant,
-        video_sha256=sha256(video) if video else "",
-        audio_sha256=sha256(audio) if audio else "",
-    )
+def _with_released_media(participant: Participant, slack_s: float) -> tuple[Participant, list[Defect]]:
+    """With hash and rate of raw media where they are there; streams and labels set the length."""
+    defects = []
+    changed: dict[str, object] = {}
+    ends_s = {}
+    if participant.video:
+        video = probe_video(Path(participant.video))
+        ends_s["video"] = video.end_s
+        changed |= {"rate_hz": round(video.rate_hz, 3), "n_frames": video.n_frames}
+    if participant.audio:
+        ends_s["audio"] = probe_audio(Path(participant.audio)).end_s
+    for kind, end_s in ends_s.items():
+        changed[f"{kind}_sha256"] = sha256(Path(getattr(participant, kind)))
+        if abs(end_s - participant.duration_s) > slack_s:
+            what = f"{kind} of {end_s:.2f} s, streams of {participant.duration_s:.2f} s"
+            defects.append(Defect("media_length", participant.name, what))
+    return replace(participant, **changed), defects
 
 
 def _with_media(participant: Participant) -> Participant:
@@ -117,26 +176,6 @@ def _with_media(participant: Participant) -> Participant:
         rate_hz=round(video.rate_hz, 3),
         n_frames=video.n_frames,
     )
-
-
-def _covering(participant: Participant, slack_s: float) -> Labels:
-    """The labels, one for every label frame of the video; what the file misses is not valid."""
-    labels = read_labels(Path(participant.label))
-    expected = round(participant.duration_s * LABEL_RATE_HZ)
-    if abs(len(labels) - expected) > max(slack_s * LABEL_RATE_HZ, 1):
-        raise InputError(
-            f"{participant.label}: {len(labels)} labels are {len(labels) / LABEL_RATE_HZ:.2f} s at {LABEL_RATE_HZ} Hz, "
-            f"but {participant.video} lasts {participant.duration_s:.2f} s; bring the right file, "
-            "or raise corpus.label_slack_s"
-        )
-    if len(labels) != expected:
-        logger.info(
-            "%s: %d labels for %d label frames of video; the difference is not valid",
-            participant.name,
-            len(labels),
-            expected,
-        )
-    return labels.resized(expected)
 
 
 def _write_labels(path: Path, labels: Labels) -> None:

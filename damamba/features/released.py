@@ -16,7 +16,7 @@ import numpy as np
 from damamba.config import LABEL_RATE_HZ
 from damamba.console import InputError
 from damamba.corpus.defects import Defect
-from damamba.corpus.labels import Labels, read_labels
+from damamba.corpus.labels import Labels
 from damamba.corpus.manifest import Participant, ReleasedStream
 from damamba.corpus.ssi import SsiStream, read_stream
 
@@ -41,21 +41,21 @@ class Inspected:
     defects: tuple[Defect, ...]
 
 
-def inspect(participant: Participant, slack_s: float) -> Inspected:
-    """Read all streams and labels of a participant once.
+def inspect(participant: Participant, labels: Labels | None, slack_s: float) -> Inspected:
+    """Read all streams of a participant once.
 
     Args:
-        participant: From `read_official`.
+        participant: With streams as their headers have them.
+        labels: As long as their file.
         slack_s: How much streams and labels may differ in length, s.
 
     Returns:
         The participant with true rates, hashes and length; labels of that length; and what was found wrong.
 
     Raises:
-        InputError: A stream or label file that cannot be used, or labels of another length.
+        InputError: A stream that cannot be used, or labels of another length.
     """
     defects: list[Defect] = []
-    labels = read_labels(Path(participant.label)) if participant.label else None
     streams = [_hashed(stream, participant, defects) if stream.path else stream for stream in participant.streams]
     present = [stream for stream in streams if stream.path]
     common_s = _common_length_s(present, labels)

@@ -138,7 +138,10 @@ def test_a_manifest_that_is_there_stays_unless_forced(place, capsys):
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda p: p.with_suffix(".csv").write_text("0.5\n" * 20), r"anna\.csv: 20 lines are 0\.8 s .* lasts 2\.0 s"),
+        (
+            lambda p: p.with_suffix(".csv").write_text("0.5\n" * 20),
+            r"anna\.csv: 20 labels are 0\.80 s, .* lasts 2\.00 s",
+        ),
         (lambda p: p.with_suffix(".csv").write_text("7\n" * 50), r"anna\.csv, line 1: 7 lies outside"),
         (lambda p: p.with_suffix(".wav").unlink(), r"anna\.mp4: no audio in it"),
         (lambda p: p.write_bytes(b""), r"anna\.mp4: the file is empty"),

@@ -266,7 +266,7 @@ def test_other_annotations_are_refused_with_their_row(tmp_path, kind, data, said
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("a.txt", "annotations end in"), ("a.eaf", "no such file"), ("a.csv", "no such")]
+    ("name", "said"), [("a.doc", "annotations end in"), ("a.eaf", "no such file"), ("a.csv", "no such")]
 )
 def test_what_is_no_annotation_is_refused(tmp_path, name, said):
     with pytest.raises(InputError, match=said):

@@ -1,7 +1,13 @@
+import json
+
+import numpy as np
 import pytest
 
+from damamba.config import EvaluateParams
 from damamba.console import InputError
-from damamba.corpus.manifest import COLUMNS, Manifest, join, read_csv
+from damamba.corpus.manifest import COLUMNS, RESERVED, Manifest, join, label_files, read_csv
+from damamba.data.shards import AlignedSession, Seat
+from damamba.scoring import score_seat, write_scores
 
 HEADER = ",".join(COLUMNS)
 
@@ -52,6 +58,7 @@ def test_manifest_is_read_as_it_was_written(folder, tmp_path):
         (["s1,a,host,train,en,p1,../x.mp4,,"], "leads out of"),
         (["s1,a,host,train,en,p1,/etc/passwd,,"], "no path below"),
         (["s1,a,host,training,en,p1,a.mp4,,"], "split is 'training'; use train, val or test"),
+        (["s1,a,host,train,en,p1,a.mp4,,a.csv;gone.eaf#host"], "line 2: label 'gone.eaf' is missing"),
         (["s 1,a,host,train,en,p1,a.mp4,,"], "session is 's 1'"),
         (["s1,a,host,train,en,p1,a.mp4"], "not as many fields"),
         ([], "no rows"),
@@ -80,3 +87,31 @@ def test_a_missing_column_is_named(folder):
     (folder / "manifest.csv").write_text("session,participant\n")
     with pytest.raises(InputError, match="missing column role, split"):
         read_csv(folder, "manifest.csv", "own")
+
+
+def test_several_annotators_and_tiers_of_one_file_stand_in_one_field(folder):
+    (folder / "a.eaf").write_text("x")
+    (row,) = write(folder, "s1,a,host,train,en,p1,a.mp4,,a.csv; a.eaf#host one ;a.eaf#other")
+    files = [(str(folder / "a.csv"), None), (str(folder / "a.eaf"), "host one"), (str(folder / "a.eaf"), "other")]
+    assert label_files(row.label) == files
+
+
+@pytest.mark.parametrize("name", [*RESERVED, "Global"])
+def test_a_corpus_may_not_be_called_as_something_else_in_the_files_of_results(folder, name):
+    (folder / "manifest.csv").write_text(f"corpus,{HEADER}\n{name},s1,a,host,train,en,p1,a.mp4,,\n")
+    with pytest.raises(InputError, match=f"line 2: corpus is '{name}'.*rename it"):
+        read_csv(folder, "manifest.csv", "own")
+
+
+def test_every_key_beside_the_corpora_in_a_file_of_scores_is_reserved(tmp_path):
+    params = EvaluateParams(split="test", bootstrap=2, confidence=0.9)
+    session = AlignedSession("own", "s", "test", "de", 9, (Seat("a", "a", "a", True),))
+    seat = score_seat(session, 0, np.linspace(0, 1, 9), np.linspace(0, 1, 9) ** 2, np.ones(9, bool))
+    write_scores([seat], params, "run-0", tmp_path, simulated=False)
+    assert set(json.loads((tmp_path / "scores/run-0.json").read_text())) - {"own"} == set(RESERVED)
+
+
+def test_gender_and_age_are_taken_and_unknown_columns_are_not(folder):
+    (folder / "manifest.csv").write_text(f"{HEADER},gender,duration_s\ns1,a,host,train,en,p1,a.mp4,,,female,99\n")
+    (row,) = read_csv(folder, "manifest.csv", "own")
+    assert (row.gender, row.age, row.duration_s) == ("female", "", 0.0)

@@ -14,6 +14,7 @@ from damamba.corpus.manifest import Manifest
 from damamba.corpus.official import read_official
 from damamba.corpus.release import LABEL_FILE, SESSIONS
 from damamba.features.ingest import ingest
+from tests.conftest import serially
 from tests.corpus import release
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +30,7 @@ def run(root: Path, out: Path, protocol: dict | None = None, **changes) -> Manif
     held["corpus"]["sources"] = ["official"]
     held["corpus"]["official"] = official(root, **changes).model_dump()
     held["corpus"]["protocol"] |= protocol or {}
-    ingest(Params.model_validate(held), out.parent / "raw", out)
+    ingest(Params.model_validate(held), out.parent / "raw", out, serially)
     return Manifest.read(out / "manifest.jsonl")
 
 
