@@ -3,5 +3,6 @@
 from damamba.model.base import EngagementModel, Output
 from damamba.model.build import build_model, load_model
 from damamba.model.da_mamba import DAMamba
+from damamba.model.recompute import recompute_blocks
 
-__all__ = ["DAMamba", "EngagementModel", "Output", "build_model", "load_model"]
+__all__ = ["DAMamba", "EngagementModel", "Output", "build_model", "load_model", "recompute_blocks"]

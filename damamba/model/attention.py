@@ -12,6 +12,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from damamba.console import InputError
+from damamba.model.memory import Memory
+from damamba.model.recompute import Block
 
 MIN_BAND_BLOCK = 16  # frames; smaller blocks of queries cost more calls than they save
 
@@ -149,9 +151,13 @@ class SelfAttention(nn.Module):
         self,
         x: Float[Tensor, "batch length d_model"],
         valid: Bool[Tensor, "batch length"],
+        memory: Memory | None = None,
         positions: Int[Tensor, "length"] | None = None,
     ) -> Float[Tensor, "batch length d_model"]:
-        """Whole sequences; `positions`, in frames, where they do not count from 0."""
+        """Whole sequences; with a memory, the next frames of streams; `positions` where they do not count from 0."""
+        if memory is not None:
+            y, memory[self] = self.extend(x, valid, memory.get(self))
+            return y
         if self.reach is not None and self.causal:
             return self.extend(x, valid, None)[0]
         if positions is None:
@@ -191,7 +197,7 @@ class SelfAttention(nn.Module):
         return query, key, value
 
 
-class CrossAttention(nn.Module):
+class CrossAttention(Block):
     """Frames of the target ask, the frames of all partners within a window of time answer."""
 
     def __init__(self, d_model: int, n_heads: int, window: int, causal: bool) -> None:
@@ -207,8 +213,12 @@ class CrossAttention(nn.Module):
         target: Float[Tensor, "batch length d_model"],
         context: Float[Tensor, "batch partners length d_model"],
         valid: Bool[Tensor, "batch partners length"],
+        memory: Memory | None = None,
     ) -> Float[Tensor, "batch length d_model"]:
-        """Whole sequences; zero where no partner frame is valid within the window."""
+        """Zero where no partner frame is valid within the window; with a memory, the next frames of streams."""
+        if memory is not None:
+            y, memory[self] = self.extend(target, context, valid, memory.get(self))
+            return y
         return self.extend(target, context, valid, None)[0]
 
     def extend(

@@ -11,8 +11,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from damamba.config import ModelParams
+from damamba.console import InputError
 from damamba.model.base import EngagementModel, Output, Statistics, score_head
 from damamba.model.fusion import ModalityGroupFusion, PartnerGroupFusion
+from damamba.model.memory import Memory
 
 JOINT = "joint"  # name of the one group that holds all cues where modality fusion is off
 
@@ -56,6 +58,7 @@ class DAMamba(EngagementModel):
         cues: Mapping[str, Float[Tensor, "B P T _"]],
         valid: Mapping[str, Bool[Tensor, "B P T"]],
         present: Bool[Tensor, "B P"],
+        memory: Memory | None = None,
     ) -> Output:
         """Engagement of participant 0 at every frame.
 
@@ -63,6 +66,7 @@ class DAMamba(EngagementModel):
             cues: Every cue of every participant; any value, NaN too, where it is not valid.
             valid: True where the cue was observed.
             present: False for seats that pad the batch.
+            memory: Of a stream, whose next frames these are; `extend` holds it.
         """
         seats = present.shape[1] if self.params.partner_fusion else 1
         # Everyone goes through the same weights: seats are rows of the batch.
@@ -70,7 +74,7 @@ class DAMamba(EngagementModel):
         seen = {name: (valid[name] & present[..., None])[:, :seats].flatten(0, 1) for name in self.widths}
 
         # 1, 2  Cues to d_model channels with a Mamba each; within a modality group, one hybrid stack.
-        groups = {name: group(rows, seen) for name, group in self.groups.items()}
+        groups = {name: group(rows, seen, memory) for name, group in self.groups.items()}
 
         # 3  Where the target's audio and visual frames should meet, for the alignment loss.
         aligned = {
@@ -85,8 +89,50 @@ class DAMamba(EngagementModel):
         # 5, 6  Partners along the frame axis through the context Mamba; the target asks them by cross-attention.
         if self.params.partner_fusion:
             observed = torch.stack([mask for _, mask in groups.values()]).any(dim=0).unflatten(0, (-1, seats))
-            target = self.partners(target, partners, observed[:, 1:])
+            target = self.partners(target, partners, observed[:, 1:], memory)
 
         # 7  Frame by frame to a score.
         engagement = torch.sigmoid(self.head(self.norm(target)).squeeze(-1))
         return Output(engagement, aligned.get("audio"), aligned.get("visual"))
+
+    def stream(self) -> Memory:
+        """What to start `extend` and `step` from: nothing seen yet.
+
+        Raises:
+            InputError: The model needs the future, or the whole past.
+        """
+        if not self.params.causal or self.params.block == "transformer":
+            raise InputError("this model cannot stream: train one with model.causal: true and model.block: hybrid")
+        return {}
+
+    def extend(
+        self,
+        cues: Mapping[str, Float[Tensor, "B P T _"]],
+        valid: Mapping[str, Bool[Tensor, "B P T"]],
+        present: Bool[Tensor, "B P"],
+        state: Memory,
+    ) -> tuple[Float[Tensor, "B T"], Memory]:
+        """The next frames of streams: (engagement, state to continue from).
+
+        In pieces of any length it is what `forward` says of the whole. Seats keep their places as long as a stream
+        lasts; who is not there yet is not `present`. Time and memory of a frame do not grow. In evaluation mode, best
+        under `torch.inference_mode`.
+        """
+        memory = self.stream() | state
+        return self(cues, valid, present, memory).engagement, memory
+
+    def step(
+        self,
+        cues: Mapping[str, Float[Tensor, "B P _"]],
+        valid: Mapping[str, Bool[Tensor, "B P"]],
+        present: Bool[Tensor, "B P"],
+        state: Memory,
+    ) -> tuple[Float[Tensor, "B"], Memory]:
+        """One frame of `extend`."""
+        engagement, state = self.extend(
+            {name: cue[:, :, None] for name, cue in cues.items()},
+            {name: mask[..., None] for name, mask in valid.items()},
+            present,
+            state,
+        )
+        return engagement[:, 0], state

@@ -20,6 +20,7 @@ from damamba.config import ModelParams
 from damamba.console import InputError
 from damamba.model.attention import attend
 from damamba.model.base import EngagementModel, Output, Statistics, standardise_each
+from damamba.model.recompute import Block
 from damamba.model.transformer import FeedForward
 
 SELU_SLOPE = 1.0507009873554805  # of SELU above 0
@@ -50,7 +51,7 @@ class Attention(nn.Module):
         return self.out(y.transpose(1, 2).flatten(2))
 
 
-class Encoder(nn.Module):
+class Encoder(Block):
     """Learned positions, pre-norm attention and a feed-forward layer.
 
     The positions are those of `position_frames` frames; for another length they are interpolated, so that a position

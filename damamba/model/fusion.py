@@ -1,21 +1,22 @@
 """From cues to modality groups, and from partners to the target: the paper's two fusions."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from damamba.config import ModelParams
-from damamba.model.attention import AttentionState, CrossAttention
+from damamba.model.attention import CrossAttention
 from damamba.model.base import Standardise, Statistics
 from damamba.model.hybrid import HybridBlock, make_mamba
-from damamba.model.mamba import MambaState, PartnerMamba
+from damamba.model.mamba import PartnerMamba
+from damamba.model.memory import Memory
+from damamba.model.recompute import Block
 from damamba.model.transformer import FeedForward, TransformerBlock
 
 
-class CueStem(nn.Module):
+class CueStem(Block):
     """One cue to `d_model` channels: standardise, 1x1 convolution, one Mamba layer of its own.
 
     A missing frame enters as a learned vector of the cue ("not seen"), and never enters the layer's memory.
@@ -34,12 +35,15 @@ class CueStem(nn.Module):
             self.layer = MambaLayer(params.d_model, params)
 
     def forward(
-        self, cue: Float[Tensor, "batch length width"], valid: Bool[Tensor, "batch length"]
+        self,
+        cue: Float[Tensor, "batch length width"],
+        valid: Bool[Tensor, "batch length"],
+        memory: Memory | None = None,
     ) -> Float[Tensor, "batch length d_model"]:
-        """Whole sequences; any value, NaN too, where a frame is missing."""
+        """Any value, NaN too, where a frame is missing."""
         x = self.project(self.standardise(cue, valid))
         x = torch.where(valid[..., None], x, self.missing)
-        return self.layer(x, valid)
+        return self.layer(x, valid, memory)
 
 
 class MambaLayer(nn.Module):
@@ -51,10 +55,13 @@ class MambaLayer(nn.Module):
         self.ssm = make_mamba(width, params)
 
     def forward(
-        self, x: Float[Tensor, "batch length width"], valid: Bool[Tensor, "batch length"]
+        self,
+        x: Float[Tensor, "batch length width"],
+        valid: Bool[Tensor, "batch length"],
+        memory: Memory | None = None,
     ) -> Float[Tensor, "batch length width"]:
-        """Whole sequences."""
-        return x + self.ssm(self.norm(x), valid)
+        """Whole sequences, or the next frames of streams."""
+        return x + self.ssm(self.norm(x), valid, memory)
 
 
 class ModalityGroupFusion(nn.Module):
@@ -76,17 +83,20 @@ class ModalityGroupFusion(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(
-        self, cues: Mapping[str, Float[Tensor, "batch length _"]], valid: Mapping[str, Bool[Tensor, "batch length"]]
+        self,
+        cues: Mapping[str, Float[Tensor, "batch length _"]],
+        valid: Mapping[str, Bool[Tensor, "batch length"]],
+        memory: Memory | None = None,
     ) -> tuple[Float[Tensor, "batch length width"], Bool[Tensor, "batch length"]]:
         """(Representation, frames at which any cue was observed)."""
-        x = torch.cat([stem(cues[name], valid[name]) for name, stem in self.stems.items()], dim=-1)
+        x = torch.cat([stem(cues[name], valid[name], memory) for name, stem in self.stems.items()], dim=-1)
         observed = torch.stack([valid[name] for name in self.stems]).any(dim=0)
         for block in self.blocks:
-            x = block(x, observed)
+            x = block(x, observed, memory)
         return self.norm(x), observed
 
 
-class PartnerContext(nn.Module):
+class PartnerContext(Block):
     """One layer over the (P - 1)·T frames of all partners; the order of the seats is of no consequence."""
 
     def __init__(self, width: int, params: ModelParams) -> None:
@@ -100,19 +110,13 @@ class PartnerContext(nn.Module):
         self,
         x: Float[Tensor, "batch partners length width"],
         valid: Bool[Tensor, "batch partners length"],
+        memory: Memory | None = None,
     ) -> Float[Tensor, "batch partners length width"]:
-        """Whole sequences."""
-        return x + self.ssm(self.norm(x), valid)
-
-    def extend(
-        self, x: Tensor, valid: Tensor, state: MambaState | None
-    ) -> tuple[Float[Tensor, "batch partners length width"], MambaState]:
-        """The next frames of streams (causal): (output, state to continue from)."""
-        y, state = self.ssm.extend(self.norm(x), valid, state)
-        return x + y, state
+        """Whole sequences, or the next frames of streams."""
+        return x + self.ssm(self.norm(x), valid, memory)
 
 
-class PartnerTransformer(nn.Module):
+class PartnerTransformer(Block):
     """`PartnerContext` of the ablation: full attention over all partner frames, each at its instant."""
 
     def __init__(self, width: int, params: ModelParams) -> None:
@@ -123,18 +127,12 @@ class PartnerTransformer(nn.Module):
         self,
         x: Float[Tensor, "batch partners length width"],
         valid: Bool[Tensor, "batch partners length"],
+        memory: Memory | None = None,
     ) -> Float[Tensor, "batch partners length width"]:
         """Whole sequences."""
         _, partners, length, _ = x.shape
         instants = torch.arange(length, device=x.device).repeat(partners)
-        return self.block(x.flatten(1, 2), valid.flatten(1, 2), instants).unflatten(1, (partners, length))
-
-
-class PartnerState(NamedTuple):
-    """What `PartnerGroupFusion` remembers of a stream."""
-
-    context: tuple[MambaState, ...]
-    cross: AttentionState
+        return self.block(x.flatten(1, 2), valid.flatten(1, 2), memory, instants).unflatten(1, (partners, length))
 
 
 class PartnerGroupFusion(nn.Module):
@@ -160,33 +158,13 @@ class PartnerGroupFusion(nn.Module):
         target: Float[Tensor, "batch length width"],
         partners: Float[Tensor, "batch partners length width"],
         valid: Bool[Tensor, "batch partners length"],
+        memory: Memory | None = None,
     ) -> Float[Tensor, "batch length width"]:
-        """Whole sequences; a batch without seats for partners is one without partners."""
+        """Whole sequences, or the next frames of streams; a batch may be without seats for partners."""
         answer = torch.zeros_like(target)
         if partners.shape[1]:
             context = partners + self.mark
             for layer in self.context:
-                context = layer(context, valid)
-            answer = self.cross(self.norm_target(target), self.norm_context(context), valid)
-        return self._join(target, answer)
-
-    def extend(
-        self,
-        target: Float[Tensor, "batch length width"],
-        partners: Float[Tensor, "batch partners length width"],
-        valid: Bool[Tensor, "batch partners length"],
-        state: PartnerState | None,
-    ) -> tuple[Float[Tensor, "batch length width"], PartnerState]:
-        """The next frames of streams (causal): (output, state to continue from); None starts."""
-        context, memories = partners + self.mark, []
-        for layer, memory in zip(self.context, state.context if state else [None] * len(self.context), strict=True):
-            assert isinstance(layer, PartnerContext), "full attention would have to keep the whole stream"
-            context, memory = layer.extend(context, valid, memory)
-            memories.append(memory)
-        answer, cross = self.cross.extend(
-            self.norm_target(target), self.norm_context(context), valid, state.cross if state else None
-        )
-        return self._join(target, answer), PartnerState(tuple(memories), cross)
-
-    def _join(self, target: Tensor, answer: Tensor) -> Tensor:
+                context = layer(context, valid, memory)
+            answer = self.cross(self.norm_target(target), self.norm_context(context), valid, memory)
         return self.feed_forward(target + self.dropout(answer))

@@ -1,24 +1,17 @@
 """Hybrid block: attention inside chunks sees detail, the state-space layer carries memory; a gate weighs them."""
 
-from typing import NamedTuple
-
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from damamba.config import ModelParams
-from damamba.model.attention import AttentionState, SelfAttention
-from damamba.model.mamba import MambaBlock, MambaState
+from damamba.model.attention import SelfAttention
+from damamba.model.mamba import MambaBlock
+from damamba.model.memory import Memory
+from damamba.model.recompute import Block
 
 
-class HybridState(NamedTuple):
-    """What a causal block remembers of a stream."""
-
-    ssm: MambaState
-    attention: AttentionState
-
-
-class HybridBlock(nn.Module):
+class HybridBlock(Block):
     """x + g ∘ ssm(norm x) + (1 - g) ∘ attention(norm x), g = sigmoid(W norm x), channel by channel.
 
     Linear in length. No feed-forward layer: the state-space layer is gated and `expand` times as wide, and mixes
@@ -35,30 +28,29 @@ class HybridBlock(nn.Module):
         self.dropout = nn.Dropout(params.dropout)
 
     def forward(
-        self, x: Float[Tensor, "batch length width"], valid: Bool[Tensor, "batch length"]
+        self,
+        x: Float[Tensor, "batch length width"],
+        valid: Bool[Tensor, "batch length"],
+        memory: Memory | None = None,
     ) -> Float[Tensor, "batch length width"]:
-        """Whole sequences."""
+        """Whole sequences; with a memory (causal blocks only), the next frames of streams."""
         u = self.norm(x)
-        return self._join(x, u, self.ssm(u, valid), self.attention(u, valid))
+        y = torch.lerp(self.attention(u, valid, memory), self.ssm(u, valid, memory), torch.sigmoid(self.gate(u)))
+        return x + self.dropout(y)
 
     def extend(
-        self, x: Float[Tensor, "batch length width"], valid: Bool[Tensor, "batch length"], state: HybridState | None
-    ) -> tuple[Float[Tensor, "batch length width"], HybridState]:
+        self, x: Float[Tensor, "batch length width"], valid: Bool[Tensor, "batch length"], state: Memory | None
+    ) -> tuple[Float[Tensor, "batch length width"], Memory]:
         """The next frames of streams (causal blocks only): (output, state to continue from); None starts."""
-        u = self.norm(x)
-        ssm, ssm_state = self.ssm.extend(u, valid, state.ssm if state else None)
-        attention, attention_state = self.attention.extend(u, valid, state.attention if state else None)
-        return self._join(x, u, ssm, attention), HybridState(ssm_state, attention_state)
+        memory = dict(state or {})
+        return self(x, valid, memory), memory
 
     def step(
-        self, x: Float[Tensor, "batch width"], valid: Bool[Tensor, "batch"], state: HybridState | None
-    ) -> tuple[Float[Tensor, "batch width"], HybridState]:
+        self, x: Float[Tensor, "batch width"], valid: Bool[Tensor, "batch"], state: Memory | None
+    ) -> tuple[Float[Tensor, "batch width"], Memory]:
         """One frame of `extend`."""
         y, state = self.extend(x[:, None], valid[:, None], state)
         return y[:, 0], state
-
-    def _join(self, x: Tensor, u: Tensor, ssm: Tensor, attention: Tensor) -> Tensor:
-        return x + self.dropout(torch.lerp(attention, ssm, torch.sigmoid(self.gate(u))))
 
 
 def make_mamba(width: int, params: ModelParams) -> MambaBlock:

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from damamba.console import InputError
+from damamba.model.memory import Memory
 from damamba.scan import causal_conv, ssd_scan, ssd_step
 
 DT_RANGE = (1e-3, 1e-1)  # step sizes at the start, as in mamba_ssm; with A, memories of 0.6 to 1000 frames
@@ -120,9 +121,15 @@ class MambaBlock(nn.Module):
         self.out_proj = nn.Linear(self.d_inner, d_model, bias=False)
 
     def forward(
-        self, x: Float[Tensor, "batch length d_model"], valid: Bool[Tensor, "batch length"] | None = None
+        self,
+        x: Float[Tensor, "batch length d_model"],
+        valid: Bool[Tensor, "batch length"] | None = None,
+        memory: Memory | None = None,
     ) -> Float[Tensor, "batch length d_model"]:
-        """Whole sequences, from a zero state."""
+        """Whole sequences, from a zero state; with a memory, the next frames of streams."""
+        if memory is not None:
+            y, memory[self] = self.extend(x, valid, memory.get(self))
+            return y
         inputs = self.project(x, valid)
         y = ssd_scan(inputs.x, inputs.dt, -self.A_log.exp(), inputs.B, inputs.C, D=self.D)
         assert isinstance(y, Tensor)
@@ -212,9 +219,15 @@ class PartnerMamba(MambaBlock):
     """
 
     def forward(
-        self, x: Float[Tensor, "batch partners length d_model"], valid: Bool[Tensor, "batch partners length"]
+        self,
+        x: Float[Tensor, "batch partners length d_model"],
+        valid: Bool[Tensor, "batch partners length"],
+        memory: Memory | None = None,
     ) -> Float[Tensor, "batch partners length d_model"]:
-        """Whole sequences, from a zero state."""
+        """Whole sequences, from a zero state; with a memory, the next frames of streams."""
+        if memory is not None:
+            y, memory[self] = self.extend(x, valid, memory.get(self))
+            return y
         return self._run(x, valid, None, False)[0]
 
     def extend(

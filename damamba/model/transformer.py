@@ -5,9 +5,11 @@ from torch import Tensor, nn
 
 from damamba.config import ModelParams
 from damamba.model.attention import SelfAttention
+from damamba.model.memory import Memory
+from damamba.model.recompute import Block
 
 
-class FeedForward(nn.Module):
+class FeedForward(Block):
     """x + narrow(GELU(widen(norm x)))."""
 
     def __init__(self, width: int, inner: int, dropout: float) -> None:
@@ -23,7 +25,7 @@ class FeedForward(nn.Module):
         return x + self.dropout(self.narrow(self.activation(self.widen(self.norm(x)))))
 
 
-class TransformerBlock(nn.Module):
+class TransformerBlock(Block):
     """Pre-norm attention and feed-forward layer; positions are relative, so any length works."""
 
     def __init__(self, width: int, params: ModelParams) -> None:
@@ -37,7 +39,8 @@ class TransformerBlock(nn.Module):
         self,
         x: Float[Tensor, "batch length width"],
         valid: Bool[Tensor, "batch length"],
+        memory: Memory | None = None,
         positions: Int[Tensor, "length"] | None = None,
     ) -> Float[Tensor, "batch length width"]:
-        """Whole sequences; `positions` as in `SelfAttention`."""
-        return self.feed_forward(x + self.dropout(self.attention(self.norm(x), valid, positions)))
+        """Whole sequences; the rest as in `SelfAttention`."""
+        return self.feed_forward(x + self.dropout(self.attention(self.norm(x), valid, memory, positions)))
