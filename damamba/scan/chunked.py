@@ -117,6 +117,10 @@ class _Tile:
     def decay_to_end(self) -> Tensor:
         return torch.exp(self.elapsed[..., -1:, :] - self.elapsed)
 
+    def to_be_written(self) -> Tensor:
+        """What is left at the chunk's end of each frame's input: b c g q r p."""
+        return self.x * (self.dt * self.decay_to_end())[..., None]
+
     def decay_of_chunk(self) -> Tensor:
         """B c g 1 (r p), as the states want it."""
         last = self.elapsed[..., -1:, :, None].exp()
@@ -142,40 +146,32 @@ class _ChunkedScan(torch.autograd.Function):
         plan = _Plan.make(x, groups, chunk_size)
         xs, dts, As, Bs, Cs = _cut_inputs(plan, x, dt, A, B, C)
         heads, headdim = xs.shape[4:]
-        state_shape = (x.shape[0], groups, B.shape[3], heads * headdim)
-        carried = plan.chunks > 1 or initial_state is not None
         y = x.new_empty(x.shape[0], plan.chunks, plan.chunk, groups, heads, headdim).transpose(2, 3)
-        starts = x.new_empty(state_shape[0], plan.chunks, *state_shape[1:]) if carried else None
-        final = None  # one chunk from zero, nothing asked for: no state at all
-        if initial_state is not None:
-            final = _pack_state(initial_state, groups)
-        elif carried or return_final_state:
-            final = x.new_zeros(state_shape)
+        states = None  # before the first chunk, and after each; one chunk from zero has none unless asked for
+        if plan.chunks > 1 or initial_state is not None or return_final_state:
+            states = x.new_empty(x.shape[0], plan.chunks + 1, groups, B.shape[3], heads * headdim)
+            states[:, 0] = 0 if initial_state is None else _pack_state(initial_state, groups)
         for rows in plan.row_slices():
-            state = None if final is None else final[rows]
             for chunks in plan.chunk_slices():
                 tile = _Tile(xs[rows, chunks], dts[rows, chunks], As, Bs[rows, chunks], Cs[rows, chunks])
                 outputs = (tile.decay().mul_(tile.scores()) @ tile.input).transpose(3, 4)
-                if state is not None:
-                    weights = tile.dt * tile.decay_to_end()
-                    written = _transpose(tile.B) @ (tile.x * weights[..., None]).flatten(4)
-                    start, state = _carry(state, written, tile.decay_of_chunk())
-                    if starts is not None:
-                        starts[rows, chunks] = start
-                        read = (tile.C @ start).unflatten(4, (heads, headdim))
-                        outputs = read.mul_(tile.elapsed.exp()[..., None]).add_(outputs)
-                y[rows, chunks] = outputs
-            if final is not None and state is not None:
-                final[rows] = state
+                if states is None:
+                    y[rows, chunks] = outputs
+                else:
+                    known = states[rows, chunks.start : chunks.stop + 1]
+                    written = _transpose(tile.B) @ tile.to_be_written().flatten(4)
+                    _carry(known, written, tile.decay_of_chunk())
+                    read = (tile.C @ known[:, :-1]).unflatten(4, (heads, headdim))
+                    torch.addcmul(outputs, read, tile.elapsed.exp()[..., None], out=y[rows, chunks])
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(x, dt, A, B, C, starts)
+        ctx.save_for_backward(x, dt, A, B, C, states)
         ctx.chunk_size, ctx.has_initial_state = chunk_size, initial_state is not None
-        y = plan.join(y).flatten(2, 3)
-        return y, _unpack_state(final, heads, headdim) if final is not None and return_final_state else None
+        final = None if states is None or not return_final_state else _unpack_state(states[:, -1], heads, headdim)
+        return plan.join(y).flatten(2, 3), final
 
     @staticmethod
     def backward(ctx: Any, grad_y: Tensor | None, grad_final: Tensor | None) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        x, dt, A, B, C, starts = ctx.saved_tensors
+        x, dt, A, B, C, states = ctx.saved_tensors
         groups = B.shape[2]
         plan = _Plan.make(x, groups, ctx.chunk_size)
         xs, dts, As, Bs, Cs = _cut_inputs(plan, x, dt, A, B, C)
@@ -184,30 +180,25 @@ class _ChunkedScan(torch.autograd.Function):
         grad_ys = plan.cut(grad_y.unflatten(2, (groups, heads)))
         grad_xs, grad_dts, grad_Bs, grad_Cs = (_like_cut(series) for series in (xs, dts, Bs, Cs))
         grad_A = torch.zeros_like(As)
-        grad_states = None
-        if grad_final is not None:
-            grad_states = _pack_state(grad_final, groups)
-        elif starts is not None:
-            grad_states = torch.zeros_like(starts[:, 0])
+        grad_states = None  # of the state behind the chunks done so far
+        if states is not None:
+            grad_states = torch.zeros_like(states[:, 0]) if grad_final is None else _pack_state(grad_final, groups)
         for rows in plan.row_slices():
-            grad_state = None if grad_states is None else grad_states[rows]
             for chunks in plan.chunk_slices(backwards=True):
                 tile = _Tile(xs[rows, chunks], dts[rows, chunks], As, Bs[rows, chunks], Cs[rows, chunks])
-                grad_tile = grad_ys[rows, chunks]
-                grad_input, grad_elapsed, grad_B, grad_C = _backward_within(tile, grad_tile)
-                if grad_state is not None:
-                    start = None if starts is None else starts[rows, chunks]
-                    grad_state = _backward_between(
-                        tile, grad_tile, start, grad_state, grad_input, grad_elapsed, grad_B, grad_C
-                    )
+                grads = _backward_within(tile, grad_ys[rows, chunks])
+                if states is not None and grad_states is not None:
+                    known = states[rows, chunks.start : chunks.stop + 1]
+                    grad_states[rows] = _backward_between(tile, grad_ys[rows, chunks], known, grad_states[rows], grads)
+                grad_step = _dot(tile.x, grads.input)
+                # Input s is read at q times exp(elapsed_q - elapsed_s): the share of elapsed_s is what it gives in all.
+                grads.elapsed -= tile.dt * grad_step
                 # Each step's decay acts on every later frame of the chunk: the reverse of the cumulative sum.
-                grad_decay = grad_elapsed.flip(3).cumsum(3).flip(3)
+                grad_decay = grads.elapsed.flip(3).cumsum(3).flip(3)
                 grad_A += (grad_decay * tile.dt).sum((0, 1, 3))
-                grad_dts[rows, chunks] = _dot(tile.x, grad_input) + grad_decay * As[:, None]
-                torch.mul(grad_input, tile.dt[..., None], out=grad_xs[rows, chunks])
-                grad_Bs[rows, chunks], grad_Cs[rows, chunks] = grad_B, grad_C
-            if grad_states is not None and grad_state is not None:
-                grad_states[rows] = grad_state
+                grad_dts[rows, chunks] = grad_step + grad_decay * As[:, None]
+                torch.mul(grads.input, tile.dt[..., None], out=grad_xs[rows, chunks])
+                grad_Bs[rows, chunks], grad_Cs[rows, chunks] = grads.B, grads.C
         return (
             plan.join(grad_xs).flatten(2, 3),
             plan.join(grad_dts).flatten(2, 3),
@@ -220,61 +211,47 @@ class _ChunkedScan(torch.autograd.Function):
         )
 
 
-def _backward_within(tile: _Tile, grad_y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Gradients of dt x (b c g q r p), elapsed (b c g q r), B and C (b c g q n), inside the chunks."""
+@dataclass
+class _Grads:
+    """Gradients of what a tile derives."""
+
+    input: Tensor  # of dt x: b c g q r p
+    elapsed: Tensor  # as far as outputs and states grow with it: b c g q r
+    B: Tensor  # b c g q n
+    C: Tensor
+
+
+def _backward_within(tile: _Tile, grad_y: Tensor) -> _Grads:
+    """What flows inside the chunks."""
     grad_y = grad_y.transpose(3, 4).contiguous()
     decay = tile.decay()
     weights = decay * tile.scores()
     grad_input = (_transpose(weights) @ grad_y).transpose(3, 4)
     grad_weights = grad_y @ _transpose(tile.input)
-    grad_pairs = weights.mul_(grad_weights)  # d/d(elapsed of the reader - elapsed of the writer)
-    grad_elapsed = _transpose(grad_pairs.sum(-1) - grad_pairs.sum(-2)).contiguous()
+    grad_elapsed = _transpose(weights.mul_(grad_weights).sum(-1)).contiguous()
     grad_scores = decay.mul_(grad_weights).sum(3).tril_()
-    return grad_input, grad_elapsed, _transpose(grad_scores) @ tile.C, grad_scores @ tile.B
+    return _Grads(grad_input, grad_elapsed, _transpose(grad_scores) @ tile.C, grad_scores @ tile.B)
 
 
-def _backward_between(
-    tile: _Tile,
-    grad_y: Tensor,
-    start: Tensor | None,
-    grad_end: Tensor,
-    grad_input: Tensor,
-    grad_elapsed: Tensor,
-    grad_B: Tensor,
-    grad_C: Tensor,
-) -> Tensor:
-    """Add what flows through the states to the last four, in place; return the gradient of the tile's first state."""
+def _backward_between(tile: _Tile, grad_y: Tensor, known: Tensor, grad_end: Tensor, grads: _Grads) -> Tensor:
+    """Add what flows through the states to `grads`; return the gradient of the tile's first state."""
+    start, end = known[:, :-1], known[:, 1:]
     heads_headdim = tile.x.shape[4:]
-    last = grad_elapsed[..., -1, :]
-    if start is None:  # one chunk that starts from zero: only the final state has a gradient
-        grad_written, grad_start = grad_end[:, None], grad_end
-    else:
-        from_start = tile.elapsed.exp()
-        grad_read = grad_y * from_start[..., None]
-        grad_C += grad_read.flatten(4) @ _transpose(start)
-        grad_elapsed += _dot(grad_read, (tile.C @ start).unflatten(4, heads_headdim))
-        grad_starts = _transpose(tile.C) @ grad_read.flatten(4)
-        grad_written, grad_start = _carry_back(grad_end, grad_starts, tile.decay_of_chunk())
-        through = (grad_written * start).sum(3).unflatten(3, heads_headdim).sum(-1)
-        last += through * from_start[..., -1, :]
-    to_end = tile.decay_to_end()[..., None]
-    written = tile.x * tile.dt[..., None]
-    grad_here = (tile.B @ grad_written).unflatten(4, heads_headdim).mul_(to_end)
-    grad_to_end = _dot(grad_here, written)
-    grad_elapsed -= grad_to_end
-    last += grad_to_end.sum(3)
-    grad_B += written.mul_(to_end).flatten(4) @ _transpose(grad_written)
-    grad_input += grad_here
+    grad_read = grad_y * tile.elapsed.exp()[..., None]
+    grads.C += grad_read.flatten(4) @ _transpose(start)
+    grads.elapsed += _dot(grad_read, (tile.C @ start).unflatten(4, heads_headdim))
+    grad_ends, grad_start = _carry_back(grad_end, _transpose(tile.C) @ grad_read.flatten(4), tile.decay_of_chunk())
+    grads.elapsed[..., -1, :] += (grad_ends * end).sum(3).unflatten(3, heads_headdim).sum(-1)
+    grads.B += tile.to_be_written().flatten(4) @ _transpose(grad_ends)
+    grad_written = (tile.B @ grad_ends).unflatten(4, heads_headdim)
+    grads.input = torch.addcmul(grads.input, grad_written, tile.decay_to_end()[..., None])
     return grad_start
 
 
-def _carry(state: Tensor, written: Tensor, decay: Tensor) -> tuple[Tensor, Tensor]:
-    """(state at the start of each chunk, state after the last)."""
-    starts = torch.empty_like(written)
+def _carry(known: Tensor, written: Tensor, decay: Tensor) -> None:
+    """From the first of the `known` states, fill in the others, one behind each chunk."""
     for chunk in range(written.shape[1]):
-        starts[:, chunk] = state
-        state = torch.addcmul(written[:, chunk], decay[:, chunk], state)
-    return starts, state
+        torch.addcmul(written[:, chunk], decay[:, chunk], known[:, chunk], out=known[:, chunk + 1])
 
 
 def _carry_back(grad: Tensor, grad_starts: Tensor, decay: Tensor) -> tuple[Tensor, Tensor]:
