@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -25,12 +26,15 @@ from damamba.data.shards import (
     Moments,
     Piece,
     Seat,
+    Stamp,
+    read_stamps,
     shard_key,
     shard_moments,
     write_labels,
     write_shard_in_pieces,
+    write_stamps,
 )
-from damamba.features.files import prune, sha256, whole_file
+from damamba.features.files import prune, whole_file
 from damamba.features.sources import source_digest
 from damamba.features.store import StoredStream, describe
 
@@ -47,8 +51,8 @@ class Task:
     features: Path
     labels: Path
     out: Path
-    recorded: Mapping[str, str]
-    """sha256 of shards that nobody has touched since they were hashed."""
+    stamps: Mapping[str, Stamp]
+    """Of the session's files when they were last hashed."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Done:
     """What became of a session."""
 
     session: AlignedSession
-    files: dict[str, str]
+    files: dict[str, Stamp]
     valid: dict[str, tuple[int, int]]
     """Cue -> valid and all grid frames."""
     kept: int
@@ -78,20 +82,25 @@ def align_all(
     """
     cues = tuple(params.cues)
     described = _describe_cues(params, manifest, features)
-    recorded = _recorded(out)
+    known: dict[str, dict[str, Stamp]] = defaultdict(dict)
+    for name, stamp in read_stamps(out).items():
+        known[name.rpartition("/")[0]][name] = stamp
     tasks = [
-        Task(tuple(people), cues, params.align, features, corpus / "labels", out, recorded.get("/".join(session), {}))
+        Task(tuple(people), cues, params.align, features, corpus / "labels", out, known["/".join(session)])
         for session, people in manifest.sessions().items()
     ]
     done = run(align_session, tasks)
-    files = dict(sorted((name, digest) for d in done for name, digest in d.files.items()))
+    stamps = dict(sorted((name, stamp) for d in done for name, stamp in d.files.items()))
+    files = {name: stamp.sha256 for name, stamp in stamps.items()}
     protocol = params.corpus.protocol.name
     index = Aligned(out, params.align.rate_hz, described, tuple(d.session for d in done), files, protocol)
     statistics = _statistics(index)
     with whole_file(out / "statistics.safetensors") as temporary:
         save_file(statistics, temporary)
-    files["statistics.safetensors"] = sha256(out / "statistics.safetensors")
+    stamps["statistics.safetensors"] = Stamp.of(out / "statistics.safetensors")
+    files["statistics.safetensors"] = stamps["statistics.safetensors"].sha256
     _write_index(index)
+    write_stamps(out, stamps)
     prune(out, {out / "index.json", *(out / name for name in files)})
     shares = []
     for cue in cues:
@@ -106,52 +115,41 @@ def align_session(task: Task) -> Done:
     first = task.participants[0]
     n_labels = max(round(p.duration_s * LABEL_RATE_HZ) for p in task.participants)
     n_frames = n_labels * task.params.rate_hz // LABEL_RATE_HZ
-    files: dict[str, str] = {}
+    files: dict[str, Stamp] = {}
     seats, kept = [], 0
     valid: dict[str, tuple[int, int]] = dict.fromkeys(task.cues, (0, 0))
     for participant in task.participants:
         streams = {cue: participant.shard(task.features / cue) for cue in task.cues}
         labels = _labels(participant.shard(task.labels))
         key = _key(task, streams, n_frames)
-        base = participant.shard(task.out, "")
-        recorded = task.recorded
-        if shard_key(base.with_suffix(".arrow")) == key and base.with_suffix(".parquet").is_file():
-            kept += 1
+        arrow, parquet, label = (
+            participant.shard(task.out, suffix) for suffix in (".arrow", ".parquet", ".label.arrow")
+        )
+        held = _sound(task, arrow, parquet, key)
+        if held is None:
+            _write(participant.shard(task.out, ""), streams, n_frames, task.params, key)
+            held = [Stamp.of(arrow), Stamp.of(parquet)]
         else:
-            _write(base, streams, n_frames, task.params, key)
-            recorded = {}
-        label = participant.shard(task.out, ".label.arrow")
+            kept += 1
         write_labels(label, *_sized(labels, n_labels))
-        files[label.relative_to(task.out).as_posix()] = sha256(label)
-        for suffix in (".arrow", ".parquet"):
-            path = participant.shard(task.out, suffix)
-            name = path.relative_to(task.out).as_posix()
-            files[name] = recorded.get(name) or sha256(path)
+        for path, stamp in zip((arrow, parquet, label), (*held, Stamp.of(label)), strict=True):
+            files[path.relative_to(task.out).as_posix()] = stamp
         for cue in task.cues:
-            seen = shard_moments(base.with_suffix(".arrow"), cue).n
+            seen = shard_moments(arrow, cue).n
             valid[cue] = (valid[cue][0] + seen, valid[cue][1] + n_frames)
         seats.append(Seat(participant.participant, participant.role, participant.person, labels is not None))
     session = AlignedSession(first.corpus, first.session, first.split, first.language, n_labels, tuple(seats))
     return Done(session, files, valid, kept)
 
 
-def _recorded(out: Path) -> dict[str, dict[str, str]]:
-    """Corpus/session -> file -> sha256, of files that are older than the index that has it.
-
-    So one session more does not hash all others again, and a file that was damaged since then is found in training.
-    """
-    path = out / "index.json"
-    try:
-        hashed: dict[str, str] = json.loads(path.read_text(encoding="utf8"))["sha256"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return {}
-    written_ns = path.stat().st_mtime_ns
-    found: dict[str, dict[str, str]] = {}
-    for name, digest in hashed.items():
-        file = out / name
-        if file.is_file() and file.stat().st_mtime_ns < written_ns:
-            found.setdefault(file.parent.relative_to(out).as_posix(), {})[name] = digest
-    return found
+def _sound(task: Task, arrow: Path, parquet: Path, key: str) -> list[Stamp] | None:
+    """Stamps of a shard's files; None where it must be made again: absent, of other inputs, or not as it was made."""
+    if shard_key(arrow) != key or not parquet.is_file():
+        return None
+    made = [task.stamps.get(path.relative_to(task.out).as_posix()) for path in (arrow, parquet)]
+    found = [Stamp.of(path, known) for path, known in zip((arrow, parquet), made, strict=True)]
+    same = all(known is None or known.sha256 == stamp.sha256 for known, stamp in zip(made, found, strict=True))
+    return found if same else None
 
 
 def _write(base: Path, streams: dict[str, Path], n_frames: int, params: AlignParams, key: str) -> None:

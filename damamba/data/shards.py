@@ -15,7 +15,8 @@ them (eGeMAPS reaches 2.6e5) is stored in single precision.
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import astuple, dataclass
 from functools import cached_property, reduce
 from itertools import chain
 from pathlib import Path
@@ -74,8 +75,8 @@ def write_shard_in_pieces(
         metadata[f"moments.{name}"] = np.concatenate([[moments.n], moments.mean, moments.m2]).tobytes()
     schema = pa.schema(fields, metadata)
     with (
-        whole_file(path.with_suffix(".parquet")) as for_exchange,
-        whole_file(path.with_suffix(".arrow")) as for_training,
+        whole_file(path.with_name(f"{path.name}.parquet")) as for_exchange,  # a name may have a dot
+        whole_file(path.with_name(f"{path.name}.arrow")) as for_training,
         pq.ParquetWriter(
             for_exchange,
             schema,
@@ -176,6 +177,45 @@ def read_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 @dataclass(frozen=True)
+class Stamp:
+    """A file as it was when it was hashed; as long as it looks so, it need not be hashed again."""
+
+    size: int
+    changed_ns: int
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path, known: "Stamp | None" = None) -> "Stamp":
+        """Of a file that may still be the `known` one."""
+        found = path.stat()
+        if known and (found.st_size, found.st_mtime_ns) == (known.size, known.changed_ns):
+            return known
+        return cls(found.st_size, found.st_mtime_ns, sha256(path))
+
+
+def read_stamps(root: Path) -> dict[str, Stamp]:
+    """Of files by their path below `root`; none where nothing is known.
+
+    They lie beside the folder, which DVC owns and may link or copy: then all files are hashed anew, once.
+    """
+    try:
+        held = json.loads(_stamps(root).read_text(encoding="utf8"))
+        return {name: Stamp(*stamp) for name, stamp in held.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def write_stamps(root: Path, stamps: Mapping[str, Stamp]) -> None:
+    """For the next `read_stamps`."""
+    with whole_file(_stamps(root)) as temporary:
+        temporary.write_text(json.dumps({name: astuple(stamp) for name, stamp in stamps.items()}), encoding="utf8")
+
+
+def _stamps(root: Path) -> Path:
+    return root.with_name(f"{root.name}.stamps.json")
+
+
+@dataclass(frozen=True)
 class Seat:
     """A participant in the index."""
 
@@ -266,19 +306,27 @@ class Aligned:
         return {name: (held[f"{name}.mean"], held[f"{name}.std"]) for name in self.cues}
 
     def verify(self) -> None:
-        """Compare every file that training reads with its sha256.
+        """Compare every file that training reads with its sha256; what was touched since it was hashed is read whole.
 
         Raises:
             InputError: One is missing or was changed; names it.
         """
+        known = read_stamps(self.root)
+        found: dict[str, Stamp] = {}
         for name, expected in self.sha256.items():
             path = self.root / name
             if not path.is_file():
                 raise InputError(f"{path}: missing; make it: {REMEDY}")
-            if path.suffix != ".parquet" and sha256(path) != expected:
+            if path.suffix == ".parquet":
+                continue
+            found[name] = Stamp.of(path, known.get(name))
+            if found[name].sha256 != expected:
                 raise InputError(
                     f"{path}: damaged (sha256 differs from index.json); make it again: rm {path} && {REMEDY}"
                 )
+        if not found.items() <= known.items():
+            with suppress(OSError):  # where nothing may be written, the next start hashes again
+                write_stamps(self.root, known | found)
 
     @classmethod
     def read(cls, root: Path) -> "Aligned":

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from damamba.config import AlignParams, Params
 from damamba.console import InputError
 from damamba.corpus.manifest import Manifest, Participant
+from damamba.data import shards
 from damamba.data.align import _OnGrid, align_all
 from damamba.data.grid import resample
 from damamba.data.moments import Moments
 from damamba.data.shards import Aligned, Shard, shard_moments, write_shard_in_pieces
+from damamba.features import files
 from damamba.features.store import StoredStream, write_stream
 from damamba.features.stream import FeatureStream
 
@@ -87,7 +89,7 @@ def aligned(tmp_path):
     held = yaml.safe_load((ROOT / "params.yaml").read_text())
     held["cues"] = {"a": {"group": "audio", "extractor": "test", "reads": "corpus"}}
     params = Params.model_validate(held)
-    person = Participant("own", "s", "p", "p", "train", "en", "p", "", "", "", duration_s=2.0)
+    person = Participant("own", "s", "dr.p", "p", "train", "en", "p", "", "", "", duration_s=2.0)
     stored(person.shard(tmp_path / "features/a"), 50)
 
     def again() -> Aligned:
@@ -105,22 +107,34 @@ def aligned(tmp_path):
     return again
 
 
-def test_what_is_kept_has_the_hash_that_it_was_recorded_with(aligned):
+@pytest.mark.parametrize("suffix", [".arrow", ".parquet"])
+def test_a_shard_that_is_not_as_it_was_made_is_made_again(aligned, suffix):
     first = aligned()
-    shard = first.root / "own/s/p.arrow"
-    when, content = shard.stat(), bytearray(shard.read_bytes())
+    shard = first.root / f"own/s/dr.p{suffix}"
+    content = bytearray(shard.read_bytes())
     content[len(content) // 2] ^= 1
     shard.write_bytes(content)
-    os.utime(shard, ns=(when.st_atime_ns, when.st_mtime_ns))  # a disk that forgets says nothing
+    if suffix == ".arrow":
+        with pytest.raises(InputError, match=r"dr\.p\.arrow: damaged.*dvc repro -f align"):
+            first.verify()
     second = aligned()
     assert second.sha256 == first.sha256
-    with pytest.raises(InputError, match=r"p\.arrow: damaged"):
-        second.verify()
+    second.verify()
 
 
-def test_a_shard_that_was_touched_is_hashed_again(aligned):
+def test_only_what_was_touched_is_hashed_again(aligned, monkeypatch):
     first = aligned()
-    shard = first.root / "own/s/p.parquet"
-    shard.write_bytes(shard.read_bytes() + b" ")
-    os.utime(shard)
-    assert aligned().sha256["own/s/p.parquet"] != first.sha256["own/s/p.parquet"]
+    hashed = []
+    monkeypatch.setattr(shards, "sha256", lambda path: hashed.append(path.name) or files.sha256(path))
+    first.verify()
+    assert hashed == []
+    aligned()
+    assert hashed == ["dr.p.label.arrow", "statistics.safetensors"]  # which are written anew
+    hashed.clear()
+    os.utime(first.root / "own/s/dr.p.arrow")
+    for _ in range(2):
+        first.verify()
+        assert hashed == ["dr.p.arrow"]
+    (first.root.parent / "out.stamps.json").write_text("nonsense")
+    first.verify()
+    assert sorted(hashed[1:]) == ["dr.p.arrow", "dr.p.label.arrow", "statistics.safetensors"]
