@@ -191,8 +191,6 @@ class _ChunkedScan(torch.autograd.Function):
                     known = states[rows, chunks.start : chunks.stop + 1]
                     grad_states[rows] = _backward_between(tile, grad_ys[rows, chunks], known, grad_states[rows], grads)
                 grad_step = _dot(tile.x, grads.input)
-                # Input s is read at q times exp(elapsed_q - elapsed_s): the share of elapsed_s is what it gives in all.
-                grads.elapsed -= tile.dt * grad_step
                 # Each step's decay acts on every later frame of the chunk: the reverse of the cumulative sum.
                 grad_decay = grads.elapsed.flip(3).cumsum(3).flip(3)
                 grad_A += (grad_decay * tile.dt).sum((0, 1, 3))
@@ -216,7 +214,7 @@ class _Grads:
     """Gradients of what a tile derives."""
 
     input: Tensor  # of dt x: b c g q r p
-    elapsed: Tensor  # as far as outputs and states grow with it: b c g q r
+    elapsed: Tensor  # b c g q r
     B: Tensor  # b c g q n
     C: Tensor
 
@@ -228,22 +226,30 @@ def _backward_within(tile: _Tile, grad_y: Tensor) -> _Grads:
     weights = decay * tile.scores()
     grad_input = (_transpose(weights) @ grad_y).transpose(3, 4)
     grad_weights = grad_y @ _transpose(tile.input)
-    grad_elapsed = _transpose(weights.mul_(grad_weights).sum(-1)).contiguous()
+    # Of the reader's elapsed minus the writer's. Both sums are of the same numbers: what a frame gives itself cancels
+    # exactly, however little is left beside it.
+    grad_pairs = weights.mul_(grad_weights)
+    grad_elapsed = _transpose(grad_pairs.sum(-1) - grad_pairs.sum(-2)).contiguous()
     grad_scores = decay.mul_(grad_weights).sum(3).tril_()
     return _Grads(grad_input, grad_elapsed, _transpose(grad_scores) @ tile.C, grad_scores @ tile.B)
 
 
 def _backward_between(tile: _Tile, grad_y: Tensor, known: Tensor, grad_end: Tensor, grads: _Grads) -> Tensor:
     """Add what flows through the states to `grads`; return the gradient of the tile's first state."""
-    start, end = known[:, :-1], known[:, 1:]
+    start = known[:, :-1]
     heads_headdim = tile.x.shape[4:]
-    grad_read = grad_y * tile.elapsed.exp()[..., None]
+    from_start = tile.elapsed.exp()
+    grad_read = grad_y * from_start[..., None]
     grads.C += grad_read.flatten(4) @ _transpose(start)
     grads.elapsed += _dot(grad_read, (tile.C @ start).unflatten(4, heads_headdim))
     grad_ends, grad_start = _carry_back(grad_end, _transpose(tile.C) @ grad_read.flatten(4), tile.decay_of_chunk())
-    grads.elapsed[..., -1, :] += (grad_ends * end).sum(3).unflatten(3, heads_headdim).sum(-1)
-    grads.B += tile.to_be_written().flatten(4) @ _transpose(grad_ends)
+    through = (grad_ends * start).sum(3).unflatten(3, heads_headdim).sum(-1)  # the chunk, from its start to its end
+    written = tile.to_be_written()
     grad_written = (tile.B @ grad_ends).unflatten(4, heads_headdim)
+    grad_to_end = _dot(written, grad_written)
+    grads.elapsed -= grad_to_end
+    grads.elapsed[..., -1, :] += grad_to_end.sum(3) + through * from_start[..., -1, :]
+    grads.B += written.flatten(4) @ _transpose(grad_ends)
     grads.input = torch.addcmul(grads.input, grad_written, tile.decay_to_end()[..., None])
     return grad_start
 

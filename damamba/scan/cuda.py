@@ -1,8 +1,9 @@
 """Adapter to the Triton kernels of `mamba_ssm`, which is imported at the first call; no other file knows it."""
 
+from collections.abc import Callable
 from functools import cache
-from importlib.util import find_spec
 
+import torch
 from torch import Tensor
 
 from damamba.console import InputError
@@ -12,9 +13,21 @@ CHUNK_FRAMES = 256  # the kernels' own default
 
 
 @cache
-def available() -> bool:
-    """Whether `mamba_ssm` is installed; nothing is imported."""
-    return find_spec("mamba_ssm") is not None
+def kernel() -> Callable[..., Tensor | tuple[Tensor, Tensor]] | None:
+    """`mamba_chunk_scan_combined`; None where `mamba_ssm` is absent, or was built for another torch."""
+    try:
+        from mamba_ssm.ops.triton.ssd_combined import mamba_chunk_scan_combined  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        return None
+    return mamba_chunk_scan_combined
+
+
+def require(device: torch.device) -> None:
+    """Raise InputError unless the kernels can run on tensors of this device."""
+    if kernel() is None:
+        raise InputError(f"scan backend 'mamba_ssm': it cannot be imported; run {INSTALL}, or use backend 'auto'")
+    if device.type != "cuda":
+        raise InputError(f"scan backend 'mamba_ssm': the tensors lie on {device}; move them, or use backend 'auto'")
 
 
 def cuda_scan(
@@ -31,18 +44,10 @@ def cuda_scan(
     return_final_state: bool,
     chunk_size: int | None,
 ) -> Tensor | tuple[Tensor, Tensor]:
-    """`damamba.scan.ssd_scan` by `mamba_chunk_scan_combined`.
-
-    Raises:
-        InputError: `mamba_ssm` is absent, or `x` does not lie on a CUDA device.
-    """
-    if not available():
-        raise InputError(f"scan backend 'cuda': mamba_ssm is not installed; run {INSTALL}, or use backend 'auto'")
-    if x.device.type != "cuda":
-        raise InputError(f"scan backend 'cuda': the tensors lie on {x.device}; move them, or use backend 'auto'")
-    from mamba_ssm.ops.triton.ssd_combined import mamba_chunk_scan_combined  # pyright: ignore[reportMissingImports]
-
-    return mamba_chunk_scan_combined(
+    """`damamba.scan.ssd_scan` by the kernels, which are there."""
+    scan = kernel()
+    assert scan is not None
+    return scan(
         x,
         dt,
         A,

@@ -13,7 +13,7 @@ from damamba.scan import cuda
 from damamba.scan.chunked import chunked_scan
 from damamba.scan.reference import reference_scan, reference_step
 
-Backend = Literal["auto", "reference", "chunked", "cuda"]
+Backend = Literal["auto", "reference", "torch", "mamba_ssm"]
 logger = logging.getLogger(__name__)
 
 
@@ -51,19 +51,20 @@ def ssd_scan(
         initial_state: State before the first frame; None is zero.
         return_final_state: Return the state after the last frame too (it costs time).
         chunk_size: Frames of a chunk; the result does not depend on it. None chooses.
-        backend: `reference`, the loop that defines the result; `chunked`, plain PyTorch on any device; `cuda`, the
-            Triton kernels of `mamba_ssm`; `auto`, the last where `x` lies on a CUDA device and they are installed,
-            else `chunked`.
+        backend: `reference`, the loop that defines the result; `torch`, plain PyTorch on any device; `mamba_ssm`, the
+            Triton kernels of that package; `auto`, the last where `x` lies on a CUDA device and it can be imported,
+            else `torch`.
 
     Returns:
         y, or (y, final state).
 
     Raises:
-        InputError: `backend="cuda"` without `mamba_ssm`, or for a tensor elsewhere.
+        InputError: `backend="mamba_ssm"` where that is not installed, or for a tensor that is not on a CUDA device.
     """
     if backend == "auto":
         backend = _choose(x.device.type)
-    if backend == "cuda":
+    if backend == "mamba_ssm":
+        cuda.require(x.device)
         return cuda.cuda_scan(
             x, dt, A, B, C, D, dt_bias, dt_softplus, dt_limit, initial_state, return_final_state, chunk_size
         )
@@ -107,13 +108,13 @@ def _step_size(dt: Tensor, bias: Tensor | None, softplus: bool, limit: tuple[flo
     return dt if limit == (0.0, math.inf) else dt.clamp(*limit)
 
 
-def _choose(device: str) -> Literal["chunked", "cuda"]:
+def _choose(device: str) -> Literal["torch", "mamba_ssm"]:
     if device != "cuda":
-        return "chunked"
-    if cuda.available():
-        return "cuda"
+        return "torch"
+    if cuda.kernel():
+        return "mamba_ssm"
     _log_fallback()
-    return "chunked"
+    return "torch"
 
 
 @cache

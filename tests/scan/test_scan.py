@@ -1,6 +1,7 @@
 """Every backend gives what the float64 loop gives: outputs, final state and all gradients."""
 
 import logging
+import sys
 
 import pytest
 import torch
@@ -48,9 +49,9 @@ def run(tensors, backend, chunk_size=None):
 @pytest.mark.parametrize("initial", [False, True])
 @pytest.mark.parametrize("groups", [1, 2])
 @pytest.mark.parametrize("length", [1, 2, 63, 97, 500])
-def test_chunked_equals_reference(length, groups, initial):
+def test_torch_equals_reference(length, groups, initial):
     tensors = inputs(length, groups, initial)
-    for ours, definition in zip(run(tensors, "chunked"), run(tensors, "reference"), strict=True):
+    for ours, definition in zip(run(tensors, "torch"), run(tensors, "reference"), strict=True):
         torch.testing.assert_close(ours, definition, rtol=1e-9, atol=1e-9)
 
 
@@ -58,15 +59,15 @@ def test_chunked_equals_reference(length, groups, initial):
 @given(st.integers(1, 70), st.integers(1, 80), st.integers(0, 99))
 def test_result_does_not_depend_on_chunk_size(length, chunk_size, seed):
     tensors = inputs(length, 2, True, seed=seed)
-    for ours, other in zip(run(tensors, "chunked", chunk_size), run(tensors, "chunked", length), strict=True):
+    for ours, other in zip(run(tensors, "torch", chunk_size), run(tensors, "torch", length), strict=True):
         torch.testing.assert_close(ours, other, rtol=1e-9, atol=1e-9)
 
 
 def test_result_does_not_depend_on_tiles(monkeypatch):
     tensors = inputs(50, 2, True)
-    whole = run(tensors, "chunked", 8)
+    whole = run(tensors, "torch", 8)
     monkeypatch.setattr("damamba.scan.chunked.TILE_BYTES", 8 * HEADS * 8**2 * 3)  # three chunks of one row
-    for ours, other in zip(run(tensors, "chunked", 8), whole, strict=True):
+    for ours, other in zip(run(tensors, "torch", 8), whole, strict=True):
         torch.testing.assert_close(ours, other, rtol=1e-12, atol=1e-12)
 
 
@@ -75,15 +76,15 @@ def test_gradients_by_finite_differences():
 
     def scan(*values):
         named = dict(zip(tensors, values, strict=True))
-        return ssd_scan(**named, return_final_state=True, backend="chunked", chunk_size=3)
+        return ssd_scan(**named, return_final_state=True, backend="torch", chunk_size=3)
 
     assert torch.autograd.gradcheck(scan, tuple(tensors.values()))
 
 
 def test_only_what_is_asked_for_needs_a_gradient():
     tensors = inputs(20)
-    y = ssd_scan(**tensors, backend="chunked", chunk_size=8)
-    with_state, _ = ssd_scan(**tensors, backend="chunked", chunk_size=8, return_final_state=True)
+    y = ssd_scan(**tensors, backend="torch", chunk_size=8)
+    with_state, _ = ssd_scan(**tensors, backend="torch", chunk_size=8, return_final_state=True)
     torch.testing.assert_close(y, with_state)
     for ours, definition in zip(
         torch.autograd.grad(y.sum(), list(tensors.values())),
@@ -96,34 +97,39 @@ def test_only_what_is_asked_for_needs_a_gradient():
 def test_float32_error_at_6000_frames():
     tensors = {name: tensor.detach() for name, tensor in inputs(6000, masked=False).items()}
     exact = ssd_scan(**tensors, backend="reference")
-    rounded = ssd_scan(**{name: tensor.float() for name, tensor in tensors.items()}, backend="chunked")
+    rounded = ssd_scan(**{name: tensor.float() for name, tensor in tensors.items()}, backend="torch")
     assert ((rounded - exact).abs().max() / exact.abs().max()).item() <= 5e-6
 
 
-def test_extreme_decay_is_finite():
-    tensors = inputs(200, dtype=torch.float32)
+@pytest.mark.parametrize("factor", [300, 1e4, 1e30])
+def test_extreme_decay_is_finite_and_right(factor):
+    tensors = inputs(200, initial=True, dtype=torch.float32)
     with torch.no_grad():
-        tensors["dt"] *= 1e4
-    for values in run(tensors, "chunked"):
-        assert torch.isfinite(values).all()
+        tensors["dt"] *= factor
+        tensors["x"] /= factor
+    results = run(tensors, "torch")
+    assert all(torch.isfinite(values).all() for values in results)
+    exact = run({name: tensor.double().detach().requires_grad_() for name, tensor in tensors.items()}, "reference")
+    for ours, definition in zip(results[:2], exact[:2], strict=True):
+        torch.testing.assert_close(ours.double(), definition, rtol=1e-4, atol=1e-5 * definition.abs().max().item())
 
 
 def test_state_passes_through_missing_frames_unchanged():
     tensors = inputs(40, initial=True)
     with torch.no_grad():
         tensors["dt"][:, 10:] = 0
-    _, state = ssd_scan(**tensors, return_final_state=True, backend="chunked", chunk_size=16)
+    _, state = ssd_scan(**tensors, return_final_state=True, backend="torch", chunk_size=16)
     short = {name: t[:, :10] if name in ("x", "dt", "B", "C") else t for name, t in tensors.items()}
     torch.testing.assert_close(state, ssd_scan(**short, return_final_state=True, backend="reference")[1])
 
 
 def test_pieces_make_the_whole():
     tensors = inputs(90, 2, True)
-    whole, final = ssd_scan(**tensors, return_final_state=True, backend="chunked")
+    whole, final = ssd_scan(**tensors, return_final_state=True, backend="torch")
     state, pieces = tensors.pop("initial_state"), []
     for start, end in ((0, 1), (1, 40), (40, 90)):
         piece = {name: t[:, start:end] if name in ("x", "dt", "B", "C") else t for name, t in tensors.items()}
-        y, state = ssd_scan(**piece, initial_state=state, return_final_state=True, backend="chunked", chunk_size=16)
+        y, state = ssd_scan(**piece, initial_state=state, return_final_state=True, backend="torch", chunk_size=16)
         pieces.append(y)
     torch.testing.assert_close(torch.cat(pieces, dim=1), whole)
     torch.testing.assert_close(state, final)
@@ -133,7 +139,7 @@ def test_steps_make_the_whole():
     tensors = inputs(30, 2, initial=True, dtype=torch.float32)
     bias = torch.randn(HEADS)
     options = {"dt_bias": bias, "dt_softplus": True, "dt_limit": (1e-3, 0.5)}
-    whole = ssd_scan(**tensors, **options, backend="chunked", chunk_size=16)
+    whole = ssd_scan(**tensors, **options, backend="torch", chunk_size=16)
     state, steps = tensors["initial_state"], []
     for t in range(30):
         x, dt, B, C = (tensors[name][:, t] for name in ("x", "dt", "B", "C"))
@@ -142,24 +148,32 @@ def test_steps_make_the_whole():
     torch.testing.assert_close(torch.stack(steps, dim=1), whole, rtol=1e-5, atol=1e-5)
 
 
-def test_cuda_by_name_says_how_to_install_it(monkeypatch):
-    monkeypatch.setattr(cuda, "available", lambda: False)
+def test_absent_backend_by_name_says_how_to_install_it(monkeypatch):
+    monkeypatch.setattr(cuda, "kernel", lambda: None)
     with pytest.raises(InputError, match=r"pip install 'damamba\[cuda\]'"):
-        ssd_scan(**inputs(3), backend="cuda")
+        ssd_scan(**inputs(3), backend="mamba_ssm")
 
 
-def test_cuda_by_name_refuses_tensors_elsewhere(monkeypatch):
-    monkeypatch.setattr(cuda, "available", lambda: True)
+def test_kernels_by_name_refuse_tensors_elsewhere(monkeypatch):
+    monkeypatch.setattr(cuda, "kernel", lambda: print)
     with pytest.raises(InputError, match="lie on cpu"):
-        ssd_scan(**inputs(3), backend="cuda")
+        ssd_scan(**inputs(3), backend="mamba_ssm")
 
 
-def test_auto_looks_at_the_device_and_logs_a_fallback_once(monkeypatch, caplog):
-    monkeypatch.setattr(cuda, "available", lambda: False)
+def test_package_that_cannot_be_imported_is_absent(monkeypatch):
+    """As built for another torch: the module is found, its import fails."""
+    monkeypatch.setitem(sys.modules, "mamba_ssm.ops.triton.ssd_combined", None)
+    cuda.kernel.cache_clear()
+    assert cuda.kernel() is None
+    cuda.kernel.cache_clear()
+
+
+def test_auto_looks_at_the_device_of_every_call_and_logs_a_fallback_once(monkeypatch, caplog):
+    monkeypatch.setattr(cuda, "kernel", lambda: None)
     dispatch._log_fallback.cache_clear()
     caplog.set_level(logging.INFO)
-    assert [dispatch._choose(device) for device in ("cpu", "cuda", "cuda")] == ["chunked"] * 3
+    assert [dispatch._choose(device) for device in ("cpu", "cuda", "cuda")] == ["torch"] * 3
     assert len(caplog.records) == 1
-    monkeypatch.setattr(cuda, "available", lambda: True)
-    assert dispatch._choose("cuda") == "cuda"
-    assert dispatch._choose("cpu") == "chunked"
+    monkeypatch.setattr(cuda, "kernel", lambda: print)
+    assert dispatch._choose("cuda") == "mamba_ssm"
+    assert dispatch._choose("cpu") == "torch"
