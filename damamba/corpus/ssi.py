@@ -43,9 +43,9 @@ SCAN_VALUES = 1 << 16
 class StreamDefect:
     """Something wrong with a stream that can still be used."""
 
-    kind: Literal["truncated", "surplus", "header_rate", "chunk_times", "not_finite"]
+    kind: Literal["truncated", "surplus", "header_rate", "times", "not_finite"]
     """truncated: rows missing at the end · surplus: data after the declared rows · header_rate: the rate contradicts
-    the times or the duration · chunk_times: chunks go back in time · not_finite: NaN, infinity or ±3.689e19."""
+    the times or the duration · times: chunks go back in time · not_finite: NaN, infinity or ±3.689e19."""
     rows: int
     """Rows that it concerns."""
     detail: str
@@ -274,7 +274,7 @@ def _time_defects(header: Header, duration_s: float | None) -> list[StreamDefect
     for number, (one, other) in enumerate(pairwise(header.chunks), 2):
         if other.start_s < one.start_s:
             later = sum(chunk.rows for chunk in header.chunks[number - 1 :])
-            defects.append(StreamDefect("chunk_times", later, f"chunk {number} begins before the one in front of it"))
+            defects.append(StreamDefect("times", later, f"chunk {number} begins before the one in front of it"))
             break
     return defects
 

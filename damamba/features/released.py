@@ -22,14 +22,8 @@ from damamba.corpus.ssi import SsiStream, read_stream
 
 UNDETECTED = -1.0
 SCAN_ROWS = 4096
-KINDS = {
-    "truncated": "truncated",
-    "surplus": "surplus",
-    "times": "times",
-    "not_finite": "not_finite",
-    "sentinel": "not_finite",
-}
-"""What the reader found to how the report calls it; a rate is judged here, beside the other streams."""
+REPORTED = ("truncated", "surplus", "times", "not_finite")
+"""Of what the reader finds; a rate is judged here, beside the other streams."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +85,7 @@ def _hashed(stream: ReleasedStream, participant: Participant, defects: list[Defe
     header = Path(stream.path)
     held = read_stream(header)
     defects += [
-        Defect(KINDS[d.kind], participant.name, d.detail, stream.name, d.rows) for d in held.defects if d.kind in KINDS
+        Defect(d.kind, participant.name, d.detail, stream.name, d.rows) for d in held.defects if d.kind in REPORTED
     ]
     if undetected := _undetected(held):
         what = f"{undetected} of {held.rows} rows"

@@ -51,6 +51,10 @@ class Case:
     ascii: tuple[str, ...] = ()
     chunks: tuple[str, ...] = ()
     """Streams in three chunks."""
+    backwards: tuple[str, ...] = ()
+    """Streams whose last chunk begins before the one in front of it."""
+    surplus: tuple[str, ...] = ()
+    """Streams with seven rows after the header's last."""
     broken: dict[str, float] = field(default_factory=dict)
     """Stream -> value of rows 10 to 14."""
     video_names: bool = False
@@ -64,13 +68,18 @@ CASES: dict[tuple[str, str, str], Case] = {
     ("noxi", "013", "expert"): Case(broken={"audio.egemapsv2": np.nan, "openface2": -1.0}),
     ("noxi", "013", "novice"): Case(broken={"clip": np.inf, "openpose": -1.0}),
     ("noxi", "020", "expert"): Case(chunks=("clip",)),
+    ("noxi", "020", "novice"): Case(backwards=("openpose",)),
     ("noxi", "021", "novice"): Case(ascii=("openpose",)),
     ("noxi", "022", "expert"): Case(broken={"audio.w2vbert2_embeddings": -(2.0**65)}),
+    ("noxi", "009", "expert"): Case(surplus=("clip",)),
+    ("noxi", "011", "novice"): Case(offsets={"openface2": 900}),
     ("noxi", "002", "novice"): Case(present={"audio.w2vbert2_embeddings": 0.82}),
     ("noxi", "006", "expert"): Case(absent=("openpose",)),
     ("mpiigi", "026", "subjectPos1"): Case(absent=("audio.egemapsv2", "audio.w2vbert2_embeddings")),
     ("mpiigi", "001", "subjectPos4"): Case(absent=tuple(WIDTHS)),
 }
+WITHOUT_LANGUAGE = ("noxi", "022")
+UNLISTED = "999"
 
 
 def n_frames(corpus: str, session: str) -> int:
@@ -88,7 +97,8 @@ def engagement(corpus: str, session: str, role: str, n: int) -> np.ndarray:
 
 
 def build(root: Path, layout: int = 2025, labels_apart: bool = True) -> Path:
-    """All splits of a release below `root`."""
+    """All splits of a release below `root`, and a folder of no official list."""
+    (root / FEATURES[layout]["noxi"]["train"][0] / UNLISTED).mkdir(parents=True)
     for (corpus, split), sessions in SESSIONS.items():
         folder = root / FEATURES[layout][corpus][split][-1 if layout == 2025 else 0]
         labels = root / "mpii/MultiMediate25/val/engagement-annotations-val"
@@ -122,7 +132,8 @@ def build_session(
     folder.mkdir(parents=True, exist_ok=True)
     label_folder.mkdir(parents=True, exist_ok=True)
     n = n_frames(corpus, session)
-    (folder / "language.annotation.csv").write_text(f"0.00;{n / 25:.2f};{language};1.0\n")
+    if (corpus, session) != WITHOUT_LANGUAGE:
+        (folder / "language.annotation.csv").write_text(f"0.00;{n / 25:.2f};{language};1.0\n")
     if corpus == "mpiigi" and session in ("002", "003"):
         (folder / "s.clip.stream").write_text("scene")
         (folder / "s.clip.stream~").write_bytes(b"scene")
@@ -169,6 +180,8 @@ def _write_streams(
         spelt = f"{role}.video.{name}" if visual and (case.video_names or old_names) else f"{role}.{name}"
         path = folder / f"{spelt}.stream"
         chunks = [(0.0, 50), (2.0, 30), (3.2, rows - 80)] if name in case.chunks else None
+        if name in case.backwards:
+            chunks = [(0.0, 50), (6.0, 30), (3.2, rows - 80)]
         # the release's headers of this stream say 40 for 25; MPIIGI's test split is right
         wrong = name == "audio.w2vbert2_embeddings" and not (corpus == "mpiigi" and session in ("001", "002", "003"))
         write_stream(
@@ -178,6 +191,9 @@ def _write_streams(
             file_type="ASCII" if name in case.ascii else "BINARY",
             chunks=chunks,
         )
+        if name in case.surplus:
+            with path.with_name(path.name + "~").open("ab") as data:
+                data.write(x[:7].tobytes())
         share = case.present.get(name, 1.0)
         if share < 1:
             data = path.with_name(path.name + "~")

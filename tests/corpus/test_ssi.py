@@ -198,7 +198,7 @@ def test_a_rate_that_is_none_is_named_and_gives_no_times(stream, rate):
 
 def test_chunks_that_go_back_in_time_are_named(stream, rows):
     write_stream(stream, rows, 25, chunks=[(5.0, 4), (1.0, 6)])
-    assert [(d.kind, d.rows) for d in read_stream(stream).defects] == [("chunk_times", 6)]
+    assert [(d.kind, d.rows) for d in read_stream(stream).defects] == [("times", 6)]
 
 
 @pytest.mark.parametrize(
