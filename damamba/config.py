@@ -287,6 +287,12 @@ class TrainParams(Section):
     """Optimiser steps."""
     batch_windows: Positive
     """Windows a step."""
+    accumulate: Positive
+    """Pieces that a batch goes through the model in; its loss is that of the whole batch."""
+    precision: Literal["fp32", "bf16", "fp16"]
+    """Of matrix products in training; weights, scan, loss and validation stay in fp32. fp16 needs a GPU."""
+    gradient_checkpointing: bool
+    """Blocks compute again in the backward pass what they would have kept: less memory, the same numbers."""
     learning_rate: PositiveFloat
     weight_decay: NonNegativeFloat
     warmup_steps: NonNegative
@@ -297,10 +303,18 @@ class TrainParams(Section):
     """Of the weights that are evaluated and saved: min(ema_decay, (1 + n) / (10 + n)) at step n."""
     validate_steps: Positive
     """Steps from one validation to the next; the best EMA weights are kept."""
+    patience: NonNegative
+    """Validations without a better score after which training ends; 0 = never."""
     checkpoint_steps: Positive
     """Steps from one resume state to the next."""
     threads: NonNegative
     """Threads of tensor operations; 0 = all."""
+
+    @model_validator(mode="after")
+    def _pieces(self) -> "TrainParams":
+        if self.accumulate > self.batch_windows:
+            raise ValueError(f"accumulate must be at most batch_windows ({self.batch_windows})")
+        return self
 
 
 class EvaluateParams(Section):

@@ -7,14 +7,15 @@ from damamba.data.batch import WindowReader, at_labels, tiled
 from damamba.data.shards import AlignedSession
 from damamba.model import EngagementModel
 
-BATCH_WINDOWS = 64
+BATCH_FRAMES = 6144
+"""Frames that go through the model together, in whole windows: 64 of 96 frames, one of a whole session."""
 
 
 @torch.inference_mode()
 def predict(model: EngagementModel, reader: WindowReader, session: AlignedSession, seat: int) -> np.ndarray:
     """Engagement of one seat of a session.
 
-    The model must be in evaluation mode. Cores of the windows are stitched; frames are brought to labels by `at_labels`.
+    The model must be in evaluation mode. Cores of the windows are stitched; `at_labels` brings frames to labels.
 
     Returns:
         (n_labels,) float32 at 25 Hz, in [0, 1].
@@ -22,7 +23,7 @@ def predict(model: EngagementModel, reader: WindowReader, session: AlignedSessio
     grid = reader.grid
     device = next(model.parameters()).device
     cores = []
-    for batch in tiled(reader, session, seat, BATCH_WINDOWS):
+    for batch in tiled(reader, session, seat, max(1, BATCH_FRAMES // grid.frames)):
         batch = batch.to(device)
         engagement = model(batch.cues, batch.valid, batch.present).engagement
         cores.append(at_labels(engagement, grid).float().cpu().numpy())

@@ -57,7 +57,7 @@ def align_loss(
         temperature: Divides the cosines.
         frames: Frames drawn, without replacement.
         exclusion_frames: Frames of the same window nearer than this are alike, and are no negatives of each other.
-        generator: Of the draw, on the device of `valid`; None uses torch's own.
+        generator: Of the draw; the same on every device where it is on the CPU. None uses torch's own.
 
     Returns:
         Mean of both directions; 0 where a group is None or fewer than two frames are valid.
@@ -70,7 +70,8 @@ def align_loss(
     window, frame = valid.nonzero(as_tuple=True)
     if len(frame) < 2:
         return 0.0 * (audio.sum() + visual.sum())
-    drawn = torch.randperm(len(frame), generator=generator, device=valid.device)[:frames]
+    device = generator.device if generator else valid.device
+    drawn = torch.randperm(len(frame), generator=generator, device=device)[:frames].to(valid.device)
     window, frame = window[drawn], frame[drawn]
     similarity = audio[window, frame].float() @ visual[window, frame].float().T / temperature
     same_window = window[:, None] == window

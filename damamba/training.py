@@ -8,9 +8,9 @@ import math
 import pickle
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from torch import nn
 
 from damamba.config import ModelParams, Params, TrainParams
 from damamba.console import InputError, progress
-from damamba.data.batch import Batch, TrainingWindows, WindowReader, at_labels, shuffled_labels
+from damamba.data.batch import Batch, TrainingWindows, Window, WindowReader, at_labels, shuffled_labels
 from damamba.data.shards import Aligned
 from damamba.data.windows import WindowGrid
 from damamba.features.files import whole_file
@@ -27,9 +27,11 @@ from damamba.features.sources import source_digest
 from damamba.inference import predict
 from damamba.losses import align_loss, ccc_loss
 from damamba.metrics import ccc
-from damamba.model import EngagementModel, Output, build_model
+from damamba.model import EngagementModel, Output, build_model, recompute_blocks
 
 logger = logging.getLogger(__name__)
+CONSTANT_STD, CONSTANT_STEPS = 1e-4, 20
+"""A model whose predictions spread less, for so many steps, has collapsed; the least spread of a label is 1e-2."""
 
 
 class Ema:
@@ -75,6 +77,8 @@ class Step:
     ccc: float
     """1 - the CCC loss, on this batch."""
     align: float
+    pred_std: float
+    """Standard deviation of all predictions of this batch."""
     learning_rate: float
     grad_norm: float
     val_ccc: float | None
@@ -96,6 +100,15 @@ def seen_by_all(batch: Batch, groups: Mapping[str, Mapping[str, int]]) -> torch.
     )
 
 
+class Loss(NamedTuple):
+    """What is minimised, and its parts as numbers."""
+
+    total: torch.Tensor
+    ccc: float
+    """Of the batch."""
+    align: float
+
+
 def total_loss(
     output: Output,
     batch: Batch,
@@ -104,8 +117,8 @@ def total_loss(
     groups: Mapping[str, Mapping[str, int]],
     exclusion_frames: int,
     seed: int,
-) -> tuple[torch.Tensor, float, float]:
-    """lambda_ccc · (1 - CCC) + lambda_align · L_align; the CCC of the batch; L_align.
+) -> Loss:
+    """lambda_ccc · (1 - CCC) + lambda_align · L_align.
 
     CCC over all valid core labels of the batch, predictions pooled to 25 Hz; alignment over frames of the target
     whose window lies in the session and where both groups were seen.
@@ -126,7 +139,7 @@ def total_loss(
         )
         loss = loss + params.lambda_align * term
         alignment = float(term.detach())
-    return loss, 1 - float(agreement.detach()), alignment
+    return Loss(loss, 1 - float(agreement.detach()), alignment)
 
 
 def run_key(aligned: Aligned, params: Params, variant: str, seed: int, shuffle: int | None) -> str:
@@ -135,13 +148,29 @@ def run_key(aligned: Aligned, params: Params, variant: str, seed: int, shuffle: 
         "data": aligned.digest,
         "model": params.variant(variant).model_dump(mode="json"),
         "window": params.window.model_dump(mode="json"),
-        "train": params.train.model_dump(mode="json", exclude={"threads", "checkpoint_steps"}),
+        "train": params.train.model_dump(
+            mode="json", exclude={"threads", "checkpoint_steps", "gradient_checkpointing"}
+        ),
         "seed": seed,
         "shuffle": shuffle,
         "code": source_digest(__name__),
         "torch": torch.__version__,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def pieces(batch: Batch, n: int) -> list[Batch]:
+    """`n` batches of as equal numbers of windows as can be."""
+    cues, valid = ({name: x.tensor_split(n) for name, x in held.items()} for held in (batch.cues, batch.valid))
+    others = (x.tensor_split(n) for x in (batch.present, batch.label, batch.label_valid))
+    return [
+        Batch({name: x[i] for name, x in cues.items()}, {name: x[i] for name, x in valid.items()}, *rest)
+        for i, rest in enumerate(zip(*others, strict=True))
+    ]
+
+
+def _parts_of(output: Output) -> dict[str, torch.Tensor]:
+    return {name: part for name, part in output._asdict().items() if part is not None}
 
 
 class Run:
@@ -165,15 +194,25 @@ class Run:
         self.model = build_model(
             aligned.groups(), self.params, params.window.rate_hz, statistics, self.windows.label_mean(self.reader)
         )
-        self.accelerator = Accelerator()
+        if self.train.gradient_checkpointing:
+            recompute_blocks(self.model)
+        try:
+            self.accelerator = Accelerator(
+                mixed_precision="no" if self.train.precision == "fp32" else self.train.precision
+            )
+        except ValueError as error:
+            raise InputError(f"train.precision: {error}") from None
+        if self.train.precision == "fp16" and self.accelerator.device.type == "cpu":
+            raise InputError("train.precision: fp16 needs a GPU; use bf16 or fp32")
         if self.accelerator.num_processes > 1:
             raise InputError(
                 "training runs in one process: the CCC is over the whole batch; start it without a launcher"
             )
+        self.model.to(self.accelerator.device)
         optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=self.train.learning_rate, weight_decay=self.train.weight_decay
         )
-        self.net, self.optimizer = self.accelerator.prepare(self.model, optimizer)
+        self.optimizer = self.accelerator.prepare(optimizer)  # not the model: it predicts in fp32, and autocasts below
         self.ema = Ema(self.model, self.train.ema_decay)
         self.step = 0
         self.history: list[dict[str, Any]] = []
@@ -183,34 +222,84 @@ class Run:
         """One optimiser step, then EMA, and validation where it is due.
 
         Raises:
-            InputError: The loss is not finite; names the sessions of the batch.
+            InputError: The loss is not finite, or predictions have long been constant; names the sessions of the batch.
         """
         drawn = self.windows.batch(self.step, self.train.batch_windows)
-        batch = self.reader.read(drawn).to(self.accelerator.device)
-        seed = (self.seed << 32) + self.step
-        torch.manual_seed(seed)  # dropout depends on the step alone, so a resumed run repeats it
-        self.net.train()
-        output = self.net(batch.cues, batch.valid, batch.present)
-        loss, agreement, alignment = total_loss(
-            output, batch, self.params, self.grid, self.model.cues, self.exclusion_frames, seed
-        )
-        if not torch.isfinite(loss):
-            names = ", ".join(sorted({w.session.name for w in drawn}))
-            raise InputError(f"step {self.step}: the loss is {float(loss.detach())}; sessions of the batch: {names}")
+        self.model.train()
+        self.optimizer.zero_grad()
+        output, loss = self._gradients(drawn)
         rate = learning_rate(self.step, self.train)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self.optimizer.zero_grad()
-        self.accelerator.backward(loss)
-        norm = torch.as_tensor(self.accelerator.clip_grad_norm_(self.net.parameters(), self.train.clip_norm)).item()
+        norm = torch.as_tensor(self.accelerator.clip_grad_norm_(self.model.parameters(), self.train.clip_norm)).item()
         self.optimizer.step()
         self.ema.update()
         self.step += 1
         due = self.step % self.train.validate_steps == 0 or self.step == self.train.steps
         val = self.validate() if due and self.validation else None
-        row = Step(self.step, float(loss.detach()), agreement, alignment, rate, norm, val)
+        spread = output.engagement.detach().std(correction=0).item()
+        row = Step(self.step, loss.total.item(), loss.ccc, loss.align, spread, rate, norm, val)
         self.history.append(vars(row))
+        recent = self.history[-CONSTANT_STEPS:]
+        if len(recent) == CONSTANT_STEPS and all(row["pred_std"] < CONSTANT_STD for row in recent):
+            raise self._stopped_at(
+                drawn, f"all predictions have been the same for {CONSTANT_STEPS} steps; lower train.learning_rate"
+            )
         return row
+
+    def _gradients(self, drawn: list[Window]) -> tuple[Output, Loss]:
+        """Output and loss of a batch; its gradient goes into the weights.
+
+        A CCC is no sum over windows, so that losses of pieces cannot be added up. Instead a first pass without
+        gradients collects what the model says of each piece; the loss of all of it has a gradient at each output, which
+        a second pass carries on into the weights. So the result is that of the whole batch, for one forward pass more.
+
+        Source: Gao et al. 2021, arXiv:2101.06983 (gradient cache).
+        """
+        batch, device, n = self.reader.read(drawn), self.accelerator.device, self.train.accumulate
+        if n == 1:
+            batch = batch.to(device)
+            output = self._forward(batch, 0)
+            loss = self._loss(output, batch, drawn)
+            self.accelerator.backward(loss.total)
+            return output, loss
+        parts = pieces(batch, n)
+        with torch.no_grad():
+            said = [_parts_of(self._forward(part.to(device), i)) for i, part in enumerate(parts)]
+        whole = {name: torch.cat([some[name] for some in said]).requires_grad_() for name in said[0]}
+        output = Output(whole["engagement"], whole.get("audio"), whole.get("visual"))
+        loss = self._loss(output, replace(batch, cues={}).to(device), drawn)
+        self.accelerator.backward(loss.total)
+        slopes = {name: y.grad.tensor_split(n) for name, y in whole.items() if y.grad is not None}
+        for i, part in enumerate(parts):
+            again = _parts_of(self._forward(part.to(device), i))
+            torch.autograd.backward([again[name] for name in slopes], [slope[i] for slope in slopes.values()])
+        return output, loss
+
+    def _forward(self, batch: Batch, piece: int) -> Output:
+        """In fp32; dropout depends on step and piece alone: a resumed run, and a second pass, repeat it."""
+        torch.manual_seed((self.seed << 32) + self.step * self.train.accumulate + piece)
+        with self.accelerator.autocast():
+            output = self.model(batch.cues, batch.valid, batch.present)
+        return output.each(torch.Tensor.float)
+
+    def _loss(self, output: Output, batch: Batch, drawn: list[Window]) -> Loss:
+        seed = (self.seed << 32) + self.step
+        loss = total_loss(output, batch, self.params, self.grid, self.model.cues, self.exclusion_frames, seed)
+        if not torch.isfinite(loss.total):
+            raise self._stopped_at(drawn, f"the loss is {loss.total.item()}")
+        return loss
+
+    def _stopped_at(self, drawn: list[Window], why: str) -> InputError:
+        names = ", ".join(sorted({window.session.name for window in drawn}))
+        return InputError(f"step {self.step}: {why}; sessions of the batch: {names}")
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the last `patience` validations were no better than one before."""
+        patience = self.train.patience
+        since = sum(row["val_ccc"] is not None and row["step"] > self.best[1] for row in self.history)
+        return bool(patience) and since >= patience
 
     def validate(self) -> float:
         """Mean over corpora of the pooled CCC of the EMA weights on the split val; keeps the best weights."""
@@ -237,6 +326,7 @@ class Run:
             "optimizer": self.optimizer.state_dict(),
             "ema": self.ema.weights,
             "ema_n": self.ema.n,
+            "scaler": self.accelerator.scaler.state_dict() if self.accelerator.scaler else {},
             "best": list(self.best),
             "history": self.history,
         }
@@ -246,6 +336,8 @@ class Run:
         self.step, self.history = state["step"], state["history"]
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if self.accelerator.scaler:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
         self.ema.weights, self.ema.n = state["ema"], state["ema_n"]
         self.best = tuple(state["best"])
 
@@ -266,7 +358,7 @@ def fit(run: Run, resume: Path, on_step: Callable[[Step], None] | None = None, l
         label: Of the progress bar.
 
     Raises:
-        InputError: The loss became not finite.
+        InputError: The loss became not finite, or the predictions constant.
     """
     if resume.exists():
         try:
@@ -280,6 +372,9 @@ def fit(run: Run, resume: Path, on_step: Callable[[Step], None] | None = None, l
         row = run.advance()
         if on_step:
             on_step(row)
+        if row.val_ccc is not None and run.exhausted:
+            logger.info("%s: no better validation since step %d, ended at %d", label, run.best[1], run.step)
+            break
         if run.step % run.train.checkpoint_steps == 0 and run.step < run.train.steps:
             with whole_file(resume) as temporary:
                 torch.save(run.state(), temporary)

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from accelerate.state import AcceleratorState
 from safetensors.numpy import save_file
 
 from damamba.config import Params
 from damamba.console import InputError
-from damamba.data.batch import WindowReader
+from damamba.data.batch import LABEL_SAMPLE, TrainingWindows, WindowReader
+from damamba.data.shards import AlignedSession, Seat
 from damamba.data.windows import WindowGrid
 from damamba.inference import predict
 from damamba.model import DAMamba
@@ -34,7 +36,13 @@ def aligned(tmp_path):
     return replace(held, sessions=sessions)
 
 
-def params(**train) -> Params:
+@pytest.fixture(autouse=True)
+def _another_precision_may_follow():
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def params(model=None, window=None, **train) -> Params:
     held = yaml.safe_load((Path(__file__).parent.parent / "params.yaml").read_text())
     held["train"] |= {
         "steps": 8,
@@ -46,6 +54,8 @@ def params(**train) -> Params:
         **train,
     }
     held["model"] |= {"d_model": 16, "d_fusion": 16, "headdim": 8, "d_state": 8, "n_heads": 2, "dropout": 0.2}
+    held["model"] |= model or {}
+    held["window"] |= window or {}
     return Params.model_validate(held)
 
 
@@ -53,8 +63,11 @@ def weights(model: DAMamba) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in model.state_dict().items()}
 
 
-def test_a_killed_run_ends_bit_for_bit_like_an_undisturbed_one(tmp_path, aligned):
-    straight = Run(aligned, params(), "da_mamba", 0)
+@pytest.mark.parametrize(
+    "settings", [{}, {"accumulate": 3, "gradient_checkpointing": True, "precision": "bf16", "patience": 5}]
+)
+def test_a_killed_run_ends_bit_for_bit_like_an_undisturbed_one(tmp_path, aligned, settings):
+    straight = Run(aligned, params(**settings), "da_mamba", 0)
     expected = weights(fit(straight, tmp_path / "a.pt"))
 
     class KilledError(Exception):
@@ -65,8 +78,8 @@ def test_a_killed_run_ends_bit_for_bit_like_an_undisturbed_one(tmp_path, aligned
             raise KilledError
 
     with pytest.raises(KilledError):
-        fit(Run(aligned, params(), "da_mamba", 0), tmp_path / "b.pt", kill)
-    again = Run(aligned, params(), "da_mamba", 0)
+        fit(Run(aligned, params(**settings), "da_mamba", 0), tmp_path / "b.pt", kill)
+    again = Run(aligned, params(**settings), "da_mamba", 0)
     resumed = weights(fit(again, tmp_path / "b.pt"))
     assert again.history == straight.history
     assert again.best[:2] == straight.best[:2]
@@ -85,7 +98,8 @@ def test_other_architectures_train_by_the_same_loop(tmp_path, aligned, variant):
 
 def test_a_run_is_resumed_only_with_equal_data_parameters_and_seed(tmp_path, aligned):
     base = run_key(aligned, params(), "da_mamba", 0, None)
-    assert run_key(aligned, params(threads=2, checkpoint_steps=5), "da_mamba", 0, None) == base
+    harmless = params(threads=2, checkpoint_steps=5, gradient_checkpointing=True)
+    assert run_key(aligned, harmless, "da_mamba", 0, None) == base
     assert run_key(aligned, params(learning_rate=0.5), "da_mamba", 0, None) != base
     assert run_key(aligned, params(), "no_fusion", 0, None) != base
     assert run_key(aligned, params(), "da_mamba", 1, None) != base
@@ -158,3 +172,89 @@ def test_shuffled_labels_are_another_task(aligned):
     drawn = run.windows.batch(0, 4)
     assert drawn == plain.windows.batch(0, 4)
     assert torch.equal(run.reader.read(drawn).cues["voice"], plain.reader.read(drawn).cues["voice"])
+
+
+def test_pieces_of_a_batch_have_the_gradient_of_the_whole(aligned):
+    found = []
+    for accumulate in (1, 3, 4):
+        run = Run(aligned, params({"dropout": 0.0}, accumulate=accumulate), "da_mamba", 0)
+        row = run.advance()
+        found.append((row, {name: p.grad.clone() for name, p in run.model.named_parameters() if p.grad is not None}))
+    (whole, expected), *others = found
+    assert whole.align > 0
+    for row, gradients in others:
+        assert (row.loss, row.ccc) == pytest.approx((whole.loss, whole.ccc), rel=1e-5)
+        assert gradients.keys() == expected.keys()
+        for name, gradient in gradients.items():
+            torch.testing.assert_close(gradient, expected[name], rtol=1e-3, atol=1e-6)
+
+
+def test_gradient_checkpointing_changes_no_number(tmp_path, aligned):
+    plain = Run(aligned, params(steps=3), "da_mamba", 0)
+    recomputed = Run(aligned, params(steps=3, gradient_checkpointing=True), "da_mamba", 0)
+    expected, ours = weights(fit(plain, tmp_path / "g.pt")), weights(fit(recomputed, tmp_path / "h.pt"))
+    assert plain.history == recomputed.history
+    assert all(torch.equal(tensor, ours[name]) for name, tensor in expected.items())
+
+
+def test_bf16_rounds_training_and_no_prediction(tmp_path, aligned):
+    full = Run(aligned, params(steps=1), "da_mamba", 0).advance()
+    AcceleratorState._reset_state(reset_partial_state=True)
+    run = Run(aligned, params(steps=1, precision="bf16"), "da_mamba", 0)
+    model = fit(run, tmp_path / "i.pt")
+    assert run.history[0]["loss"] != full.loss
+    assert run.history[0]["loss"] == pytest.approx(full.loss, abs=0.02)
+    model.save(tmp_path / "model")
+    ours = predict(model, run.reader, aligned.sessions[3], 0)
+    np.testing.assert_array_equal(predict(DAMamba.load(tmp_path / "model"), run.reader, aligned.sessions[3], 0), ours)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU has fp16")
+def test_fp16_without_a_gpu_is_refused(aligned):
+    with pytest.raises(InputError, match=r"train\.precision: fp16 needs a GPU"):
+        Run(aligned, params(precision="fp16"), "da_mamba", 0)
+
+
+def test_training_ends_when_validation_no_longer_gets_better(tmp_path, aligned):
+    run = Run(aligned, params(steps=20, validate_steps=2, patience=2, learning_rate=1e-30), "da_mamba", 0)
+    fit(run, tmp_path / "j.pt")
+    assert (run.best[1], run.step) == (2, 6)  # nothing moves: two validations after the first
+
+
+def test_constant_predictions_name_the_sessions(tmp_path, aligned):
+    run = Run(aligned, params(steps=40, validate_steps=40, batch_windows=1, learning_rate=1e-30), "da_mamba", 0)
+    torch.nn.init.zeros_(run.model.head.weight)
+    with pytest.raises(
+        InputError, match=r"step 20: all predictions have been the same .* sessions of the batch: own/s"
+    ):
+        fit(run, tmp_path / "k.pt")
+
+
+@pytest.mark.parametrize(("core", "context"), [(250, 0), (1500, 250)])
+@pytest.mark.parametrize("variant", ["da_mamba", "dat"])
+def test_windows_of_ten_seconds_and_of_whole_sessions_train_and_predict(tmp_path, aligned, variant, core, context):
+    held = params(window={"core_frames": core, "context_frames": context}, steps=2, batch_windows=2)
+    run = Run(aligned, held, variant, 0)
+    model = fit(run, tmp_path / "l.pt")
+    assert all(math.isfinite(row["loss"]) and row["pred_std"] > 0 for row in run.history)
+    ours = predict(model, run.reader, aligned.sessions[3], 0)
+    assert ours.shape == (120,)
+    assert np.isfinite(ours).all()
+
+
+def test_ten_thousand_sessions_start_with_as_few_reads_as_a_thousand():
+    class Labels:
+        reads = 0
+
+        def labels(self, session, participant):
+            self.reads += 1
+            return np.full(50, 0.25 + 0.5 * (int(session.session) % 2)), np.ones(50, bool)
+
+    class Reader:
+        aligned = Labels()
+
+    seat = (Seat("p", "host", "x", True),)
+    sessions = [AlignedSession("own", str(i), "train", "en", 50, seat) for i in range(10_000)]
+    windows = TrainingWindows(sessions, WindowGrid(10, 5, 25), 0)
+    assert windows.label_mean(Reader()) == pytest.approx(0.5, abs=0.01)
+    assert Reader.aligned.reads <= 2 * LABEL_SAMPLE

@@ -1,7 +1,7 @@
 """What all architectures have in common: who says what about whom, the cues that are used, saving and loading."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -26,6 +26,11 @@ class Output(NamedTuple):
     audio: Float[Tensor, "B T d_align"] | None
     """Unit vectors for the alignment loss; None where the model makes none."""
     visual: Float[Tensor, "B T d_align"] | None
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> "Output":
+        """All that the model says, changed alike."""
+        audio, visual = (None if part is None else change(part) for part in (self.audio, self.visual))
+        return Output(change(self.engagement), audio, visual)
 
 
 class EngagementModel(nn.Module):
@@ -127,5 +132,6 @@ def score_head(width: int, label_mean: float) -> nn.Linear:
     """To the logit of a score: starts at the mean label, with unit gain, so that predictions spread like labels."""
     head = nn.Linear(width, 1)
     nn.init.normal_(head.weight, std=width**-0.5)
-    nn.init.constant_(head.bias, math.log(label_mean / (1 - label_mean)))
+    mean = min(max(label_mean, 0.01), 0.99)  # labels that are all 0 or 1 have no logit
+    nn.init.constant_(head.bias, math.log(mean / (1 - mean)))
     return head

@@ -41,6 +41,17 @@ class ScanInputs(NamedTuple):
     conv_state: Float[Tensor, "batch history channels"]
 
 
+def unrounded(x: Tensor) -> torch.autocast:
+    """Between its projections a block computes in the precision of its weights: autocast would round its memory."""
+    return torch.autocast(x.device.type, enabled=False)
+
+
+def scan(*inputs: Tensor, **options: Any) -> Any:
+    """`ssd_scan`, `unrounded`."""
+    with unrounded(inputs[0]):
+        return ssd_scan(*inputs, **options)
+
+
 class GatedRMSNorm(nn.Module):
     """norm(y ∘ silu(z)) within each group of channels (`mamba_ssm`'s RMSNormGated, norm after the gate)."""
 
@@ -54,7 +65,8 @@ class GatedRMSNorm(nn.Module):
     ) -> Float[Tensor, "batch length channels"]:
         """Each frame by itself."""
         gated = (y * F.silu(z)).unflatten(-1, (self.groups, -1))
-        scale = torch.rsqrt(torch.linalg.vecdot(gated, gated) / gated.shape[-1] + 1e-5)
+        with unrounded(y):
+            scale = torch.rsqrt(torch.linalg.vecdot(gated, gated) / gated.shape[-1] + 1e-5)
         return (gated * scale[..., None]).flatten(-2) * self.weight
 
 
@@ -131,7 +143,7 @@ class MambaBlock(nn.Module):
             y, memory[self] = self.extend(x, valid, memory.get(self))
             return y
         inputs = self.project(x, valid)
-        y = ssd_scan(inputs.x, inputs.dt, -self.A_log.exp(), inputs.B, inputs.C, D=self.D)
+        y = scan(inputs.x, inputs.dt, -self.A_log.exp(), inputs.B, inputs.C, D=self.D)
         assert isinstance(y, Tensor)
         return self.finish(y, inputs.z)
 
@@ -150,7 +162,7 @@ class MambaBlock(nn.Module):
             y, ssm = ssd_step(state.ssm, values, dt, A, B, C, D=self.D)
             y = y[:, None]
         else:
-            y, ssm = ssd_scan(
+            y, ssm = scan(
                 inputs.x,
                 inputs.dt,
                 A,
@@ -180,7 +192,8 @@ class MambaBlock(nn.Module):
     ) -> ScanInputs:
         """Everything before the scan; channels of the backward group come out in reversed time."""
         widths = [self.d_inner, self.groups * self.d_state, self.groups * self.d_state]
-        z, xBC, dt = self.in_proj(x).split((self.d_inner, sum(widths), self.heads), dim=-1)
+        projected = self.in_proj(x).to(self.dt_bias.dtype)
+        z, xBC, dt = projected.split((self.d_inner, sum(widths), self.heads), dim=-1)
         dt = F.softplus(dt + self.dt_bias)
         if valid is not None:
             dt = dt * valid[..., None]
@@ -188,7 +201,8 @@ class MambaBlock(nn.Module):
         if self.bidirectional:
             xBC, dt = turn_second_halves(xBC, widths), turn_second_halves(dt, [self.heads])
         assert self.conv1d.bias is not None
-        xBC, conv_state = causal_conv(xBC, self.conv1d.weight, self.conv1d.bias, state=conv_state)
+        with unrounded(x):
+            xBC, conv_state = causal_conv(xBC, self.conv1d.weight, self.conv1d.bias, state=conv_state)
         values, B, C = F.silu(xBC).split(widths, dim=-1)
         return ScanInputs(
             z,
@@ -260,7 +274,7 @@ class PartnerMamba(MambaBlock):
         everyone = [
             series[:, None].expand(-1, partners, *series.shape[1:]).flatten(0, 1) for series in (total / count, C)
         ]
-        scanned = ssd_scan(
+        scanned = scan(
             inputs.x * share.flatten(0, 1)[..., None],
             everyone[0],
             -self.A_log.exp(),
