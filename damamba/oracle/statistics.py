@@ -71,7 +71,9 @@ def _windowed(
     streams: Streams, ratios: Mapping[tuple[Who, Sense], Mapping[str, _Ratio]], at: np.ndarray
 ) -> tuple[np.ndarray, list[Statistic]]:
     """(K, statistics) of one target."""
-    keys = [(who, sense, name) for (who, sense), tracks in streams.items() for name in tracks]
+    keys: list[tuple[Who, Sense, str]] = [
+        (who, sense, name) for (who, sense), tracks in streams.items() for name in tracks
+    ]
     place = {name: i for i, (_, _, name) in enumerate(keys)}
     tracks = np.stack([streams[who, sense][name] for who, sense, name in keys], axis=1)
     total = np.concatenate([np.zeros((1, len(keys))), np.cumsum(tracks, axis=0)])

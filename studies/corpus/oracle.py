@@ -1,0 +1,25 @@
+"""The known answer: oracle.yaml and params.yaml -> results/oracle.json."""
+
+import json
+from pathlib import Path
+
+from damamba.config import Params, read_section
+from damamba.console import run_stage
+from damamba.features.executor import run_all
+from damamba.oracle.known import OracleParams, answer
+
+RESULT = Path("results/oracle.json")
+
+
+def main() -> str:
+    """Measure and write; the summary line."""
+    params, oracle = Params.load(), read_section(OracleParams, Path("oracle.yaml"))
+    jobs, kind = params.extract.jobs, params.extract.executor
+    found = answer(params.simulate, oracle, lambda work, tasks, title: run_all(work, tasks, jobs, kind, title))
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps(found, indent=1) + "\n")
+    return " · ".join(f"{name} {found[name]['ceiling']:.3f}" for name in found["sessions"])
+
+
+if __name__ == "__main__":
+    run_stage("oracle", main)
