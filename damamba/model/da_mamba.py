@@ -16,7 +16,7 @@ from damamba.model.base import EngagementModel, Output, Statistics, score_head
 from damamba.model.fusion import ModalityGroupFusion, PartnerGroupFusion
 from damamba.model.memory import Memory
 
-JOINT = "joint"  # name of the one group that holds all cues where modality fusion is off
+JOINT = "joint"  # name of the one group that holds all cues
 
 
 class DAMamba(EngagementModel):
@@ -40,12 +40,12 @@ class DAMamba(EngagementModel):
         label_mean: float = 0.5,
     ) -> None:
         super().__init__(cues, params, rate_hz)
-        groups = self.cues if params.modality_fusion else {JOINT: self.widths}
+        groups = {JOINT: self.widths} if params.grouping == "joint" else self.cues
         self.groups = nn.ModuleDict(
             {group: ModalityGroupFusion(widths, params, statistics) for group, widths in groups.items()}
         )
         group_widths = {group: len(widths) * params.d_model for group, widths in groups.items()}
-        aligned = group_widths if params.modality_fusion else {}
+        aligned = group_widths if params.modality_fusion and params.grouping == "modality" else {}
         self.align = nn.ModuleDict({group: nn.Linear(width, params.d_align) for group, width in aligned.items()})
         self.join = nn.Linear(sum(group_widths.values()), params.d_fusion)
         if params.partner_fusion:

@@ -65,7 +65,10 @@ class MambaLayer(nn.Module):
 
 
 class ModalityGroupFusion(nn.Module):
-    """The cues of one group: a stem each, then one stack of blocks over their channels side by side."""
+    """The cues of one group: a stem each, then one stack of blocks over their channels side by side.
+
+    Without modality fusion there is no stack: the stems' channels are handed on as they are.
+    """
 
     def __init__(
         self,
@@ -79,7 +82,8 @@ class ModalityGroupFusion(nn.Module):
         )
         width = len(cues) * params.d_model
         block = TransformerBlock if params.block == "transformer" else HybridBlock
-        self.blocks = nn.ModuleList(block(width, params) for _ in range(params.group_layers))
+        layers = params.group_layers if params.modality_fusion else 0
+        self.blocks = nn.ModuleList(block(width, params) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
 
     def forward(

@@ -15,6 +15,7 @@ VARIANTS = {
     "da_mamba": {},
     "causal": {"causal": True},
     "no_modality_fusion": {"modality_fusion": False},
+    "joint_fusion": {"grouping": "joint"},
     "no_partner_fusion": {"partner_fusion": False},
     "transformer": {"block": "transformer"},
     "causal transformer": {"block": "transformer", "causal": True},
@@ -167,8 +168,9 @@ def test_one_modality_group_is_enough(group):
     assert (output.visual is None) == (group == "audio")
 
 
-def test_without_modality_fusion_there_is_nothing_to_align():
-    output = make(modality_fusion=False)(*batch(20))
+@pytest.mark.parametrize("change", [{"modality_fusion": False}, {"grouping": "joint"}])
+def test_without_stacks_of_modalities_there_is_nothing_to_align(change):
+    output = make(**change)(*batch(20))
     assert output.audio is None
     assert output.visual is None
 
