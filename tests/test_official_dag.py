@@ -7,10 +7,15 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from damamba.corpus.defects import KINDS
+from damamba.corpus.manifest import Manifest
+from damamba.data.shards import Aligned
 from tests.corpus import release
 
 ROOT = Path(__file__).parent.parent
@@ -80,6 +85,56 @@ def test_the_table_says_split_and_protocol_and_nothing_is_simulated(finished):
         "openface": 8,
         "openpose": 9,
     }
+
+
+def test_every_defect_is_counted_and_ends_as_documented(finished):
+    report = json.loads((finished / "data/corpus/defects.json").read_text())
+    assert set(report["counts"]) == set(KINDS) - {"media_length"}  # there are no media
+    aligned = Aligned.read(finished / "data/aligned")
+    sessions = {session.name: session for session in aligned.sessions}
+    assert len(sessions) == 20
+
+    def length(session):
+        return release.n_frames(*session.split("/"))
+
+    def invalid(seat, cue):
+        session, _, role = seat.rpartition("/")
+        valid = aligned.shard(sessions[session], role).read(cue, 0, length(session))[1]
+        return np.flatnonzero(~valid).tolist()
+
+    broken = list(range(10, 15))
+    assert invalid("noxi/013/expert", "egemaps") == broken
+    assert invalid("noxi/013/expert", "openface") == []  # where -1 may be a value
+    assert invalid("noxi/013/expert", "clip") == []
+    assert invalid("noxi/013/novice", "clip") == broken
+    assert invalid("noxi/013/novice", "openpose") == broken
+    assert invalid("noxi/022/expert", "w2vbert2") == broken
+    n = length("noxi/002")
+    assert invalid("noxi/002/novice", "w2vbert2") == list(range(int(0.82 * n), n))
+    assert len(invalid("noxi/006/expert", "openpose")) == length("noxi/006")
+    assert sessions["noxi/001"].n_labels == length("noxi/001") + 2  # the longest counts
+    assert sessions["noxi/011"].n_labels < length("noxi/011") + 3  # unless it is far longer than the others
+    assert invalid("noxi/011/novice", "openface") == []
+    for whole, cue in (("020/novice", "openpose"), ("021/novice", "openpose"), ("009/expert", "clip")):
+        assert invalid(f"noxi/{whole}", cue) == []  # backwards, as text, more than declared: every row is there
+    seats = {seat.participant: seat.labelled for seat in sessions["mpiigi/028"].seats}
+    assert seats == {"subjectPos1": False, "subjectPos2": True, "subjectPos3": True, "subjectPos4": True}
+    assert len(sessions["mpiigi/026"].seats) == 3
+
+
+def test_the_tree_of_the_other_generation_is_the_same_corpus(finished, tmp_path):
+    release.build(tmp_path / "release", layout=2024)
+    text = (finished / "params.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(text.replace("layout: 2025", "layout: 2024"))
+    shutil.copytree(finished / "damamba", tmp_path / "damamba")
+    call(tmp_path, sys.executable, str(finished / "stages/ingest.py"))
+
+    def content(folder):
+        rows = Manifest.read(folder / "data/corpus/manifest.jsonl").participants
+        streams = {p.name: tuple(replace(stream, path="") for stream in p.streams) for p in rows}
+        return [replace(p, label="", streams=streams[p.name]) for p in rows]
+
+    assert content(tmp_path) == content(finished)
 
 
 def test_seats_with_labels_are_scored_and_all_others_can_be_submitted(finished):
