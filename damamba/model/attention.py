@@ -57,11 +57,11 @@ def chunk_attention(
     batch, length = valid.shape
     chunk = min(chunk, length)
     padding = -length % chunk
-    query, key, value = (
-        F.pad(series, (0, 0, 0, 0, 0, padding)).reshape(-1, chunk, *series.shape[2:]).transpose(1, 2)
-        for series in (query, key, value)
-    )
-    visible = F.pad(valid, (0, padding)).reshape(-1, 1, 1, chunk)
+    if padding:  # else a copy of everything
+        query, key, value = (F.pad(series, (0, 0, 0, 0, 0, padding)) for series in (query, key, value))
+        valid = F.pad(valid, (0, padding))
+    query, key, value = (series.reshape(-1, chunk, *series.shape[2:]).transpose(1, 2) for series in (query, key, value))
+    visible = valid.reshape(-1, 1, 1, chunk)
     y = attend(query, key, value, visible)
     return y.transpose(1, 2).reshape(batch, length + padding, *y.shape[1:2], y.shape[3])[:, :length]
 

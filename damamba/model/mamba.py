@@ -6,6 +6,7 @@ of the second backwards, each direction with its own weights, in one scan at the
 """
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -41,9 +42,10 @@ class ScanInputs(NamedTuple):
     conv_state: Float[Tensor, "batch history channels"]
 
 
-def unrounded(x: Tensor) -> torch.autocast:
+def unrounded(x: Tensor) -> AbstractContextManager[Any]:
     """Between its projections a block computes in the precision of its weights: autocast would round its memory."""
-    return torch.autocast(x.device.type, enabled=False)
+    device = x.device.type
+    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 
 
 def scan(*inputs: Tensor, **options: Any) -> Any:

@@ -233,6 +233,8 @@ def ablation_table(ccc: Mapping[str, Any], models: Mapping[str, ModelParams], si
     rows = []
     for variant, row in ccc["variants"].items():
         model = models[variant]
+        if model.architecture != "da_mamba":
+            continue  # another model, not one with a part less: a row of the main table alone
         hybrid = model.block == "hybrid"
         ticks = _ticks(hybrid, not hybrid, model.modality_fusion, model.partner_fusion)
         rows.append([f"`{variant}`", *ticks, str(len(row["seeds"])), *(number(row["mean"][n]) for n in names)])

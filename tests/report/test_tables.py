@@ -120,6 +120,10 @@ def test_ticks_follow_the_variants_parameters(ccc, variant, ticks):
     assert f"| `{variant}` | {ticks} |" in ablation_table(ccc, MODELS, False)
 
 
+def test_another_architecture_is_no_row_of_the_ablation(ccc):
+    assert "| `no_fusion` |" not in ablation_table(ccc, {**MODELS, "no_fusion": MODELS["dat"]}, False)
+
+
 def test_a_run_without_scores_is_named_with_its_command(finished):
     with pytest.raises(InputError, match=r"scores/da_mamba-7\.json: missing; make it: dvc repro evaluate@da_mamba-7"):
         RunResult.read(finished / "results", "da_mamba-7", PARAMS.variants)
