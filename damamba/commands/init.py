@@ -27,8 +27,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "init",
         help="inspect your own recordings and propose their manifest",
         description="Reads a directory with one video file a participant: SESSION/PARTICIPANT.mp4, or "
-        "SESSION_PARTICIPANT.mp4 side by side; sound in the video or in a .wav beside it; labels, 25 a second, in a "
-        f".csv beside it. Writes {MANIFEST} there, checks every file, and says what to do next. A video that shows "
+        "SESSION_PARTICIPANT.mp4 side by side; sound in the video or in a .wav beside it; labels in a .csv (25 a "
+        "second, or start;end;value), .eaf or .annotation beside it. "
+        f"Writes {MANIFEST} there, checks every file, and says what to do next. A video that shows "
         "several people must be cut into one file each; the commands that do so are printed.",
     )
     parser.add_argument("root", type=Path, metavar="DIR")

@@ -1,23 +1,24 @@
 """From a directory of files to a proposed manifest: who sat in which session, by folders and file names.
 
 Supported is one video file a participant. Its session is the folder it lies in (``s01/anna.mp4``) or, in a flat
-directory, what its name has in common with others (``s01_anna.mp4``). Sound and labels are files of the same name.
+directory, what its name has in common with others (``s01_anna.mp4``). Sound and labels are files of the same name;
+labels of several annotators have one name more (``anna.rater1.csv``).
 """
 
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from damamba.commands.challenge import LABEL_SUFFIX, split_of
 from damamba.console import InputError
-from damamba.corpus.manifest import Row
+from damamba.corpus.manifest import ANNOTATORS, Row
 
 VIDEO = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".mts", ".mxf", ".wmv", ".flv")
 AUDIO = (".wav", ".flac", ".m4a", ".mp3", ".ogg", ".aac")
-LABEL = (LABEL_SUFFIX, ".engagement.csv", ".label.csv", ".labels.csv", ".csv", ".txt")
+LABEL = (LABEL_SUFFIX, ".engagement.csv", ".label.csv", ".labels.csv", ".csv", ".txt", ".eaf", ".annotation")
 """Longest first: what stands before is the participant."""
 MIDDLES = (".video", ".audio", "_video", "_audio")
 """Dropped from the end of a name, as in ``expert.video.mp4``."""
@@ -29,6 +30,8 @@ SEAT = re.compile(
     re.IGNORECASE,
 )
 """Names of a place in a session, which in the next session is somebody else's."""
+Seat = tuple[str, str]
+"""Session and participant."""
 SPLIT_SHARES = {"train": 0.6, "test": 0.2, "val": 0.2}
 
 
@@ -51,6 +54,7 @@ def propose(root: Path, language: str) -> list[Row]:
     seats = {path: _seat(path, prefixes) for path in videos}
     sounds = _companions(files, AUDIO, prefixes)
     labels = _companions(files, LABEL, prefixes)
+    annotators = _annotators(files, prefixes, set(seats.values()))
     rows, taken = [], Counter()
     for path, (session, participant) in seats.items():
         taken[session, participant] += 1
@@ -67,7 +71,7 @@ def propose(root: Path, language: str) -> list[Row]:
                 person=_name(f"{session}-{participant}") if is_seat else participant,
                 video=str(path),
                 audio=sounds.get((session, participant), ""),
-                label=labels.get((session, participant), ""),
+                label=labels.get((session, participant)) or annotators.get((session, participant), ""),
             )
         )
     return with_splits(sorted(rows, key=lambda row: (row.session, row.participant)))
@@ -92,8 +96,8 @@ def _prefix(base: str) -> str:
     return re.split(r"[_.\-\s]+(?=[^_.\-\s]*$)", base)[0] if re.search(r"[_.\-\s]", base) else ""
 
 
-def _seat(path: PurePosixPath, prefixes: Counter[str], suffixes: Iterable[str] = ()) -> tuple[str, str]:
-    """(session, participant) that a path says."""
+def _seat(path: PurePosixPath, prefixes: Counter[str], suffixes: Iterable[str] = ()) -> Seat:
+    """Whom a path is of."""
     base, folders = _base(path, suffixes), _folders(path)
     if folders:
         session = "-".join(folders)
@@ -111,15 +115,25 @@ def _name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("._-")[:64] or "unnamed"
 
 
-def _companions(
-    files: Iterable[PurePosixPath], suffixes: Sequence[str], prefixes: Counter[str]
-) -> dict[tuple[str, str], str]:
-    """Files of one kind by (session, participant)."""
-    found: dict[tuple[str, str], str] = {}
+def _companions(files: Iterable[PurePosixPath], suffixes: Sequence[str], prefixes: Counter[str]) -> dict[Seat, str]:
+    """Files of one kind by whom they are of."""
+    found: dict[Seat, str] = {}
     for path in files:
         if path.name.lower().endswith(tuple(suffixes)) and path.name != "manifest.csv":
             found.setdefault(_seat(path, prefixes, suffixes), str(path))
     return found
+
+
+def _annotators(files: Iterable[PurePosixPath], prefixes: Counter[str], seats: Set[Seat]) -> dict[Seat, str]:
+    """Labels whose names have one part more than a participant's: those of several annotators."""
+    found: dict[Seat, list[str]] = defaultdict(list)
+    for path in files:
+        suffix = next((s for s in LABEL if path.name.lower().endswith(s)), None)
+        shorter = re.sub(r"[_.-][^_.-]+$", "", path.name[: len(path.name) - len(suffix)]) if suffix else ""
+        seat = _seat(path.with_name(f"{shorter}{suffix}"), prefixes, LABEL) if shorter else None
+        if seat and seat in seats and _seat(path, prefixes, LABEL) not in seats:
+            found[seat].append(str(path))
+    return {seat: ANNOTATORS.join(paths) for seat, paths in found.items()}
 
 
 def with_splits(rows: Sequence[Row]) -> list[Row]:

@@ -11,6 +11,8 @@ import pytest
 from damamba.commands.init import run
 from damamba.commands.recordings import propose
 from damamba.console import InputError
+from damamba.corpus.annotations import write_annotation
+from damamba.corpus.labels import Labels
 from damamba.corpus.manifest import read_csv
 from damamba.simulate.faces import Actor, Pose
 from damamba.simulate.render import write_video
@@ -112,6 +114,22 @@ def test_labels_and_sound_may_lie_in_folders_of_their_own(place):
         (root / f"s1/anna{suffix}").rename(root / kind / f"s1/anna{suffix}")
     row = propose(root, "")[0]
     assert (row.audio, row.label) == ("audio/s1/anna.wav", "labels/s1/anna.csv")
+
+
+def test_labels_of_other_tools_and_of_several_annotators_are_found(place, capsys):
+    root = place("s1/anna.mp4", "s1/ben.mp4", "talk_cleo.mp4", "talk_dan.mp4", labels=False)
+    said = Labels(np.linspace(0, 1, SECONDS * 25, dtype=np.float32), np.ones(SECONDS * 25, bool))
+    for name in ("s1/anna.eaf", "s1/ben.rater1.annotation", "s1/ben.rater2.csv", "talk_cleo_x.csv", "talk_cleo_y.csv"):
+        write_annotation(root / name, said)
+    manifest = {p.participant: p.label for p in init(root)}
+    assert manifest == {
+        "anna": str(root / "s1/anna.eaf"),
+        "ben": f"{root}/s1/ben.rater1.annotation;{root}/s1/ben.rater2.csv",
+        "cleo": f"{root}/talk_cleo_x.csv;{root}/talk_cleo_y.csv",
+        "dan": "",
+    }
+    assert capsys.readouterr().out.count("50 (100%)") == 3
+    init(root)  # what was written is read again
 
 
 def test_names_become_what_the_manifest_allows(place):
