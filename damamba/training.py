@@ -31,7 +31,7 @@ from damamba.model import EngagementModel, Output, build_model, recompute_blocks
 
 logger = logging.getLogger(__name__)
 CONSTANT_STD, CONSTANT_STEPS = 1e-4, 20
-"""A model whose predictions spread less, for so many steps, has collapsed; the least spread of a label is 1e-2."""
+"""A model whose predictions spread less, for so many steps, has collapsed: people differ by far more."""
 
 
 class Ema:
