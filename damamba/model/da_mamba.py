@@ -86,10 +86,11 @@ class DAMamba(EngagementModel):
         people = self.join(torch.cat([x for x, _ in groups.values()], dim=-1)).unflatten(0, (-1, seats))
         target, partners = people[:, 0], people[:, 1:]
 
-        # 5, 6  Partners along the frame axis through the context Mamba; the target asks them by cross-attention.
+        # 5, 6  Partners along the frame axis through the context Mamba; the target asks them by cross-attention, and
+        #       counts over time what passed between them.
         if self.params.partner_fusion:
             observed = torch.stack([mask for _, mask in groups.values()]).any(dim=0).unflatten(0, (-1, seats))
-            target = self.partners(target, partners, observed[:, 1:], memory)
+            target = self.partners(target, observed[:, 0], partners, observed[:, 1:], memory)
 
         # 7  Frame by frame to a score.
         engagement = torch.sigmoid(self.head(self.norm(target)).squeeze(-1))

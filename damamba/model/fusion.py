@@ -156,19 +156,33 @@ class PartnerGroupFusion(nn.Module):
         self.cross = CrossAttention(width, params.n_heads, window, params.causal)
         self.feed_forward = FeedForward(width, params.ffn_expand * width, params.dropout)
         self.dropout = nn.Dropout(params.dropout)
+        block = TransformerBlock if params.block == "transformer" else HybridBlock
+        self.dialogue = nn.ModuleList(block(width, params) for _ in range(params.dialogue_layers))
 
     def forward(
         self,
         target: Float[Tensor, "batch length width"],
+        observed: Bool[Tensor, "batch length"],
         partners: Float[Tensor, "batch partners length width"],
         valid: Bool[Tensor, "batch partners length"],
         memory: Memory | None = None,
     ) -> Float[Tensor, "batch length width"]:
-        """Whole sequences, or the next frames of streams; a batch may be without seats for partners."""
+        """Whole sequences, or the next frames of streams; a batch may be without seats for partners.
+
+        Args:
+            target: Who is asked about.
+            observed: Frames at which any cue of the target was.
+            partners: All others.
+            valid: The same of them.
+            memory: Of a stream.
+        """
         answer = torch.zeros_like(target)
         if partners.shape[1]:
             context = partners + self.mark
             for layer in self.context:
                 context = layer(context, valid, memory)
             answer = self.cross(self.norm_target(target), self.norm_context(context), valid, memory)
-        return self.feed_forward(target + self.dropout(answer))
+        x = self.feed_forward(target + self.dropout(answer))
+        for layer in self.dialogue:
+            x = layer(x, observed, memory)
+        return x

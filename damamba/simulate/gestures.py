@@ -4,7 +4,7 @@ import numpy as np
 
 from damamba.simulate.processes import RATE_HZ, arch, late, raise_to, smooth, wander
 from damamba.simulate.scene import AWAY, SEATS, Scene
-from damamba.simulate.turns import latency_s, response_s
+from damamba.simulate.turns import fails, latency_s, response_s
 
 BLINKS_PER_S = 17 / 60
 BLINK = np.array([0.5, 0.0, 0.0, 0.4, 0.8])  # opening of the eye, frame by frame
@@ -22,10 +22,17 @@ def respond(rng: np.random.Generator, scene: Scene) -> np.ndarray:
         for listener in scene.others(phrase.speaker):
             person = scene.people[listener]
             if rng.random() < law.q_nod * person.nods * fewer:
-                raise_to(nods[listener], response_s(rng, scene, listener, phrase), arch(0.9) * rng.uniform(0.6, 1.4))
+                _respond(rng, nods[listener], response_s(rng, scene, listener, phrase), 0.9, (0.6, 1.4))
             if rng.random() < law.q_brow * person.brows * fewer:
-                raise_to(brows[listener], response_s(rng, scene, listener, phrase), arch(0.8) * rng.uniform(0.3, 0.6))
+                _respond(rng, brows[listener], response_s(rng, scene, listener, phrase), 0.8, (0.3, 0.6))
     return nods
+
+
+def _respond(
+    rng: np.random.Generator, track: np.ndarray, at_s: float | None, seconds: float, sizes: tuple[float, float]
+) -> None:
+    if at_s is not None:
+        raise_to(track, at_s, arch(seconds) * rng.uniform(*sizes))
 
 
 def smile(rng: np.random.Generator, scene: Scene) -> None:
@@ -40,6 +47,8 @@ def smile(rng: np.random.Generator, scene: Scene) -> None:
             for other in scene.others(person):
                 if rng.random() < law.q_smile * fewer:
                     heedful = rng.random() < scene.heed[other, frame]
+                    if not heedful and fails(rng, law.displaced):
+                        continue
                     wait_s = 0.1 + latency_s(rng) if heedful else rng.uniform(-12, 12)
                     raise_to(track[other], frame / RATE_HZ + wait_s, _smile_shape(rng))
 
@@ -97,7 +106,8 @@ def _drawn_looks(rng: np.random.Generator, scene: Scene) -> dict[tuple[int, int]
             speaks = person == phrase.speaker
             if rng.random() >= law.q_look * (0.5 if speaks else 1.0):
                 continue
-            if (rng.random() < scene.heed[person, frame]) == phrase.complete:
+            heedful = rng.random() < scene.heed[person, frame]
+            if heedful == phrase.complete and (heedful or not fails(rng, law.displaced)):
                 others = scene.others(person)
                 target = others[int(rng.integers(len(others)))] if speaks else phrase.speaker
                 at_s = phrase.end_s + latency_s(rng) - 0.15

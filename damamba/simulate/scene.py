@@ -55,7 +55,7 @@ class Law:
     flicker: float = 0.1
     coupling: float = 0.3
     """Weight of the partners' movement, 1-3 s later."""
-    tension: float = 1.0
+    tension: float = 1.3
     """n: raises audio, lowers video; each person's own."""
     mood: float = 1.5
     """h: raises both; shared by everyone in the session."""
@@ -71,13 +71,15 @@ class Law:
     """Posture and expression, over seconds."""
     timing: float = 1.0
     """How much engagement decides that responses come where the partner made a point; 0: not at all."""
+    displaced: float = 0.65
+    """Share of the heedless' responses that come in a mere pause; the others do not come."""
     floor: float = 0.2
     """Engagement's pull on the floor."""
     quick_s: float = 0.10
     """Longer gap before the disengaged speak, s a unit of e."""
     q_nod: float = 1.0
     """Responses to a phrase of the partner that makes a point."""
-    q_vocal: float = 0.4
+    q_vocal: float = 0.8
     habit: float = 0.40
     """Share of "mhm" whose timing says nothing."""
     eager: float = 0.40
@@ -96,6 +98,7 @@ class Law:
 LAWS = {
     "full": Law(),
     "brief": Law(
+        displaced=1.0,
         person=1.0,
         contrast=0.12,
         topic=0.2,

@@ -18,6 +18,11 @@ def latency_s(rng: np.random.Generator) -> float:
     return float(np.clip(rng.lognormal(np.log(0.3), 0.35), 0.12, 0.8))
 
 
+def fails(rng: np.random.Generator, chance: float) -> bool:
+    """Whether something of this chance does not happen; certain things take no random number."""
+    return chance < 1 and rng.random() >= chance
+
+
 def take_turns(rng: np.random.Generator, scene: Scene) -> None:
     """Fill `scene.phrases`: a semi-Markov process in which the floor goes to the talkative and the engaged."""
     law, (people, frames) = scene.law, scene.size
@@ -70,12 +75,16 @@ def deliver(rng: np.random.Generator, scene: Scene, phrase: Phrase) -> Phrase:
     )
 
 
-def response_s(rng: np.random.Generator, scene: Scene, listener: int, phrase: Phrase, habit: float = 0.0) -> float:
-    """When a listener responds: the heedful to the point that was made, the others in some pause nearby."""
+def response_s(
+    rng: np.random.Generator, scene: Scene, listener: int, phrase: Phrase, habit: float = 0.0
+) -> float | None:
+    """When a listener responds: the heedful to the point that was made, the others in some pause nearby, or never."""
     point_s = phrase.end_s
     heed = 0.5 if rng.random() < habit else scene.now(scene.heed, listener, point_s)
     if rng.random() < heed:
         return point_s + latency_s(rng)
+    if fails(rng, scene.law.displaced):
+        return None
     pauses = [
         other.end_s
         for other in scene.phrases
@@ -100,6 +109,8 @@ def listen(rng: np.random.Generator, scene: Scene) -> None:
             if rng.random() >= scale * often * scene.people[listener].vocal:
                 continue
             start_s = response_s(rng, scene, listener, phrase, law.habit)
+            if start_s is None:
+                continue
             spoken = Phrase(listener, start_s, start_s + rng.uniform(0.3, 0.6), backchannel=True)
             if start_s < 0 or start_s * RATE_HZ >= frames or busy[listener, spoken.frames(frames)].any():
                 continue

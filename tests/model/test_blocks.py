@@ -88,10 +88,12 @@ def test_partners_stream_too():
     params = Params.load().model.model_copy(update={"causal": True, "n_heads": 2, "context_layers": 2, **SIZES})
     fusion = PartnerGroupFusion(8, params, window=6).eval()
     target, partners, valid = torch.randn(2, 30, 8), torch.randn(2, 3, 30, 8), torch.rand(2, 3, 30) > 0.3
+    seen = torch.rand(2, 30) > 0.3
     memory, outputs = {}, []
     for start, end in ((0, 1), (1, 12), (12, 13), (13, 30)):
-        outputs.append(fusion(target[:, start:end], partners[:, :, start:end], valid[:, :, start:end], memory))
-    torch.testing.assert_close(torch.cat(outputs, dim=1), fusion(target, partners, valid), **AS_ROUNDED)
+        part = slice(start, end)
+        outputs.append(fusion(target[:, part], seen[:, part], partners[:, :, part], valid[:, :, part], memory))
+    torch.testing.assert_close(torch.cat(outputs, dim=1), fusion(target, seen, partners, valid), **AS_ROUNDED)
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])

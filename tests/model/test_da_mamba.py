@@ -128,13 +128,13 @@ def test_partners_matter_unless_fusion_is_off(architecture):
 
 def test_partners_answer_within_the_window_of_time():
     # Without context memory in between, a partner's frame reaches the target within ± 0.4 s only.
-    model = make(cross_window_s=0.4)
+    model = make(cross_window_s=0.4, dialogue_layers=0)
     for layer in model.partners.context:
         layer.ssm.out_proj.weight.zero_()
     target, partner, valid = torch.randn(1, 90, 16), torch.randn(1, 1, 90, 16), torch.ones(1, 1, 90, dtype=torch.bool)
-    before = model.partners(target, partner, valid)
+    before = model.partners(target, valid[:, 0], partner, valid)
     partner[:, :, 45] *= -1
-    changed = (model.partners(target, partner, valid) - before).abs().amax(-1)[0] > 0
+    changed = (model.partners(target, valid[:, 0], partner, valid) - before).abs().amax(-1)[0] > 0
     assert changed.nonzero().flatten().tolist() == list(range(35, 56))
 
 
