@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,6 +10,7 @@ from damamba.console import InputError
 from damamba.simulate.annotators import INVALID_TOKENS, annotate, write_labels
 from damamba.simulate.behaviour import BODY_CHANNELS, VOICE_CHANNELS, Conversation, converse
 from damamba.simulate.corpora import _standing
+from damamba.simulate.scene import LAWS, Law
 
 LIMITS = {
     "speech": (0, 1),
@@ -75,6 +77,37 @@ def test_experts_speak_more():
     assert shares[0] > shares[1] + 0.05
 
 
+def placed(talk: Conversation) -> float:
+    """Share of nods after points among those after points and pauses."""
+    after = {True: 0, False: 0}
+    for phrase in talk.phrases:
+        frame = int(phrase.end_s * 25)
+        for listener in {0, 1} - {phrase.speaker}:
+            nods = talk.channels["nod"][listener, frame + 2 : frame + 24]
+            after[phrase.complete] += int(not phrase.backchannel and nods.max(initial=0) > 0.5)
+    return after[True] / (after[True] + after[False])
+
+
+def test_without_contingency_engagement_does_not_decide_where_responses_come():
+    engaged, bored = (replace(Law(), level=level, spread=0.0) for level in (3.0, -3.0))
+    share = {}
+    for timing in (1.0, 0.0):
+        for name, law in (("engaged", engaged), ("bored", bored)):
+            talks = [converse(seed, 2, 4.0, "en", law=replace(law, timing=timing)) for seed in range(3)]
+            share[name, timing] = np.mean([placed(talk) for talk in talks])
+    assert share["engaged", 1.0] > share["bored", 1.0] + 0.3
+    assert abs(share["engaged", 0.0] - share["bored", 0.0]) < 0.1
+
+
+def test_what_is_shared_ties_moods_together():
+    def tie(shared: float) -> float:
+        law = replace(Law(), shared=shared, mood=3.0)
+        smiles = np.array([converse(seed, 2, 2.0, "en", law=law).channels["smile"].mean(1) for seed in range(60)])
+        return float(np.corrcoef(smiles.T)[0, 1])
+
+    assert tie(1.0) > 0.5 > 0.3 > tie(0.0)
+
+
 @pytest.mark.parametrize(
     ("people", "minutes", "language", "message"),
     [
@@ -119,9 +152,8 @@ def oracle(people: int, seed: int) -> dict[str, float]:
     described = []
     for k in range(36):
         slot, index = (0, k) if k < 24 else (1, k - 24)
-        described.append(
-            describe(converse(1000 * seed + k, people, 1 / 3, "en", standing=_standing(seed, slot, index, people)))
-        )
+        standing = _standing(seed, slot, index, people)
+        described.append(describe(converse(1000 * seed + k, people, 1 / 3, "en", (), LAWS["brief"], standing)))
     scores = {}
     for name, columns, partner in (
         ("target", slice(None), False),
