@@ -10,7 +10,7 @@ import csv
 import json
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,11 @@ import pyarrow.parquet as pq
 
 from damamba.config import LABEL_RATE_HZ, EvaluateParams
 from damamba.console import InputError, progress
-from damamba.data.batch import WindowReader
-from damamba.data.shards import AlignedSession
+from damamba.data.shards import Aligned, AlignedSession
 from damamba.features.files import prune, whole_file
-from damamba.inference import predict
 from damamba.metrics import MOMENTS, bootstrap_interval, ccc, global_ccc, session_moments
-from damamba.model import EngagementModel
+
+Teller = Callable[[AlignedSession, int], np.ndarray]
 
 GLOBAL = "global"
 """Beside the corpora in every table of scores: their mean."""
@@ -68,22 +67,21 @@ class ScoredSeat:
         return np.array([getattr(self, name) for name in MOMENTS], np.float64)
 
 
-def score_sessions(model: EngagementModel, reader: WindowReader, split: str, out: Path) -> list[ScoredSeat]:
+def score_sessions(tell: Teller, aligned: Aligned, split: str, out: Path) -> list[ScoredSeat]:
     """Predict and score every labelled participant of a split.
 
     Predictions go to ``out/<corpus>/<session>/<participant>.parquet``, a row a label frame (25 Hz): `prediction`,
     `label` (null where not valid), `valid`. Files of participants that are no longer there are removed.
 
     Args:
-        model: In evaluation mode.
-        reader: Of windows as the model was trained on.
+        tell: Predicts a seat of a session, (n_labels,) at 25 Hz; `partial(predict, model, reader)` for a model.
+        aligned: Sessions and labels.
         split: train, val or test.
         out: Folder of the predictions.
 
     Raises:
         InputError: Nobody in the split is labelled, or a prediction is not finite.
     """
-    aligned = reader.aligned
     targets = [(session, i) for session in aligned.split(split) for i in range(len(session.seats))]
     targets = [(session, i) for session, i in targets if session.seats[i].labelled]
     if not targets:
@@ -94,7 +92,7 @@ def score_sessions(model: EngagementModel, reader: WindowReader, split: str, out
     scored, written = [], set()
     for session, number in progress(targets, f"score {split}", unit="participant"):
         seat = session.seats[number]
-        pred = predict(model, reader, session, number)
+        pred = tell(session, number)
         if not np.isfinite(pred).all():
             raise InputError(
                 f"{session.name}/{seat.participant}: {int((~np.isfinite(pred)).sum())} of {len(pred)} predictions are "

@@ -4,6 +4,7 @@
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -13,6 +14,7 @@ from damamba.console import run_stage
 from damamba.data.batch import WindowReader
 from damamba.data.shards import Aligned
 from damamba.data.windows import WindowGrid
+from damamba.inference import predict
 from damamba.model import load_model
 from damamba.model.checkpoint import read_description
 from damamba.scoring import score_sessions, write_scores
@@ -26,7 +28,8 @@ def main() -> str:
     window = parse_section(WindowParams, read_description(checkpoint).extra["window"], f"{checkpoint}: window")
     aligned = Aligned.read(options.aligned)
     reader = WindowReader(aligned, WindowGrid.of(window))
-    sessions = score_sessions(model, reader, params.evaluate.split, options.predictions / options.name)
+    tell = partial(predict, model, reader)
+    sessions = score_sessions(tell, aligned, params.evaluate.split, options.predictions / options.name)
     return write_scores(sessions, params.evaluate, options.name, options.results, params.simulated, aligned.protocol)
 
 

@@ -1,6 +1,7 @@
 import csv
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from damamba.console import InputError
 from damamba.data.batch import WindowReader
 from damamba.data.shards import AlignedSession, Seat
 from damamba.data.windows import WindowGrid
+from damamba.inference import predict
 from damamba.model import DAMamba
 from damamba.scoring import corpus_scores, score_seat, score_sessions, write_prediction, write_scores
 from tests.report.conftest import make_aligned
@@ -62,11 +64,15 @@ def lin(x, y):
     return 2 * cxy / (vx + vy + (np.mean(x, dtype=float) - np.mean(y, dtype=float)) ** 2)
 
 
+def told_by(model, aligned):
+    return partial(predict, model, WindowReader(aligned, WindowGrid(32, 32, 25)))
+
+
 def test_every_labelled_seat_is_predicted_and_scored(tmp_path, small):
     aligned, model = small
     (tmp_path / "noxi/001").mkdir(parents=True)
     (tmp_path / "noxi/001/gone.parquet").write_text("of an earlier run")
-    scored = score_sessions(model, WindowReader(aligned, WindowGrid(32, 32, 1)), "test", tmp_path)
+    scored = score_sessions(told_by(model, aligned), aligned, "test", tmp_path)
     assert len(scored) == 18
     assert len(list(tmp_path.rglob("*"))) == 18 + 8 + 3  # files, sessions, corpora: nothing stale, nothing temporary
     seat = scored[0]
@@ -89,14 +95,15 @@ def test_a_seat_without_annotations_is_not_scored(tmp_path, small):
     aligned, model = small
     session = aligned.split("test")[0]
     unlabelled = replace(session, seats=(session.seats[0], replace(session.seats[1], labelled=False)))
-    reader = WindowReader(replace(aligned, sessions=(unlabelled,)), WindowGrid(32, 32, 1))
-    assert [s.participant for s in score_sessions(model, reader, "test", tmp_path)] == [session.seats[0].participant]
+    one = replace(aligned, sessions=(unlabelled,))
+    scored = score_sessions(told_by(model, one), one, "test", tmp_path)
+    assert [s.participant for s in scored] == [session.seats[0].participant]
 
 
 def test_a_split_without_labels_is_refused(tmp_path, small):
     aligned, model = small
     with pytest.raises(InputError, match="nobody in the split val has labels"):
-        score_sessions(model, WindowReader(aligned, WindowGrid(32, 32, 1)), "val", tmp_path)
+        score_sessions(told_by(model, aligned), aligned, "val", tmp_path)
 
 
 def test_a_prediction_that_is_not_finite_is_refused(tmp_path, small):
@@ -104,7 +111,7 @@ def test_a_prediction_that_is_not_finite_is_refused(tmp_path, small):
     broken = DAMamba(aligned.groups(), model.params, 25, None).eval()
     broken.head.bias.data.fill_(float("nan"))
     with pytest.raises(InputError, match="noxi/001/expert: 100 of 100 predictions"):
-        score_sessions(broken, WindowReader(aligned, WindowGrid(32, 32, 1)), "test", tmp_path)
+        score_sessions(told_by(broken, aligned), aligned, "test", tmp_path)
 
 
 def test_a_corpus_has_one_ccc_over_all_its_frames_and_global_is_the_mean_of_corpora():
