@@ -4,7 +4,7 @@ Dense random sessions of the release, at official widths, go through ingest, ext
 short, then many and long; the plan made from the first run is held against the second. Exit code 1 where a total is
 off by more than the tolerance.
 
-    python benchmarks/plan.py --small 2 1 --large 6 3
+    python benchmarks/plan.py --small 2 16 --large 8 16
 """
 
 import argparse
@@ -97,7 +97,7 @@ def compare(what: str, predicted: dict[str, float], measured: dict[str, float]) 
 def main() -> None:
     """Make, run, plan, compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, default in (("small", [2, 1]), ("large", [6, 3])):
+    for name, default in (("small", [2, 16]), ("large", [8, 16])):
         parser.add_argument(f"--{name}", nargs=2, type=float, default=default, metavar=("SESSIONS", "MINUTES"))
     parser.add_argument("--jobs", type=int, default=0, help="worker processes (0 = one a core)")
     parser.add_argument("--cpu-time", action="store_true", help="compare processor time: for a machine that is busy")

@@ -82,7 +82,7 @@ class Past:
             made: Units and tasks of the last run, from the times at which it began and ended.
             rate: Core-seconds a unit instead of the table's.
         """
-        start_s = self.table["stages"][kind]["start_s"] + self._spawn_s(tasks)
+        start_s = self._start_s(kind, tasks)
         core_s = self.table["stages"][kind]["core_s"] if rate is None else rate
         spread = at_once(tasks, self.jobs)
         timing = self._timing(stage)
@@ -90,16 +90,21 @@ class Past:
             wall_s, ended = timing
             units_then, tasks_then = made(ended - wall_s - CLOCK_SLACK_S, ended + CLOCK_SLACK_S)
             if units_then:
-                start_then_s = start_s - self._spawn_s(tasks) + self._spawn_s(tasks_then)
-                work_s = max(wall_s - start_then_s, LEAST_SHARE * wall_s)
-                core_s = work_s * at_once(tasks_then, self.jobs) / units_then
-                remark = "" if work_s > LEAST_SHARE * wall_s else "from a run that was mostly start"
-                return Cost(min(start_s, wall_s) + core_s * units / spread, True, remark)
+                start_then_s = self._start_s(kind, tasks_then)
+                work_s = wall_s - start_then_s
+                spread_then = at_once(tasks_then, self.jobs)
+                if work_s > LEAST_SHARE * wall_s:
+                    return Cost(start_s + work_s * spread_then / units_then * units / spread, True)
+                # its speed is lost in its start; that it took no longer is all that is known
+                start_s *= min(1.0, wall_s / start_then_s)
+                core_s = min(core_s, wall_s * spread_then / units_then)
+                return Cost(start_s + core_s * units / spread, False, "the run here was mostly start")
         return Cost(start_s + core_s * units / spread, False)
 
-    def _spawn_s(self, tasks: int) -> float:
-        """Start of the workers; a stage of one task, or with one job, has none."""
-        return self.table["spawn_s"] if min(tasks, self.jobs) > 1 else 0.0
+    def _start_s(self, kind: str, tasks: int) -> float:
+        """Start of a stage and of its workers; with one task or one job there are none."""
+        row = self.table["stages"][kind]
+        return row["start_s"] + (row.get("spawn_s", 0.0) if min(tasks, self.jobs) > 1 else 0.0)
 
     def _timing(self, stage: str) -> tuple[float, float] | None:
         """(wall seconds, time of its end) of a stage's last run."""

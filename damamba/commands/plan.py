@@ -92,9 +92,9 @@ def _media(work: Workload) -> dict[str, dict[str, float]]:
 def disk_costs(params: Params, work: Workload, past: Past) -> Iterator[tuple[str, Cost]]:
     """Bytes of each artefact."""
     hourly = past.table["bytes_per_hour"]
-    if work.simulated.seats:
+    if work.simulated.filmed.seats:
         measured = past.bytes_per_hour(lambda p: [past.root / p.video, past.root / p.audio] if _is_made(p) else [])
-        yield "data/raw", _sized(measured, hourly["raw"], work.simulated.hours)
+        yield "data/raw", _sized(measured, hourly["raw"], work.simulated.filmed.hours)
     if _reads_faces(params):
         measured = past.bytes_per_hour(lambda p: [p.shard(past.root / "data/faces")])
         yield "data/faces", _sized(measured, hourly["faces"], work.filmed.hours)
@@ -152,14 +152,15 @@ def _same_grid(params: Params, aligned: Path) -> bool:
 
 def time_costs(params: Params, work: Workload, past: Past) -> Iterator[tuple[str, Cost]]:
     """Wall seconds of each stage."""
-    if work.simulated.seats:
+    if filmed := work.simulated.filmed.seats:
         made = past.made_between(lambda p: [past.root / p.video] if _is_made(p) else [], _hours)
-        yield "simulate", past.seconds("simulate", "simulate", work.simulated.hours, len(work.simulated.seats), made)
-    raw_gib = work.gib + past.table["bytes_per_hour"]["raw"] * work.simulated.hours / GIB
+        yield "simulate", past.seconds("simulate", "simulate", work.simulated.filmed.hours, len(filmed), made)
+    raw_gib = work.gib + past.table["bytes_per_hour"]["raw"] * work.simulated.filmed.hours / GIB
     manifest = past.made_between(
-        lambda p: [past.root / "data/corpus/manifest.jsonl"], lambda p: input_bytes(p, past.root) / GIB, lambda p: 0
+        lambda p: [past.root / "data/corpus/manifest.jsonl"], lambda p: input_bytes(p, past.root) / GIB
     )
-    yield "ingest", past.seconds("ingest", "ingest", raw_gib, 1, manifest)
+    kind = "ingest-streams" if all(seat.widths for seat in work.seats) else "ingest"
+    yield "ingest", past.seconds("ingest", kind, raw_gib, len(work.seats), manifest)
     if _reads_faces(params):
         made = past.made_between(lambda p: [p.shard(past.root / "data/faces")], _hours)
         yield "track_faces", past.seconds("track_faces", "track_faces", work.filmed.hours, len(work.filmed.seats), made)

@@ -83,7 +83,16 @@ def planned(params: Params) -> Workload:
 
         seconds = params.simulate.minutes * 60
         seats += [
-            Seat(plan.corpus, plan.session, plan.split, seconds, 0, simulated=True, labelled=member.labelled)
+            Seat(
+                plan.corpus,
+                plan.session,
+                plan.split,
+                seconds,
+                0,
+                simulated=True,
+                filmed=not params.simulate.features_only,
+                labelled=member.labelled,
+            )
             for plan in plan_corpora(params.simulate)
             for member in plan.members
         ]

@@ -4,7 +4,6 @@ Grid frame k stands at k / rate_hz seconds of the session's clock.
 """
 
 import numpy as np
-import torch
 
 
 def resample(
@@ -63,6 +62,8 @@ def pool(x: np.ndarray, valid: np.ndarray, factor: int) -> tuple[np.ndarray, np.
     Returns:
         (K / factor, D) float32, 0 where no frame of a run is valid, and the (K / factor,) mask.
     """
+    import torch  # only training and scoring pool; the workers of `align` start faster and smaller without
+
     seen = valid.reshape(-1, factor)
     count = seen.sum(1)
     # torch widens halves three times as fast as numpy does
