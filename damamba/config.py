@@ -234,7 +234,9 @@ class ModelParams(Section):
     block: Literal["hybrid", "transformer"]
     """What the stacks are made of; `transformer` is the ablation row with full attention."""
     modality_fusion: bool
-    """Stacks by modality group; off: one stack over all cues."""
+    """Stacks over the cues of each group, aligned; off: the cues' own layers are joined as they are."""
+    grouping: Literal["modality", "joint"]
+    """Over what a stack runs: the cues of a modality, or all of them in one wide stack (nothing is aligned then)."""
     partner_fusion: bool
     """Partners as context of the target; off: the target alone."""
     d_model: Positive
@@ -251,6 +253,8 @@ class ModelParams(Section):
     """Hybrid blocks a modality group."""
     context_layers: Positive
     """Blocks of the partner context."""
+    dialogue_layers: NonNegative
+    """Blocks after the target has asked its partners: they count over time what passed between them."""
     d_fusion: Positive
     """Width after the groups are joined."""
     n_heads: Positive
@@ -333,7 +337,19 @@ class BenchmarkParams(Section):
     frames: Annotated[tuple[Positive, ...], Field(min_length=1)]
     """Lengths of a window."""
     batch_windows: Positive
+    """Windows of a step, at these lengths."""
     repeats: Positive
+    """Steps that are timed; medians."""
+    long_frames: tuple[Positive, ...]
+    """Further lengths, of one window, one step each; from them comes the exponent of memory."""
+    memory_limit_gib: PositiveFloat
+    """What a step may take; more is out of memory."""
+    length_frames: Annotated[tuple[Positive, ...], Field(min_length=2)]
+    """Lengths at which a block is compared with a Transformer layer, in training."""
+    speed_repeats: Positive
+    """Calls of each layer that are timed; medians."""
+    stream_frames: Positive
+    """Steps of a stream that are timed."""
 
 
 class Params(Section):

@@ -10,6 +10,7 @@ from damamba.features.files import prune
 from damamba.simulate.corpora import plan_corpora, write_manifest
 from damamba.simulate.mesh import read_canonical
 from damamba.simulate.recording import Recording, film, record
+from damamba.simulate.speech import check_voices
 
 RAW = Path("data/raw")
 
@@ -19,19 +20,22 @@ def main() -> str:
     if "simulate" not in params.corpus.sources:
         RAW.mkdir(parents=True, exist_ok=True)
         return "not asked for: corpus.sources does not list it"
-    face_model = Path(params.faces.model)
-    read_canonical(face_model)  # a missing model shall stop us before any work
+    face_model, only_features = Path(params.faces.model), params.simulate.features_only
     plans = plan_corpora(params.simulate)
+    if not only_features:  # what is missing shall stop us before any work
+        read_canonical(face_model)
+        check_voices({plan.language for plan in plans})
     recordings = [Recording(plan, RAW, params.simulate, face_model) for plan in plans]
     prune(RAW, {path for recording in recordings for path in recording.files()})
     jobs, kind = params.extract.jobs, params.extract.executor
-    recorded = run_all(record, recordings, jobs, kind, "speech")
-    filmed = run_all(film, [(r, member) for r in recordings for member in r.plan.members], jobs, kind, "video")
-    write_manifest(plans, RAW / "manifest.csv")
-    minutes = params.simulate.minutes * len(filmed)
+    recorded = run_all(record, recordings, jobs, kind, "behaviour" if only_features else "speech")
+    people = [(recording, member) for recording in recordings for member in recording.plan.members]
+    filmed = [] if only_features else run_all(film, people, jobs, kind, "video")
+    write_manifest(plans, RAW / "manifest.csv", only_features)
+    made = "no video" if only_features else f"{sum(filmed)} filmed"
     return (
-        f"{len(plans)} sessions ({sum(recorded)} made), {len(filmed)} participants ({sum(filmed)} filmed), "
-        f"{minutes:.1f} min of video"
+        f"{len(plans)} sessions ({sum(recorded)} made), {len(people)} participants ({made}), "
+        f"{params.simulate.minutes * len(people):.1f} min"
     )
 
 

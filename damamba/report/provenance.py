@@ -24,7 +24,18 @@ PACKAGES = (
     "matplotlib",
     "dvc",
 )
-ORDER = ("simulate", "ingest", "track_faces", "extract", "align", "train", "evaluate", "ablate", "benchmark")
+ORDER = (
+    "simulate",
+    "ingest",
+    "track_faces",
+    "rendering",
+    "extract",
+    "align",
+    "train",
+    "evaluate",
+    "ablate",
+    "benchmark",
+)
 
 
 def provenance(

@@ -6,19 +6,22 @@ less changes no other.
 
 import csv
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from damamba.config import SimulatedCorpus, SimulateParams
+from damamba.config import SimulateParams
 from damamba.console import InputError
 from damamba.corpus.manifest import COLUMNS
 from damamba.corpus.release import EMPTY_SEATS, SESSIONS, UNLABELLED_SEATS
 from damamba.features.files import whole_file
-from damamba.simulate.behaviour import Standing
+from damamba.simulate.behaviour import Conversation, Standing, converse
+from damamba.simulate.channels import stream_names
 from damamba.simulate.faces import ALIGNMENT_PX
+from damamba.simulate.scene import LAWS, Law
+from damamba.simulate.speech import LANGUAGES
 
 ENCODER_SEEDS = range(900_000, 1_000_000)
 """Persons reserved for training compact encoders; none of them is in a corpus."""
@@ -43,29 +46,29 @@ class Release:
     """Split to folder; other splits do not exist."""
     sessions: dict[str, tuple[str, ...]]
     """Split to the official session numbers."""
-    languages: tuple[str, ...]
     group: bool
     """Groups of three or four before one room microphone; else dyads with a microphone each."""
+    level: float = 0.0
+    """People are more engaged than those of NoXi by this, logits."""
 
 
 RELEASES = {
     "noxi": Release(
         folders={"train": "noxi/train", "val": "noxi/val", "test": "noxi/test-base"},
         sessions=SESSIONS["noxi"],
-        languages=("en", "fr", "de"),
         group=False,
     ),
     "noxi_add": Release(
         folders={"test": "noxi/test-additional"},
         sessions=SESSIONS["noxi_add"],
-        languages=("ar", "it", "id", "es"),
         group=False,
+        level=-0.2,
     ),
     "mpiigi": Release(
         folders={"val": "mpiigroupinteraction/val", "test": "mpiigroupinteraction/test"},
         sessions=SESSIONS["mpiigi"],
-        languages=("de",),
         group=True,
+        level=0.2,
     ),
 }
 FIRST_FREE_NUMBER = 201  # NoXi-J goes to 150
@@ -81,6 +84,8 @@ class Member:
     seed: int
     """Of looks and voice."""
     labelled: bool
+    number: int
+    """Among the participants of the corpus; decides who is filmed with which flaw."""
 
 
 @dataclass(frozen=True)
@@ -98,11 +103,17 @@ class SessionPlan:
     shared_microphone: bool
     members: tuple[Member, ...]
     standing: Standing
+    law: Law
 
     @property
     def name(self) -> str:
         """corpus/session."""
         return f"{self.corpus}/{self.session}"
+
+    def converse(self, minutes: float) -> Conversation:
+        """What happens in it."""
+        roles = [member.participant for member in self.members]
+        return converse(self.seed, len(roles), minutes, self.language, roles, self.law, self.standing)
 
     def path(self, participant: str, what: str) -> str:
         """A participant's file below the raw data, such as ``noxi/train/001/expert.audio.wav``."""
@@ -119,38 +130,44 @@ def plan_corpora(params: SimulateParams) -> list[SessionPlan]:
     if problems:
         raise InputError("\n".join(problems))
     return [
-        _plan(params.seed, corpus, split, k)
+        _plan(params, corpus, split, k)
         for corpus in RELEASES
         for split in RELEASES[corpus].folders
-        for k in range(getattr(_asked(params, corpus), split))
+        for k in range(_asked(params, corpus, split))
     ]
 
 
-def write_manifest(plans: Iterable[SessionPlan], path: Path) -> None:
-    """One row a participant; paths are relative to the manifest's folder, "" for the label of who has none."""
+def write_manifest(plans: Iterable[SessionPlan], path: Path, features_only: bool) -> None:
+    """One row a participant; paths are relative to the manifest's folder, "" for the label of who has none.
+
+    With `features_only` rows name streams in place of media.
+    """
     with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf8") as stream:
         rows = csv.writer(stream, lineterminator="\n")
-        rows.writerow(("corpus", *COLUMNS))
+        rows.writerow(("corpus", *COLUMNS, "streams"))
         for plan in plans:
             for member in plan.members:
                 role = member.participant
                 label = plan.path(role, "engagement.annotation.csv") if member.labelled else ""
-                media = plan.path(role, "video.mp4"), plan.path(role, "audio.wav")
+                media = [plan.path(role, "video.mp4"), plan.path(role, "audio.wav")]
+                streams = []
+                if features_only:
+                    media, streams = ["", ""], [f"{plan.folder}/{name}" for name in stream_names(role).values()]
                 about = plan.session, role, role, plan.split, plan.language, member.person
-                rows.writerow((plan.corpus, *about, *media, label))
+                rows.writerow((plan.corpus, *about, *media, label, ";".join(streams)))
 
 
-def _asked(params: SimulateParams, corpus: str) -> SimulatedCorpus:
-    return getattr(params, corpus)
+def _asked(params: SimulateParams, corpus: str, split: str) -> int:
+    return getattr(getattr(params.sessions, corpus), split)
 
 
 def _problems(params: SimulateParams) -> Iterator[str]:
     if params.minutes < SHORTEST_MIN:
         yield f"params.yaml: simulate.minutes: {params.minutes:g} is too short; use at least {SHORTEST_MIN} (3 s)"
-    side = min(params.width, params.height)
-    if side < SMALLEST_PX or params.width % ALIGNMENT_PX or params.height % ALIGNMENT_PX:
+    if any(side < SMALLEST_PX or side % ALIGNMENT_PX for side in params.resolution):
+        width, height = params.resolution
         yield (
-            f"params.yaml: simulate.width, simulate.height: {params.width} x {params.height}; "
+            f"params.yaml: simulate.resolution: {width} x {height}; "
             f"use multiples of {ALIGNMENT_PX} from {SMALLEST_PX} on"
         )
     if not 1 <= params.fps <= 120:
@@ -158,21 +175,30 @@ def _problems(params: SimulateParams) -> Iterator[str]:
     total = 0
     for corpus, release in RELEASES.items():
         for split in SPLITS:
-            n = getattr(_asked(params, corpus), split)
+            n = _asked(params, corpus, split)
+            where = f"params.yaml: simulate.sessions.{corpus}.{split}"
             total += n
             if n > MOST_SESSIONS:
-                yield f"params.yaml: simulate.{corpus}.{split}: {n} is too many; use at most {MOST_SESSIONS}"
+                yield f"{where}: {n} sessions, but persons are left for {MOST_SESSIONS} at most, each met once"
             if n and split not in release.folders:
-                there = " and ".join(release.folders)
-                yield f"params.yaml: simulate.{corpus}.{split}: {n}, but the release has only {there}; set it to 0"
+                yield f"{where}: {n}, but the release has only {' and '.join(release.folders)}; set it to 0"
+        yield from _language_problems(f"params.yaml: simulate.languages.{corpus}", getattr(params.languages, corpus))
     if not total:
         names = ", ".join(RELEASES)
-        yield f"params.yaml: simulate: no sessions; set one of {names} above 0, or corpus.sources to [folder]"
+        yield f"params.yaml: simulate.sessions: none; set one of {names} above 0, or corpus.sources to [folder]"
 
 
-def _plan(seed: int, corpus: str, split: str, k: int) -> SessionPlan:
+def _language_problems(where: str, codes: tuple[str, ...]) -> Iterator[str]:
+    if not codes:
+        yield f"{where}: none; name at least one of {', '.join(LANGUAGES)}"
+    for code in codes:
+        if code not in LANGUAGES:
+            yield f"{where}: nobody speaks {code!r}; there are {', '.join(LANGUAGES)}"
+
+
+def _plan(params: SimulateParams, corpus: str, split: str, k: int) -> SessionPlan:
     """The k-th session of a split."""
-    release = RELEASES[corpus]
+    seed, release = params.seed, RELEASES[corpus]
     official = release.sessions[split]
     slot = list(RELEASES).index(corpus) * len(SPLITS) + SPLITS.index(split)
     # numbers of different splits interleave, so that they never meet however many are asked for
@@ -183,16 +209,22 @@ def _plan(seed: int, corpus: str, split: str, k: int) -> SessionPlan:
         corpus=corpus,
         session=session,
         split=split,
-        language=_language(seed, slot, k, release.languages),
+        language=_language(seed, slot, k, getattr(params.languages, corpus)),
         folder=f"{release.folders[split]}/{session}",
         seed=int(np.random.SeedSequence((seed, slot, int(session))).generate_state(1)[0]),
         shared_microphone=release.group,
         members=tuple(
-            _member(seed, corpus, session, participant, 4 * int(session) + seat)
+            _member(seed, corpus, session, participant, seat, SEATS_MAX * k + seat + slot)
             for seat, participant in enumerate(participants)
         ),
         standing=_standing(seed, slot, k, len(participants)),
+        law=_law(params, release),
     )
+
+
+def _law(params: SimulateParams, release: Release) -> Law:
+    law = LAWS[params.law]
+    return replace(law, level=law.level + release.level, timing=params.timing, shared=params.shared)
 
 
 def _language(seed: int, slot: int, k: int, languages: tuple[str, ...]) -> str:
@@ -209,7 +241,8 @@ def _participants(release: Release, session: str, k: int) -> list[str]:
     return [seat for seat in (f"subjectPos{i}" for i in range(1, 5)) if seat != empty]
 
 
-def _member(seed: int, corpus: str, session: str, participant: str, index: int) -> Member:
+def _member(seed: int, corpus: str, session: str, participant: str, seat: int, number: int) -> Member:
+    index = SEATS_MAX * int(session) + seat
     assert index < PERSONS
     corpus_seed = 1_000_000 * (1 + seed) + PERSONS * list(RELEASES).index(corpus)
     person_seed = corpus_seed + _scatter(index)
@@ -219,6 +252,7 @@ def _member(seed: int, corpus: str, session: str, participant: str, index: int) 
         person=f"{corpus.replace('_', '-')}-p{index:03d}",
         seed=person_seed,
         labelled=(corpus, session, participant) not in UNLABELLED_SEATS,
+        number=number,
     )
 
 

@@ -12,11 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from damamba.console import InputError
 from damamba.simulate import anatomy, clothes
+from damamba.simulate.filming import PLAIN, Filming
 from damamba.simulate.hair import hair, shade_under_hair
 from damamba.simulate.mesh import read_canonical, rotation, smoothstep
 from damamba.simulate.parts import Part, assemble
 from damamba.simulate.raster import fill_triangles, pose_and_light, vertex_normals
-from damamba.simulate.room import Hand, paint_room, room_light
+from damamba.simulate.room import Hand, Microphone, paint_room, room_light
 from damamba.simulate.shape import EYEBALL_RADIUS_CM, JAW_HINGE_CM, JAW_SWING_DEG, FaceShape, Pose, face_topology
 from damamba.simulate.skin import paint_face
 from damamba.simulate.traits import Traits, stream
@@ -28,8 +29,11 @@ ALIGNMENT_PX = 4  # multiples of it are whole pixels at 1, 1.25 and 1.5 times th
 FIELD_OF_VIEW_DEG = 42.0
 NECK_JOINT_CM = np.array([0, -8, -5.0])
 HIP_JOINT_CM = np.array([0, -45, -5.0])
+SHOULDERS_CM = 45.0
+"""Room that somebody needs beside the picture to be out of it."""
 N_GRAINS = 4
-GRAIN_LEVELS = 1.6
+NOSE_CM = np.array([0, 0, 6.0])
+LEAST_SMEAR_PX = 0.7
 
 
 class Actor:
@@ -40,15 +44,18 @@ class Actor:
         task_path: MediaPipe's face landmarker, which holds the canonical mesh.
         width: Of the image, px; even.
         height: px; even.
+        filming: The camera and its flaws.
 
     Raises:
         InputError: The model file is missing or wrong, or the size is odd or tiny.
     """
 
-    def __init__(self, seed: int, task_path: Path, width: int = 640, height: int = 480) -> None:
+    def __init__(
+        self, seed: int, task_path: Path, width: int = 640, height: int = 480, filming: Filming = PLAIN
+    ) -> None:
         if width % ALIGNMENT_PX or height % ALIGNMENT_PX or min(width, height) < 64:
             raise InputError(
-                f"simulate.width, simulate.height: {width} x {height}: expected multiples of {ALIGNMENT_PX} from 64 on"
+                f"simulate.resolution: {width} x {height}: expected multiples of {ALIGNMENT_PX} from 64 on"
             )
         self.seed, self.width, self.height = seed, width, height
         self.traits = traits = Traits.draw(seed)
@@ -59,11 +66,16 @@ class Actor:
         self._face, *self._eyes = self._body.slices[:3]
         self._face_shade = self._body.shade[self._face].copy()
         self._eye_cap = anatomy.eyeball_cap()[0]
+        tint = (filming.exposure * np.array([1 + filming.warmth, 1, 1 - filming.warmth])).astype(np.float32)
         self._light = room_light(stream(seed, "light"))
+        self._light[1:] *= tint
+        self._view = rotation(filming.aside_deg, filming.elevation_deg)
         self._distance_cm = stream(seed, "camera").uniform(50, 57)
-        self._hand = Hand(traits.skin, height)
-        self._room = paint_room(stream(seed, "room"), width, height)
-        self._prepare_buffers()
+        self._hand = Hand(traits.skin * (self._light[2] + 0.7 * self._light[1]), height)
+        self._room = np.clip(paint_room(stream(seed, "room"), width, height) * tint, 0, 255).astype(np.uint8)
+        self._microphone = Microphone(filming.object_side, width, height, filming.exposure)
+        self._microphone.draw(self._room)
+        self._prepare_buffers(filming.grain)
 
     def _parts(self, task_path: Path) -> list[Part]:
         """All parts, front to back; the face and the eyes come first."""
@@ -86,7 +98,7 @@ class Actor:
             parts += anatomy.glasses(shape, stream(seed, "glasses"))
         return parts
 
-    def _prepare_buffers(self) -> None:
+    def _prepare_buffers(self, grain_levels: float) -> None:
         rows, columns = round(self.height * SUPERSAMPLING), round(self.width * SUPERSAMPLING)
         self._large_room = cv2.resize(self._room, (columns, rows), interpolation=cv2.INTER_LINEAR)
         self._canvas = self._large_room.copy()
@@ -94,18 +106,23 @@ class Actor:
         n = len(self._body.vertices)
         self._screen, self._colour = np.zeros((2, n, 3), np.float32)
         rng = stream(self.seed, "grain")
-        grain = np.rint(rng.normal(0, GRAIN_LEVELS, (N_GRAINS, self.height, self.width, 1))).astype(np.int8)
+        grain = np.rint(rng.normal(0, grain_levels, (N_GRAINS, self.height, self.width, 1))).astype(np.int8)
         self._brighter = np.repeat(np.maximum(grain, 0).astype(np.uint8), 3, axis=3)
         self._darker = np.repeat(np.maximum(-grain, 0).astype(np.uint8), 3, axis=3)
+        # the room around the person keeps the noise of one picture: it is the person who matters
+        noisy = cv2.subtract(cv2.add(self._room, self._brighter[0]), self._darker[0])
+        self._room = np.asarray(noisy, np.uint8)
         focal_px = rows / (2 * np.tan(np.radians(FIELD_OF_VIEW_DEG / 2)))
         self._camera = np.array([focal_px, self._distance_cm, columns / 2, rows * 0.47], np.float32)
+        self._way_out_cm = columns / 2 / focal_px * self._distance_cm + SHOULDERS_CM
 
-    def render(self, pose: Pose, frame_index: int = 0) -> NDArray[np.uint8]:
+    def render(self, pose: Pose, frame_index: int = 0, before: Pose | None = None) -> NDArray[np.uint8]:
         """One frame, (height, width, 3) RGB.
 
         Args:
             pose: What it shows.
             frame_index: Picks the sensor's grain.
+            before: The pose when the shutter opened, if the motion since then is to smear the picture.
         """
         frame = self._room.copy()
         if not pose.present:
@@ -113,11 +130,30 @@ class Actor:
         self._move(pose)
         rows, columns = self._draw()
         part, n = frame[rows, columns], frame_index % N_GRAINS
-        cv2.add(self._drawn(rows, columns), self._brighter[n, rows, columns], dst=part)
+        if not part.size:  # on the way out, already past the edge
+            return frame
+        drawn = self._drawn(rows, columns)
+        if before is not None:
+            drawn = smear(drawn, self._nose_px(pose) - self._nose_px(before))
+        cv2.add(drawn, self._brighter[n, rows, columns], dst=part)
         cv2.subtract(part, self._darker[n, rows, columns], dst=part)
         if pose.hand > 0:
             self._raise_hand(frame, pose.hand)
+        self._microphone.draw(frame)
         return frame
+
+    def _bones(self, pose: Pose) -> tuple[NDArray, NDArray]:
+        """(3, 4) motions of head and torso, as the camera sees them."""
+        shift_cm = pose.shift_x_cm + pose.exit * self._way_out_cm
+        torso = _affine(rotation(0.12 * pose.yaw_deg, pose.lean_deg), HIP_JOINT_CM, [shift_cm, 0, 0])
+        neck_shift = torso @ [*NECK_JOINT_CM, 1] - NECK_JOINT_CM
+        head = _affine(rotation(pose.yaw_deg, pose.pitch_deg, pose.roll_deg), NECK_JOINT_CM, neck_shift)
+        return self._view @ head, self._view @ torso
+
+    def _nose_px(self, pose: Pose) -> NDArray[np.float64]:
+        """(2,) where the tip of the nose is in the frame."""
+        x, y, z = self._bones(pose)[0] @ [*NOSE_CM, 1]
+        return np.array([x, -y]) * self._camera[0] / (self._distance_cm - z) / SUPERSAMPLING
 
     def _move(self, pose: Pose) -> None:
         """Pose, light and project all vertices."""
@@ -133,11 +169,8 @@ class Actor:
             body.vertices[eye] = centre + cap * EYEBALL_RADIUS_CM
             body.shade[eye] = eye_shade
 
-        torso = _affine(rotation(0.12 * pose.yaw_deg, pose.lean_deg), HIP_JOINT_CM, [pose.shift_x_cm, 0, 0])
-        neck_shift = torso @ [*NECK_JOINT_CM, 1] - NECK_JOINT_CM
-        head = _affine(rotation(pose.yaw_deg, pose.pitch_deg, pose.roll_deg), NECK_JOINT_CM, neck_shift)
         jaw = _affine(rotation(0, JAW_SWING_DEG * pose.mouth), JAW_HINGE_CM, [0, 0, 0])
-        motions = np.stack([head, torso, jaw]).astype(np.float32)
+        motions = np.stack([*self._bones(pose), jaw]).astype(np.float32)
         pose_and_light(
             body.vertices,
             body.normals,
@@ -182,6 +215,20 @@ class Actor:
         lip, brow = (self._screen[self._face.start + landmark, :2] / SUPERSAMPLING for landmark in (13, 9))
         height = np.interp(hand, [0, 0.5, 1], [1.25 * self.height, lip[1] + 0.04 * self.height, brow[1]])
         self._hand.draw(frame, int(lip[0]), int(height))
+
+
+def smear(image: NDArray[np.uint8], motion_px: NDArray) -> NDArray[np.uint8]:
+    """`image` (H, W, 3) averaged along `motion_px` (2,), x and y: the blur of what moves while the shutter is open."""
+    length_px = float(np.hypot(*motion_px))
+    if length_px < LEAST_SMEAR_PX:
+        return image
+    reach = int(np.ceil(length_px / 2)) + 1
+    kernel = np.zeros((2 * reach + 1, 2 * reach + 1), np.float32)
+    for along in np.linspace(-0.5, 0.5, 2 * reach + 1):
+        x, y = reach + along * motion_px
+        column, row = int(x), int(y)
+        kernel[row : row + 2, column : column + 2] += np.outer([row + 1 - y, y - row], [column + 1 - x, x - column])
+    return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE), np.uint8)
 
 
 def _affine(turn: NDArray, joint: NDArray, shift: ArrayLike) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ follows sound, labels and truth; a video takes its name only when it is complete
 
 import hashlib
 import json
+import shutil
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -19,12 +20,14 @@ from damamba.config import LABEL_RATE_HZ, SimulateParams
 from damamba.corpus.release import LANGUAGE_NAMES
 from damamba.features.files import sha256, whole_file
 from damamba.simulate.annotators import annotate, write_labels
-from damamba.simulate.behaviour import Conversation, converse
+from damamba.simulate.behaviour import Conversation
+from damamba.simulate.channels import stream_names, write_streams
 from damamba.simulate.corpora import Member, SessionPlan
 from damamba.simulate.espeak import Espeak
 from damamba.simulate.faces import Actor
+from damamba.simulate.filming import Filming, film_of, presence, way_out
 from damamba.simulate.render import CHANNELS, render_participant
-from damamba.simulate.sound import amplify, delay, noise, reverberate, write_wav
+from damamba.simulate.sound import amplify, delay, listen_to, room_response, voice_as_heard, write_wav
 from damamba.simulate.speech import Performance, Voice, perform
 from damamba.simulate.traits import Traits
 from damamba.simulate.turns import voice_channels
@@ -36,16 +39,6 @@ HEADSET_NOISE_DB, ROOM_NOISE_DB = -62.0, -56.0
 
 
 @dataclass(frozen=True)
-class Filming:
-    """Flaws of the cameras; the defaults have none."""
-
-    start_s: float = 0.0
-    """The first picture comes this late."""
-    dropped: float = 0.0
-    """Share of pictures that were lost: a variable frame rate."""
-
-
-@dataclass(frozen=True)
 class Recording:
     """A session to be written."""
 
@@ -54,7 +47,6 @@ class Recording:
     """Of the raw data."""
     params: SimulateParams
     face_model: Path
-    filming: Filming = Filming()
 
     @property
     def truth(self) -> Path:
@@ -70,12 +62,20 @@ class Recording:
         """A member's video."""
         return self.root / self.plan.path(member.participant, "video.mp4")
 
+    def filming(self, member: Member) -> Filming:
+        """A member's camera and its flaws."""
+        return film_of(self.plan.corpus, member.number, member.seed, self.params.flaws)
+
     def files(self) -> list[Path]:
         """All that a complete session consists of, the marker and the videos too."""
         plan = self.plan
         found = [self.root / plan.folder / "language.annotation.csv", self.marker]
         for member in plan.members:
-            found += [self.root / plan.path(member.participant, "audio.wav"), self.video(member)]
+            if self.params.features_only:
+                headers = stream_names(member.participant).values()
+                found += [self.root / plan.folder / f"{name}{end}" for name in headers for end in ("", "~")]
+            else:
+                found += [self.root / plan.path(member.participant, "audio.wav"), self.video(member)]
             found.append(self.truth / f"{member.participant}.parquet")
             if member.labelled:
                 found.append(self.root / plan.path(member.participant, "engagement.annotation.csv"))
@@ -83,9 +83,10 @@ class Recording:
 
     def key(self) -> str:
         """Hash of everything that the session's bytes depend on."""
-        common = self.params.model_dump(include={"seed", "minutes", "width", "height", "fps"})
-        described = {"plan": asdict(self.plan), "params": common, "filming": asdict(self.filming), "code": _code()}
-        described["face_model"] = sha256(self.face_model)
+        common = self.params.model_dump(include={"seed", "minutes", "resolution", "fps", "flaws", "features_only"})
+        described = {"plan": asdict(self.plan), "params": common, "code": _code()}
+        if not self.params.features_only:
+            described["face_model"] = sha256(self.face_model)
         return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
 
@@ -102,9 +103,7 @@ def _code() -> str:
     return digest.hexdigest()
 
 
-def simulate_session(
-    plan: SessionPlan, out: Path, params: SimulateParams, face_model: Path, filming: Filming = Filming()
-) -> None:
+def simulate_session(plan: SessionPlan, out: Path, params: SimulateParams, face_model: Path) -> None:
     """Write one session in this process; keeps what is already there and right.
 
     Args:
@@ -112,12 +111,11 @@ def simulate_session(
         out: Root of the raw data.
         params: Common parameters.
         face_model: MediaPipe's face landmarker, which holds the face mesh.
-        filming: Flaws of the cameras.
 
     Raises:
         InputError: No voices, or no face model.
     """
-    recording = Recording(plan, out, params, face_model, filming)
+    recording = Recording(plan, out, params, face_model)
     record(recording)
     for member in plan.members:
         film((recording, member))
@@ -129,20 +127,21 @@ def record(recording: Recording) -> bool:
         return False
     for path in [recording.marker, *recording.files()]:
         path.unlink(missing_ok=True)
-    plan, params = recording.plan, recording.params
-    conversation = converse(
-        plan.seed,
-        len(plan.members),
-        params.minutes,
-        plan.language,
-        roles=[member.participant for member in plan.members],
-        standing=plan.standing,
-    )
+    plan = recording.plan
+    conversation = plan.converse(recording.params.minutes)
     frames = conversation.engagement.shape[1]
-    performances = _perform(plan, conversation, frames / LABEL_RATE_HZ)
-    _write_sound(recording, performances)
+    if recording.params.features_only:
+        truth = []
+        for seat, member in enumerate(plan.members):
+            truth.append({name: track[seat] for name, track in conversation.channels.items()})
+            write_streams(recording.root / plan.folder, member.participant, conversation, seat)
+    else:
+        performances = _perform(plan, conversation, frames / LABEL_RATE_HZ)
+        _write_sound(recording, performances)
+        truth = _as_filmed(recording, conversation, performances)
+    for member, engagement, channels in zip(plan.members, conversation.engagement, truth, strict=True):
+        _write_truth(recording.truth / f"{member.participant}.parquet", engagement, channels)
     _write_labels(recording, conversation)
-    _write_truth(recording, conversation, performances)
     language = recording.root / plan.folder / "language.annotation.csv"
     language.write_text(f"0.00;{frames / LABEL_RATE_HZ:.2f};{LANGUAGE_NAMES[plan.language]};1.0\n", encoding="ascii")
     written = [path for path in recording.files() if path.suffix != ".mp4" and path != recording.marker]
@@ -159,10 +158,11 @@ def film(task: tuple[Recording, Member]) -> bool:
     if path.exists():  # `record` removes those of another key
         return False
     channels = read_truth(recording.truth / f"{member.participant}.parquet", CHANNELS)
-    actor = Actor(member.seed, recording.face_model, params.width, params.height)
+    filming = recording.filming(member)
+    actor = Actor(member.seed, recording.face_model, *params.resolution, filming)
     seconds = len(channels["mouth"]) / LABEL_RATE_HZ
-    pts_s = _presentation_times(recording.filming, params.fps, seconds, member.seed)
-    render_participant(path, actor, channels, params.fps, pts_s)
+    pts_s = _presentation_times(filming, params.fps, seconds, member.seed)
+    render_participant(path, actor, channels, params.fps, pts_s, filming.crf)
     return True
 
 
@@ -196,21 +196,21 @@ def _write_sound(recording: Recording, performances: list[Performance]) -> None:
     """A headset each, that hears the partner faintly; or one microphone in the room, the same file for every seat."""
     plan = recording.plan
     rng = np.random.default_rng((plan.seed, 3))
-    waves = [performance.wave for performance in performances]
+    tapes = [performance.tape for performance in performances]
+    files = [recording.root / plan.path(member.participant, "audio.wav") for member in plan.members]
     if plan.shared_microphone:
-        far = [delay(amplify(wave, rng.uniform(-1, 1)), rng.uniform(0.002, 0.008)) for wave in waves]
-        room = reverberate(np.sum(far, axis=0), rng, rt60_s=0.45, direct_db=5)
-        room = room + noise(len(room), rng, ROOM_NOISE_DB)
-        mixes = [room] * len(waves)
-    else:
-        total = np.sum(waves, axis=0)
-        mixes = []
-        for wave in waves:
-            leak = delay(amplify(reverberate(total - wave, rng, 0.35, 3), CROSS_TALK_DB), 0.005)
-            own = reverberate(wave, rng, rt60_s=0.3, direct_db=14)
-            mixes.append(own + leak + noise(len(wave), rng, HEADSET_NOISE_DB))
-    for member, mix in zip(plan.members, mixes, strict=True):
-        write_wav(recording.root / plan.path(member.participant, "audio.wav"), mix)
+        room = room_response(rng, rt60_s=0.35, direct_db=8)
+        paths = [delay(amplify(room, rng.uniform(-1, 1)), rng.uniform(0.002, 0.008)) for _ in tapes]
+        write_wav(files[0], listen_to(tapes, paths, rng, ROOM_NOISE_DB))
+        for path in files[1:]:
+            with whole_file(path) as temporary:
+                shutil.copyfile(files[0], temporary)
+        return
+    for seat, path in enumerate(files):
+        leak = delay(amplify(room_response(rng, rt60_s=0.35, direct_db=3), CROSS_TALK_DB), 0.005)
+        own = room_response(rng, rt60_s=0.3, direct_db=14)
+        paths = [own if k == seat else leak for k in range(len(tapes))]
+        write_wav(path, listen_to(tapes, paths, rng, HEADSET_NOISE_DB))
 
 
 def _write_labels(recording: Recording, conversation: Conversation) -> None:
@@ -221,26 +221,36 @@ def _write_labels(recording: Recording, conversation: Conversation) -> None:
             write_labels(recording.root / plan.path(member.participant, "engagement.annotation.csv"), values, valid)
 
 
-def _write_truth(recording: Recording, conversation: Conversation, performances: list[Performance]) -> None:
-    """``<participant>.parquet``: ``t_s``, ``engagement`` and every channel; row k is at k / 25 s."""
+def _as_filmed(
+    recording: Recording, conversation: Conversation, performances: list[Performance]
+) -> list[dict[str, np.ndarray]]:
+    """Each member's channels as voice and camera have them: the voice's own timing and visemes, who is in sight."""
     people, frames = conversation.engagement.shape
     said = [phrase for performance in performances for phrase in performance.phrases]
     channels = {**conversation.channels, **voice_channels(said, people, frames)}
-    metadata = {"damamba": json.dumps({"schema": TRUTH_SCHEMA, "rate_hz": LABEL_RATE_HZ})}
+    filmed = []
     for seat, (member, performance) in enumerate(zip(recording.plan.members, performances, strict=True)):
         opening, rounding = mouth(performance.phones, frames, LABEL_RATE_HZ)
         own = {name: track[seat] for name, track in channels.items()}
         own |= {"mouth": opening, "mouth_round": rounding}
-        columns = {"t_s": pa.array(np.arange(frames) / LABEL_RATE_HZ)}
-        for name, track in {"engagement": conversation.engagement[seat], **own}.items():
-            columns[name] = pa.array(track > 0.5 if name == "present" else track.astype(np.float32))
-        table = pa.table(columns).replace_schema_metadata(metadata)
-        with whole_file(recording.truth / f"{member.participant}.parquet") as temporary:
-            pq.write_table(table, temporary, compression="zstd")
+        own["voice_level"], own["voice_f0"] = voice_as_heard(performance.tape, frames, LABEL_RATE_HZ)
+        own["exit"] = way_out(recording.filming(member), frames, member.seed)
+        filmed.append(own | presence(own["exit"], own["hand"]))
+    return filmed
+
+
+def _write_truth(path: Path, engagement: np.ndarray, channels: dict[str, np.ndarray]) -> None:
+    """``<participant>.parquet``: ``t_s``, ``engagement`` and every channel; row k is at k / 25 s."""
+    columns = {"t_s": pa.array(np.arange(len(engagement)) / LABEL_RATE_HZ)}
+    for name, track in {"engagement": engagement, **channels}.items():
+        columns[name] = pa.array(track if track.dtype == bool else track.astype(np.float32))
+    metadata = {"damamba": json.dumps({"schema": TRUTH_SCHEMA, "rate_hz": LABEL_RATE_HZ})}
+    with whole_file(path) as temporary:
+        pq.write_table(pa.table(columns).replace_schema_metadata(metadata), temporary, compression="zstd")
 
 
 def _presentation_times(filming: Filming, fps: float, seconds: float, seed: int) -> list[float]:
     times_s = filming.start_s + np.arange(round((seconds - filming.start_s) * fps)) / fps
-    kept = np.random.default_rng((seed, 6)).random(len(times_s)) >= filming.dropped
+    kept = np.random.default_rng((seed, 10)).random(len(times_s)) >= filming.dropped
     kept[:1] = True
     return times_s[kept].tolist()

@@ -27,9 +27,11 @@ CHANNELS = (
     "shift_x",
     "present",
     "hand",
+    "exit",
 )
 GAZE_X_DEG, GAZE_Y_DEG = 24.0, 14.0  # of a gaze channel at 1
 LEAN_DEG = 2.0  # of a lean channel at 1
+EXPOSURE_S = 0.02  # of a picture: what moves meanwhile is smeared
 CLOCK_HZ = 90_000  # of presentation times in the file
 MP4_OPTIONS = {"movie_timescale": str(CLOCK_HZ)}  # else a late start is rounded to a millisecond
 X264_OPTIONS = {
@@ -48,7 +50,8 @@ def poses(
     Args:
         channels: (n,) series by the names in `CHANNELS`: ``mouth``, ``mouth_round``, ``smile``, ``hand`` 0 to 1,
             ``eye`` 0 to 1 (open), ``gaze_x``, ``gaze_y``, ``brow`` about -1 to 1, ``yaw``, ``pitch``, ``roll`` in
-            degrees, ``lean`` about -3 to 3, ``shift_x`` in cm, ``present`` bool. One that is missing stays neutral.
+            degrees, ``lean`` about -3 to 3, ``shift_x`` in cm, ``exit`` -1 to 1, ``present`` bool. One that is
+            missing stays neutral.
         pts_s: Times of the frames on the channels' clock, which starts at 0, s.
         channel_rate_hz: Rate of the channels.
 
@@ -85,6 +88,7 @@ def poses(
         "lean_deg": LEAN_DEG * np.clip(sampled("lean", 0), -4, 4),
         "shift_x_cm": np.clip(sampled("shift_x", 0), -10, 10),
         "hand": np.clip(sampled("hand", 0), 0, 1),
+        "exit": np.clip(sampled("exit", 0), -1, 1),
     }
     present = channels.get("present")
     nearest = np.clip(np.rint(at), 0, len(index) - 1).astype(int)
@@ -149,7 +153,7 @@ def render_participant(
 
     Args:
         path: The MP4 to write.
-        actor: Who is seen.
+        actor: Who is seen, and by what camera.
         channels: As in `poses`, at 25 Hz.
         fps: Frames a second, Hz.
         pts_s: Presentation times of the frames; None for regular ones as long as the channels last.
@@ -157,6 +161,8 @@ def render_participant(
     """
     duration_s = len(next(iter(channels.values()))) / CHANNEL_RATE_HZ
     times_s = list(pts_s) if pts_s is not None else (np.arange(round(duration_s * fps)) / fps).tolist()
-    frames = (actor.render(pose, i) for i, pose in enumerate(poses(channels, times_s)))
+    opening_s = np.maximum(np.asarray(times_s) - EXPOSURE_S, 0).tolist()
+    pairs = zip(poses(channels, times_s), poses(channels, opening_s), strict=True)
+    frames = (actor.render(pose, i, before) for i, (pose, before) in enumerate(pairs))
     write_video(path, frames, times_s, fps, crf)
     return len(times_s)

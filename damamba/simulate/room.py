@@ -76,3 +76,42 @@ class Hand:
         )
         under = image[rows, columns]
         image[rows, columns] = (under * (1 - self._opacity[own]) + self._painted[own]).astype(np.uint8)
+
+
+class Microphone:
+    """A microphone on an arm that stands before one cheek; nothing where `side` is 0.
+
+    Args:
+        side: -1 on the viewer's left, 1 on the right, 0 none.
+        width: Of the image, px.
+        height: px.
+        exposure: Factor on its light.
+    """
+
+    def __init__(self, side: int, width: int, height: int, exposure: float) -> None:
+        self._rows = self._columns = slice(0, 0)
+        if not side:
+            return
+        scale = height / 480
+        mask, shade = np.zeros((height, width), np.uint8), np.zeros((height, width), np.uint8)
+
+        def at(x: float, y: float) -> tuple[int, int]:
+            return int(width / 2 + side * x * scale), int(height / 2 + y * scale)
+
+        for image, colour in ((mask, 255), (shade, 70)):
+            cv2.line(image, at(92, 60), at(240, 260), (colour,), max(int(9 * scale), 1), cv2.LINE_AA)
+            cv2.ellipse(image, at(82, 42), (int(21 * scale), int(32 * scale)), -34 * side, 0, 360, (colour,), -1)
+        cv2.ellipse(shade, at(77, 36), (int(11 * scale), int(19 * scale)), -34 * side, 0, 360, (105,), -1)
+        mask = cv2.GaussianBlur(mask, (0, 0), 0.8 * scale + 0.2)
+        shade = cv2.GaussianBlur(shade, (0, 0), 4 * scale + 0.2)
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        self._rows, self._columns = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        opacity = mask[self._rows, self._columns, None] / np.float32(255)
+        self._through = 1 - opacity
+        self._painted = opacity * shade[self._rows, self._columns, None] * np.float32(exposure)
+
+    def draw(self, image: NDArray[np.uint8]) -> None:
+        """Lay it over `image` (H, W, 3)."""
+        if self._rows.stop:
+            under = image[self._rows, self._columns]
+            image[self._rows, self._columns] = (under * self._through + self._painted).astype(np.uint8)

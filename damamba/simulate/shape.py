@@ -53,6 +53,7 @@ class Pose:
         shift_x_cm: Whole body, positive to the viewer's right.
         present: False for an empty room.
         hand: 0 out of sight, 0.5 over the mouth, 1 over the whole face.
+        exit: Way out of the picture, -1 gone to the viewer's left, 1 gone to the right.
     """
 
     mouth: float = 0.0
@@ -69,6 +70,7 @@ class Pose:
     shift_x_cm: float = 0.0
     present: bool = True
     hand: float = 0.0
+    exit: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -166,15 +168,15 @@ class FaceShape:
         smile, rounding, brows, upper_lip = (fields[k] for k in range(4))
         for side, corner in zip((-1, 1), MOUTH_CORNERS, strict=True):
             near = bump(rest, rest[corner].mean(0), (1.5, 1.4, 2.5))
-            smile += near * [0.78 * side, 0.95, -0.45]
+            smile += near * [1.1 * side, 1.35, -0.6]
             rounding += near * [-0.75 * side, 0, 0.35]
-            smile += bump(rest, (4.2 * side, -0.6, 4.5), (2, 1.8, 3)) * [0.15 * side, 0.45, 0.3]
+            smile += bump(rest, (4.2 * side, -0.6, 4.5), (2, 1.8, 3)) * [0.2 * side, 0.6, 0.4]
         near = np.zeros((len(rest), 1))
         for landmark in BROWS.ravel():
             near = np.maximum(near, bump(rest, rest[landmark], (1.3, 1.1, 3)))
         near[UPPER_LIDS[:, 0]] = near[LOWER_LIDS] = 0
         near[UPPER_LIDS[:, 1]] *= 0.15
-        brows += near * [0, 0.9, 0.05]
+        brows += near * [0, 1.15, 0.05]
         middle = np.clip(1 - (rest[UPPER_LIP, 0] / self.mouth_half_width) ** 2, 0, None)
         upper_lip[UPPER_LIP, 1] = 0.28 * middle
         return fields
@@ -188,7 +190,7 @@ class FaceShape:
 
     def _close_lids(self, vertices: NDArray, pose: Pose) -> None:
         """Upper lids come down to the lower ones, follow the gaze a little, and ride on the eyeballs."""
-        follow = -0.018 * pose.gaze_y_deg * smoothstep(0.1, 0.5, pose.eye)
+        follow = -0.011 * pose.gaze_y_deg * smoothstep(0.1, 0.5, pose.eye)
         closing = np.clip(1 - pose.eye, -0.25, 1) + follow
         drop = vertices[LOWER_LIDS[:, 0], 1] + 0.1 - vertices[UPPER_LIDS[:, 0], 1]
         for ring, share in enumerate((1.0, 0.55, 0.12)):

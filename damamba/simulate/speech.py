@@ -4,7 +4,7 @@ A person's voice follows from a seed. What is said follows from the text, the de
 said before: the same bytes after a restart and in any order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -15,7 +15,7 @@ from damamba.console import InputError
 from damamba.simulate import phrases
 from damamba.simulate.espeak import Espeak
 from damamba.simulate.scene import Phrase
-from damamba.simulate.sound import SAMPLE_RATE_HZ, active_level_db
+from damamba.simulate.sound import SAMPLE_RATE_HZ, Tape, active_level_db, median_pitch_hz
 from damamba.simulate.visemes import VISEMES, Phone
 
 LANGUAGES = {  # file of espeak; letters a second at the neutral rate, fitted
@@ -32,6 +32,8 @@ LEVEL_DB = -28.0
 """Active level of neutral speech, dB of full scale."""
 EFFORT = 0.25
 """Brightness that a louder voice gains, dB an octave a dB."""
+TUNING_ST = 4.0
+"""Words and kind of sentence move the pitch that espeak is asked for by up to this much, semitones."""
 FIT = 0.07
 """An utterance may be hurried or slowed by this much to end with its phrase; more would hide its rate."""
 
@@ -151,6 +153,24 @@ def speak(espeak: Espeak, voice: Voice, language: str, text: str, delivery: Deli
     return Utterance(wave.astype(np.float32), rate_hz, tuple(p.moved(-first / rate_hz) for p in phones))
 
 
+def check_voices(languages: Iterable[str]) -> None:
+    """Let every language say something.
+
+    Raises:
+        InputError: espeak-ng or the file of a language is not installed.
+    """
+    with Espeak() as espeak:
+        for language in sorted(languages):
+            speak(
+                espeak,
+                Voice.from_seed(0),
+                language,
+                phrases.backchannel(language, np.random.default_rng(0)),
+                Delivery(),
+                0,
+            )
+
+
 def _phones(events: list[tuple[int, str]], n: int, rate_hz: int) -> list[Phone]:
     """Phonemes with their ends; what has no mouth shape (a pause, a word's border) is left out."""
     sounds = [(sample, symbol) for sample, symbol in events if symbol != "|"]
@@ -172,30 +192,40 @@ def _tilted(wave: np.ndarray, rate_hz: int, slope_db: float) -> np.ndarray:
 def speak_phrase(
     espeak: Espeak, voice: Voice, language: str, phrase: Phrase, rng: np.random.Generator, seed: int
 ) -> Utterance:
-    """Say something that takes about as long as `phrase`, with its pitch, loudness and rate."""
+    """Say something that takes about as long as `phrase`, with its pitch, loudness and rate.
+
+    It is said twice: the first time tells by how much these words miss the length and the pitch.
+    """
     delivery = Delivery(phrase.pitch_st, phrase.loudness_db, phrase.rate, phrase.liveliness)
     if phrase.backchannel:
-        return speak(espeak, voice, language, phrases.backchannel(language, rng), delivery, seed)
-    wanted_s = phrase.end_s - phrase.start_s
-    letters = wanted_s * phrase.rate * voice.rate * LANGUAGES[language][1]
-    text = phrases.line(language, letters, phrase.complete, rng)
-    said = speak(espeak, voice, language, text, delivery, seed)
-    misfit = said.spoken_s / wanted_s
-    if abs(misfit - 1) < FIT / 3:
-        return said
-    fitted = replace(delivery, rate=delivery.rate * float(np.clip(misfit, 1 - FIT, 1 + FIT)))
-    return speak(espeak, voice, language, text, fitted, seed)
+        text, misfit = phrases.backchannel(language, rng), 1.0
+        said = speak(espeak, voice, language, text, delivery, seed)
+    else:
+        wanted_s = phrase.end_s - phrase.start_s
+        letters = wanted_s * phrase.rate * voice.rate * LANGUAGES[language][1]
+        text = phrases.line(language, letters, phrase.complete, rng)
+        said = speak(espeak, voice, language, text, delivery, seed)
+        misfit = float(np.clip(said.spoken_s / wanted_s, 1 - FIT, 1 + FIT))
+    wanted_hz = voice.f0_hz * 2 ** (phrase.pitch_st / 12)
+    flat_st = 12 * np.log2(wanted_hz / (median_pitch_hz(said.wave, said.rate_hz) or wanted_hz))
+    tuned_st = phrase.pitch_st + float(np.clip(flat_st, -TUNING_ST, TUNING_ST))
+    return speak(espeak, voice, language, text, replace(delivery, rate=phrase.rate * misfit, pitch_st=tuned_st), seed)
 
 
 @dataclass(frozen=True)
 class Performance:
     """All that one person said in a session."""
 
-    wave: np.ndarray
-    """(n,) float32 at 16 kHz, without room or noise."""
+    tape: Tape
+    """Without room or noise."""
     phrases: tuple[Phrase, ...]
     """By start, with the ends that they came to have."""
     phones: tuple[Phone, ...]
+
+    @property
+    def wave(self) -> np.ndarray:
+        """(n,) float32 at 16 kHz: the whole tape."""
+        return self.tape.read(0, self.tape.n)
 
 
 def perform(
@@ -214,17 +244,14 @@ def perform(
     Raises:
         InputError: Nobody speaks this language.
     """
-    track = np.zeros(round(seconds * SAMPLE_RATE_HZ), np.float32)
+    tape = Tape(seconds)
     said: list[Phrase] = []
     phones: list[Phone] = []
     for number, phrase in enumerate(sorted(spoken, key=lambda p: p.start_s)):
         rng = np.random.default_rng((seed, number))
         utterance = speak_phrase(espeak, voice, language, phrase, rng, seed=number + 1)
         ratio = Fraction(SAMPLE_RATE_HZ, utterance.rate_hz)
-        wave = resample_poly(utterance.wave, ratio.numerator, ratio.denominator).astype(np.float32)
-        start = round(phrase.start_s * SAMPLE_RATE_HZ)
-        wave = wave[: max(len(track) - start, 0)]
-        track[start : start + len(wave)] += wave
+        tape.add(resample_poly(utterance.wave, ratio.numerator, ratio.denominator), phrase.start_s)
         phones += [phone.moved(phrase.start_s) for phone in utterance.phones]
         said.append(replace(phrase, end_s=phones[-1].end_s))
-    return Performance(track, tuple(said), tuple(phones))
+    return Performance(tape, tuple(said), tuple(phones))

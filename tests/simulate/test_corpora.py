@@ -7,11 +7,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from damamba.config import Params, SimulateParams
+from damamba.config import Params, SimulateParams, parse_section
 from damamba.console import InputError
 from damamba.corpus.labels import read_labels
+from damamba.features.executor import run_all
 from damamba.simulate.corpora import ENCODER_SEEDS, plan_corpora, write_manifest
-from damamba.simulate.recording import Filming, Recording, read_truth, record, simulate_session
+from damamba.simulate.filming import film_of
+from damamba.simulate.recording import Recording, film, read_truth, record, simulate_session
 
 ROOT = Path(__file__).parents[2]
 FACE_MODEL = ROOT / "models/face_landmarker.task"
@@ -21,12 +23,15 @@ needs_face_model = pytest.mark.skipif(not FACE_MODEL.exists(), reason="make setu
 
 def make_params(**changes) -> SimulateParams:
     values = Params.load(ROOT / "params.yaml").simulate.model_dump()
-    return SimulateParams.model_validate({**values, "minutes": 0.1, "width": 64, "height": 64, **changes})
+    return SimulateParams.model_validate({**values, "minutes": 0.1, "resolution": [64, 64], "flaws": 0, **changes})
+
+
+def sessions(**counts) -> dict:
+    return {name: {**NONE, **counts.get(name, {})} for name in ("noxi", "noxi_add", "mpiigi")}
 
 
 def plans_of(**counts):
-    full = {name: {**NONE, **counts.get(name, {})} for name in ("noxi", "noxi_add", "mpiigi")}
-    return plan_corpora(make_params(**full))
+    return plan_corpora(make_params(sessions=sessions(**counts)))
 
 
 MANY = {"noxi": {"train": 60, "val": 20, "test": 30}, "noxi_add": {"test": 20}, "mpiigi": {"val": 12, "test": 15}}
@@ -50,7 +55,7 @@ def test_official_numbers_come_first_and_no_number_twice():
 
 def test_persons_are_met_once_and_never_those_of_the_encoders():
     for seed in (0, 7):
-        plans = plan_corpora(make_params(seed=seed, **{name: {**NONE, **n} for name, n in MANY.items()}))
+        plans = plan_corpora(make_params(seed=seed, sessions=sessions(**MANY)))
         members = [(p.corpus, m) for p in plans for m in p.members]
         assert len({(corpus, m.person) for corpus, m in members}) == len({m.seed for _, m in members}) == len(members)
         assert not {m.seed for _, m in members} & set(ENCODER_SEEDS)
@@ -78,9 +83,7 @@ def test_languages_roles_and_seats_are_those_of_the_corpora():
 
 def test_few_sessions_already_cover_engagement():
     for seed in range(5):
-        plans = plan_corpora(
-            make_params(seed=seed, noxi={**NONE, "test": 4}, noxi_add={**NONE, "test": 3}, mpiigi=NONE)
-        )
+        plans = plan_corpora(make_params(seed=seed, sessions=sessions(noxi={"test": 4}, noxi_add={"test": 3})))
         for corpus in ("noxi", "noxi_add"):
             quotas = np.concatenate([p.standing.engagement for p in plans if p.corpus == corpus])
             assert np.ptp(quotas) > 0.5
@@ -90,11 +93,17 @@ def test_few_sessions_already_cover_engagement():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"noxi": NONE, "noxi_add": NONE, "mpiigi": NONE}, "no sessions"),
+        ({"sessions": sessions()}, "simulate.sessions: none"),
         ({"minutes": 0.01}, "simulate.minutes: 0.01 is too short"),
-        ({"noxi_add": {"train": 1, "val": 0, "test": 1}}, "simulate.noxi_add.train: 1"),
-        ({"mpiigi": {"train": 2, "val": 0, "test": 1}}, "simulate.mpiigi.train: 2"),
-        ({"noxi": {"train": 5000, "val": 0, "test": 1}}, "too many"),
+        ({"sessions": sessions(noxi_add={"train": 1, "test": 1})}, "simulate.sessions.noxi_add.train: 1"),
+        ({"sessions": sessions(mpiigi={"train": 2, "test": 1})}, "simulate.sessions.mpiigi.train: 2"),
+        (
+            {"sessions": sessions(noxi={"train": 5000, "test": 1})},
+            "noxi.train: 5000 sessions, but persons are left for",
+        ),
+        ({"languages": {"noxi": ["en", "xx"], "noxi_add": ["it"], "mpiigi": ["de"]}}, "noxi: nobody speaks 'xx'"),
+        ({"languages": {"noxi": ["en"], "noxi_add": [], "mpiigi": ["de"]}}, "languages.noxi_add: none"),
+        ({"resolution": [32, 32]}, "simulate.resolution: 32 x 32"),
         ({"fps": 1000.0}, "simulate.fps: 1000"),
     ],
 )
@@ -102,6 +111,42 @@ def test_parameters_that_make_no_corpus_are_refused_in_one_line(changes, message
     with pytest.raises(InputError, match=message) as error:
         plan_corpora(make_params(**changes))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"minutes": 0}, r"simulate\.minutes"),
+        ({"resolution": [641, 480]}, r"simulate\.resolution\.0.*multiple of 4, got 641"),
+        ({"resolution": [640]}, r"simulate\.resolution"),
+        ({"flaws": 1.5}, r"simulate\.flaws"),
+        ({"sessions": {"noxi": {"train": 1}}}, r"simulate\.sessions\.noxi\.val"),
+    ],
+)
+def test_values_out_of_range_are_refused_with_their_path(changes, message):
+    values = Params.load(ROOT / "params.yaml").model_dump(mode="json")
+    values["simulate"].update(changes)
+    with pytest.raises(InputError, match=message):
+        parse_section(Params, values, "params.yaml")
+
+
+def test_languages_are_a_parameter():
+    only = {"noxi": ["it"], "noxi_add": ["es"], "mpiigi": ["fr"]}
+    plans = plan_corpora(make_params(sessions=sessions(noxi={"train": 3}, mpiigi={"test": 2}), languages=only))
+    assert {(plan.corpus, plan.language) for plan in plans} == {("noxi", "it"), ("mpiigi", "fr")}
+
+
+def test_flaws_fall_on_their_share_in_every_corpus_and_on_nobody_where_none_is_asked_for():
+    plans = plans_of(**MANY)
+    for corpus in ("noxi", "noxi_add", "mpiigi"):
+        people = [m for plan in plans if plan.corpus == corpus for m in plan.members]
+        films = [film_of(corpus, m.number, m.seed, 0.1) for m in people]
+        for has in ("start_s", "dropped", "object_side", "leaves"):
+            share = np.mean([bool(getattr(f, has)) for f in films])
+            assert 0.05 < share < 0.2, (corpus, has)
+        clean = [film_of(corpus, m.number, m.seed, 0) for m in people]
+        assert not any(f.start_s or f.dropped or f.object_side or f.leaves for f in clean)
+        assert len(set(clean)) == 1
 
 
 def read_wav(path: Path) -> np.ndarray:
@@ -179,7 +224,7 @@ def test_what_is_whole_is_kept_and_what_is_not_is_made_again(tmp_path):
 @needs_face_model
 def test_manifest_names_files_below_its_folder(tmp_path):
     plans = plans_of(noxi={"train": 1}, mpiigi={"val": 6})
-    write_manifest(plans, tmp_path / "manifest.csv")
+    write_manifest(plans, tmp_path / "manifest.csv", features_only=False)
     with (tmp_path / "manifest.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert rows[0] == {
@@ -193,6 +238,7 @@ def test_manifest_names_files_below_its_folder(tmp_path):
         "video": "noxi/train/001/expert.video.mp4",
         "audio": "noxi/train/001/expert.audio.wav",
         "label": "noxi/train/001/expert.engagement.annotation.csv",
+        "streams": "",
     }
     assert next(row["label"] for row in rows if row["session"] == "028") == ""
     assert len(rows) == 2 + sum(len(plan.members) for plan in plans[1:])
@@ -200,17 +246,45 @@ def test_manifest_names_files_below_its_folder(tmp_path):
 
 @needs_face_model
 @pytest.mark.slow
-def test_a_filmed_session_shows_what_the_truth_says_with_the_times_asked_for(tmp_path):
+def test_a_flawed_camera_starts_late_loses_pictures_and_loses_sight(tmp_path):
     (plan,) = plans_of(noxi={"train": 1})
-    params = make_params(minutes=0.05, width=320, height=240)
-    simulate_session(plan, tmp_path, params, FACE_MODEL, Filming(start_s=0.4, dropped=0.2))
-    for role in ("expert", "novice"):
-        with av.open(str(tmp_path / plan.path(role, "video.mp4"))) as container:
-            times = [float(frame.pts * frame.time_base) for frame in container.decode(video=0)]
-        assert times[0] == pytest.approx(0.4, abs=1e-3)
-        assert 45 < len(times) < 65
+    params = make_params(minutes=0.2, resolution=[160, 120], flaws=1)
+    simulate_session(plan, tmp_path, params, FACE_MODEL)
+    for member in plan.members:
+        filming = film_of("noxi", member.number, member.seed, 1)
+        truth = read_truth(
+            tmp_path / "truth/noxi/001" / f"{member.participant}.parquet", ("present", "visible", "hand")
+        )
+        assert 1 < (~truth["present"]).sum() / 25 < 10
+        assert not (truth["visible"] & ~truth["present"]).any()
+        assert not (truth["visible"] & (truth["hand"] > 0.2)).any()
+        with av.open(str(tmp_path / plan.path(member.participant, "video.mp4"))) as container:
+            frames = [(float(f.pts * f.time_base), f.to_ndarray(format="gray")) for f in container.decode(video=0)]
+        times = np.array([t for t, _ in frames])
+        assert times[0] == pytest.approx(filming.start_s, abs=1e-3)
         assert np.diff(times).max() > 0.07
-        assert times[-1] < 3.0
+        assert 0.8 * 300 < len(times) < 0.99 * 300
+        assert times[-1] < 12.0
+        gone = ~truth["present"][np.rint(times * 25).astype(int)]
+        empty = np.median([image for (_, image), out in zip(frames, gone, strict=True) if out], axis=0)
+        changed = [(np.abs(image - empty) > 20).mean() for _, image in frames]
+        assert np.max(np.array(changed)[gone]) < 0.01
+        assert np.median(np.array(changed)[~gone]) > 0.1
     written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")}
-    simulate_session(plan, tmp_path, params, FACE_MODEL, Filming(start_s=0.4, dropped=0.2))
+    simulate_session(plan, tmp_path, params, FACE_MODEL)
     assert written == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")}
+
+
+@needs_face_model
+@pytest.mark.slow
+def test_same_bytes_with_another_number_of_jobs(tmp_path):
+    plans = plans_of(noxi={"train": 1}, mpiigi={"test": 1})
+    trees = []
+    for jobs, kind in ((1, "serial"), (2, "processes")):
+        root = tmp_path / str(jobs)
+        recordings = [Recording(plan, root, make_params(minutes=0.05, flaws=0.5), FACE_MODEL) for plan in plans]
+        run_all(record, recordings, jobs, kind, "speech")
+        run_all(film, [(r, member) for r in recordings for member in r.plan.members], jobs, kind, "video")
+        trees.append({path.relative_to(root): path.read_bytes() for path in root.rglob("*.*") if path.is_file()})
+    assert trees[0] == trees[1]
+    assert sum(path.suffix == ".mp4" for path in trees[0]) == 5

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from damamba.console import InputError
-from damamba.simulate.faces import Actor, Pose
+from damamba.simulate.faces import Actor, Pose, smear
+from damamba.simulate.filming import Filming
 from damamba.simulate.landmarks import LOWER_LIDS, LOWER_LIP, UPPER_LIDS, UPPER_LIP
 from damamba.simulate.mesh import loop_subdivide, read_canonical, smoothstep, sphere
 from damamba.simulate.shape import FaceShape, face_topology
@@ -64,7 +65,7 @@ def test_model_without_a_mesh_is_refused(tmp_path):
 
 @pytest.mark.parametrize("size", [(641, 480), (640, 478), (640, 0), (32, 32)])
 def test_sizes_that_no_codec_takes_are_refused(size):
-    with pytest.raises(InputError, match=r"simulate\.width"):
+    with pytest.raises(InputError, match=r"simulate\.resolution"):
         Actor(0, TASK, *size)
 
 
@@ -148,6 +149,7 @@ def test_another_process_draws_the_same_bytes(actor):
         {"lean_deg": 4.0},
         {"shift_x_cm": 2.0},
         {"hand": 0.5},
+        {"exit": 0.3},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -163,6 +165,49 @@ def test_absent_person_leaves_the_room(actor):
     assert changed[200:, 280:360].mean() > 0.95
     assert not changed[:40, :40].any()
     assert digest(actor.render(Pose(present=False), 9)) == digest(empty)
+
+
+def test_who_has_left_is_seen_nowhere_and_who_comes_back_is_as_before(actor):
+    room = actor.render(Pose(present=False))
+    seen = actor.render(Pose(), 3)
+    for side in (-1, 1):
+        assert digest(actor.render(Pose(exit=side, shift_x_cm=-6 * side, lean_deg=6), 3)) == digest(room)
+        half = actor.render(Pose(exit=0.3 * side), 3)
+        where = np.flatnonzero((half != room).any(axis=(0, 2)))
+        assert (where.mean() - 320) * side > 80
+    assert digest(actor.render(Pose(), 3)) == digest(seen)
+
+
+def test_what_moves_is_smeared_along_its_motion_and_what_rests_is_sharp(actor):
+    pose = Pose(yaw_deg=4)
+    still = actor.render(pose)
+    assert digest(actor.render(pose, 0, pose)) == digest(still)
+    smeared = actor.render(pose, 0, Pose(yaw_deg=-4))
+
+    def edges(image, axis):
+        return np.abs(np.diff(image[150:330, 230:410].astype(float), axis=axis)).mean()
+
+    assert edges(smeared, 1) < 0.8 * edges(still, 1)
+    assert edges(smeared, 0) > edges(smeared, 1)
+    assert smear(still, np.array([0.2, 0.1])) is still
+    assert smear(still, np.array([9.0, -5.0])).mean() == pytest.approx(still.mean(), rel=0.01)
+
+
+def test_cameras_differ_in_light_place_and_noise_and_an_object_hides_a_cheek():
+    plain = Actor(3, TASK).render(Pose())
+    dim = Actor(3, TASK, filming=Filming(exposure=0.6)).render(Pose())
+    assert dim.mean() < 0.7 * plain.mean()
+    warm = Actor(3, TASK, filming=Filming(warmth=0.1)).render(Pose()).mean((0, 1)) / plain.mean((0, 1))
+    assert warm[0] > 1.04 > 0.96 > warm[2]
+    grainy = Actor(3, TASK, filming=Filming(grain=6.0)).render(Pose())
+    assert (grainy - plain.astype(float)).std() > 3
+    turned = Actor(3, TASK, filming=Filming(aside_deg=10)).render(Pose())
+    assert np.abs(turned - plain.astype(float))[150:330, 230:410].mean() > 5
+    for side in (-1, 1):
+        hidden = Actor(3, TASK, filming=Filming(object_side=side)).render(Pose())
+        changed = (np.abs(hidden - plain.astype(float)).max(2) > 25).any(0)
+        assert changed[320 + side * 90]
+        assert not changed[320 - side * 90]
 
 
 def test_leaning_forward_brings_the_person_nearer(actor):

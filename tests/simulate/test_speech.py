@@ -5,8 +5,17 @@ from damamba.console import InputError
 from damamba.simulate import phrases
 from damamba.simulate.espeak import Espeak
 from damamba.simulate.scene import MANNERS, Phrase
-from damamba.simulate.sound import active_level_db, delay, noise, reverberate
-from damamba.simulate.speech import LANGUAGES, LEVEL_DB, Delivery, Voice, perform, speak
+from damamba.simulate.sound import (
+    SAMPLE_RATE_HZ,
+    Tape,
+    active_level_db,
+    delay,
+    listen_to,
+    median_pitch_hz,
+    noise,
+    reverberate,
+)
+from damamba.simulate.speech import LANGUAGES, LEVEL_DB, Delivery, Voice, check_voices, perform, speak
 from damamba.simulate.visemes import Phone, mouth
 
 TEXT = "We talked about the blue boat, and I remember that old garden."
@@ -152,3 +161,47 @@ def test_rooms_keep_length_and_noise_its_level():
     assert int(np.argmax(np.abs(heard))) == 100
     assert int(np.argmax(np.abs(delay(heard, 0.01)))) == 260
     assert 10 * np.log10((noise(160_000, rng, -50.0) ** 2).mean()) == pytest.approx(-50, abs=0.2)
+
+
+def test_what_a_microphone_hears_block_by_block_is_what_it_would_hear_at_once():
+    rng = np.random.default_rng(0)
+    seconds = 45.3  # three blocks
+    tapes, dry = [], np.zeros((2, round(seconds * SAMPLE_RATE_HZ)))
+    for k in range(2):
+        tape = Tape(seconds)
+        for start_s in (0.0, 0.4, 19.9, 44.9):
+            sound = rng.normal(size=16_000).astype(np.float32)
+            tape.add(sound, start_s)
+            first = round(start_s * SAMPLE_RATE_HZ)
+            dry[k, first : first + 16_000] += sound[: dry.shape[1] - first]
+        tapes.append(tape)
+        np.testing.assert_allclose(tape.read(0, tape.n), dry[k], atol=1e-5)
+    paths = [rng.normal(size=n) * np.exp(-np.arange(n) / 500) for n in (3000, 7000)]
+    heard = np.concatenate(list(listen_to(tapes, paths, rng, -200.0)))
+    at_once = sum(np.convolve(track, path)[: dry.shape[1]] for track, path in zip(dry, paths, strict=True))
+    np.testing.assert_allclose(heard, at_once, atol=2e-3)
+
+
+@pytest.mark.parametrize("f0_hz", [75.0, 110.0, 180.0, 260.0])
+def test_pitch_of_a_buzz_in_noise_is_found_and_noise_has_none(f0_hz):
+    rng, t_s = np.random.default_rng(1), np.arange(16_000) / 16_000
+    buzz = sum(np.sin(2 * np.pi * f0_hz * k * t_s) / k for k in range(1, 12)) + 0.1 * rng.normal(size=16_000)
+    assert 12 * np.log2(median_pitch_hz(buzz, 16_000) / f0_hz) == pytest.approx(0, abs=0.1)
+    assert median_pitch_hz(rng.normal(size=16_000), 16_000) is None
+    assert median_pitch_hz(buzz[:100], 16_000) is None
+
+
+def test_phrases_come_out_at_the_pitch_that_was_asked_for(espeak):
+    asked = [Phrase(0, 3.0 * k, 3.0 * k + 1.8, complete=bool(k % 2), pitch_st=st) for k, st in enumerate((-3, 0, 3, 1))]
+    for seed in (5, 6):
+        done = perform(espeak, Voice.from_seed(seed), "de", asked, 12.0, seed=2)
+        heard = [pitch_hz(done.wave[48_000 * k : 48_000 * k + 32_000], 16_000) for k in range(4)]
+        errors_st = 12 * np.log2(np.array(heard) / Voice.from_seed(seed).f0_hz) - [p.pitch_st for p in asked]
+        assert np.abs(errors_st).mean() < 0.7
+
+
+def test_a_voice_that_is_not_installed_is_missed_before_any_work(monkeypatch):
+    check_voices(LANGUAGES)
+    monkeypatch.setitem(LANGUAGES, "de", ("gmw/nowhere", 16.5))
+    with pytest.raises(InputError, match="no language file gmw/nowhere"):
+        check_voices({"en", "de"})
