@@ -1,4 +1,4 @@
-"""The memory table and its picture, from what the `benchmark` stage measured."""
+"""The memory table and its pictures, from what the `benchmark` stage measured."""
 
 from pathlib import Path
 from typing import Any
@@ -15,38 +15,49 @@ COLUMNS = (
     ("train_ms", "training, ms"),
     ("infer_ms", "inference, ms"),
 )
+FULL = "out of memory"
 
 
 def memory_table(measured: dict[str, Any]) -> str:
-    """Markdown: ours, and apart from it the published rows."""
-    parameters = {model: f"{count / 1e6:.2f} M" for model, count in measured["parameters"].items()}
+    """Markdown: ours, our speed beside other layers, and apart from them the published rows."""
     theirs = published()["memory"]
+    parameters = ", ".join(f"{model} {count / 1e6:.2f} M" for model, count in measured["parameters"].items())
+    threads = "1 thread" if measured["threads"] == 1 else f"{measured['threads']} threads"
     lines = [
         "# Memory and time by length of the window",
         "",
-        f"Untrained models at the upstream cue widths, {measured['memory'][0]['batch']} windows of two participants, "
-        f"{measured['device']}, {measured['threads']} threads. Peak above what is held before the first forward pass; "
-        "training includes the loss and the gradients.",
+        f"Untrained models at the upstream cue widths, windows of two participants, {measured['device']}, {threads}, "
+        "processor time. Peak above what is held before the first forward pass; training includes the loss and the "
+        f"gradients. A step that would take more than {measured['memory_limit_gib']:g} GiB is out of memory.",
         "",
         *table(
-            ["model", "parameters", "frames", *(title for _, title in COLUMNS)],
+            ["model", "frames", "windows", *(title for _, title in COLUMNS)],
             (
                 [
                     row["model"],
-                    parameters[row["model"]],
                     str(row["frames"]),
-                    *(f"{row[key]:.0f}" for key, _ in COLUMNS),
+                    str(row["batch"]),
+                    *(FULL if row[key] is None else f"{row[key]:.0f}" for key, _ in COLUMNS),
                 ]
                 for row in measured["memory"]
             ),
         ),
         "",
-        f"Parameters of every variant: {', '.join(f'{model} {count}' for model, count in parameters.items())}.",
+        "*dat, as published* writes its attention matrices to memory, as its code does; the *fused* row is the same "
+        "model with kernels that do not. *checkpointing* computes each block again in the backward pass.",
+        "",
+        f"Parameters: {parameters}.",
+    ]
+    if measured["exponent"]:
+        powers = ", ".join(f"{model} {power:.2f}" for model, power in measured["exponent"].items())
+        lines.append(f"Training memory grows with the length to the power of: {powers}.")
+    lines += [
         f"A random window of all cues is read in {measured['window_read_ms']} ms (median).",
         "",
+        *_speed(measured),
         "## Published",
         "",
-        "Published by others for another machine, batch and code: **not comparable** with the table above.",
+        "Published by others for another machine, batch and code: **not comparable** with the tables above.",
         "",
         *table(
             ["frames", "DAT, GB", "DA-Mamba, GB"],
@@ -61,22 +72,83 @@ def memory_table(measured: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _speed(measured: dict[str, Any]) -> list[str]:
+    """What the peers cost."""
+    setting, cross = measured["speed_setting"], measured["crossover_frames"]
+    steps = ", ".join(f"{what} {taken} ms" for what, taken in measured["stream_step_ms"].items())
+    faster = f"from {cross} frames on" if cross else "at none of these lengths"
+    return [
+        "## Speed of the scan and of a block",
+        "",
+        f"{setting['batch']} sequences of {setting['frames']} frames, d_inner {setting['d_inner']}, one thread, all in "
+        "turns in one run; medians of processor time. Layers have like numbers of parameters.",
+        "",
+        *table(
+            ["", "", "ms", "times ours"],
+            (
+                [
+                    operation,
+                    name,
+                    f"{taken:.1f}",
+                    "" if name == "ours" else f"{measured['speedup'][operation][name]:.2f}",
+                ]
+                for operation, times in measured["ms"].items()
+                for name, taken in times.items()
+            ),
+        ),
+        "",
+        f"In training, as many frames in all, a block is faster than a Transformer layer of like size {faster}:",
+        "",
+        *table(
+            ["frames", *(f"{name}, µs a frame" for name in measured["us_per_frame"][0] if name != "frames")],
+            (
+                [str(row["frames"]), *(f"{row[k]:.1f}" for k in row if k != "frames")]
+                for row in measured["us_per_frame"]
+            ),
+        ),
+        "",
+        f"A step of a stream: {steps}.",
+        "",
+    ]
+
+
 def _gigabytes(value: float | None) -> str:
-    return "out of memory" if value is None else f"{value:.1f}"
+    return FULL if value is None else f"{value:.1f}"
 
 
 def memory_figure(measured: dict[str, Any], path: Path) -> None:
-    """Training and inference peak over the length of the window, as SVG."""
+    """Training and inference peak over the length of the window, as SVG; a curve ends where memory does.
+
+    Long windows, of which one at a time was measured, are a second row, with logarithmic axes.
+    """
+    rows = measured["memory"]
+    batches = list(dict.fromkeys(row["batch"] for row in rows))
     with house_style("memory"):
-        figure = Figure(figsize=(7.6, 2.9), layout="constrained")
-        panels = figure.subplots(1, 2)
-        models = list(dict.fromkeys(row["model"] for row in measured["memory"]))
-        for axes, (key, title) in zip(panels, COLUMNS[:2], strict=True):
-            for i, model in enumerate(models):
-                colour, marker = series_style(i)
-                rows = [row for row in measured["memory"] if row["model"] == model]
-                frames, peaks = [row["frames"] for row in rows], [row[key] for row in rows]
-                axes.plot(frames, peaks, color=colour, marker=marker, markersize=5, label=model)
-            axes.set(title=title, xlabel="frames of a window", ylim=(0, None), xticks=frames)
-        panels[0].legend(loc="upper left")
+        figure = Figure(figsize=(7.6, 2.9 * len(batches)), layout="constrained")
+        panels = figure.subplots(len(batches), 2, squeeze=False)
+        for batch, line in zip(batches, panels, strict=True):
+            for axes, (key, title) in zip(line, COLUMNS[:2], strict=True):
+                for i, model in enumerate(dict.fromkeys(row["model"] for row in rows)):
+                    colour, marker = series_style(i)
+                    points = [
+                        (row["frames"], row[key])
+                        for row in rows
+                        if row["model"] == model and row["batch"] == batch and row[key] is not None
+                    ]
+                    axes.plot(
+                        *zip(*points, strict=True) if points else ((), ()), color=colour, marker=marker, label=model
+                    )
+                frames = sorted({row["frames"] for row in rows if row["batch"] == batch})
+                axes.set(title=f"{title}, {_windows(batch)}", xlabel="frames of a window")
+                if frames[-1] > 8 * frames[0]:
+                    axes.set(xscale="log", yscale="log")
+                    axes.minorticks_off()
+                else:
+                    axes.set(ylim=(0, None))
+                axes.set_xticks(frames, [str(n) for n in frames])
+        panels[0][0].legend(loc="upper left")
         save_svg(figure, path)
+
+
+def _windows(batch: int) -> str:
+    return "1 window" if batch == 1 else f"{batch} windows"

@@ -1,0 +1,65 @@
+"""Memory and time of the models at the sizes of a preset and at lengths that the demo has no time for.
+
+    python benchmarks/curves.py paper --frames 64 96 128 192 --long 384 768 1536 3072 --batch 8
+
+The same measurement as stage `benchmark`, with `params.yaml` and a preset over it; into benchmarks/<preset>/.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from damamba.benchmark import run
+from damamba.config import Params, parse_section
+from damamba.console import run_stage
+from damamba.report.memory import memory_figure, memory_table
+
+PRESETS = Path("damamba/presets")
+
+
+def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """`base` with the keys of `over`, section by section."""
+    both = {key: merged(base[key], over[key]) for key in base.keys() & over.keys() if isinstance(over[key], dict)}
+    return {**base, **over, **both}
+
+
+def main() -> str:
+    """Measure and write; returns the summary line."""
+    arguments = read_arguments()
+    chosen = yaml.safe_load((PRESETS / f"{arguments.preset}.yaml").read_text())
+    lengths = {
+        "frames": arguments.frames,
+        "long_frames": arguments.long,
+        "batch_windows": arguments.batch,
+        "length_frames": arguments.lengths,
+        "memory_limit_gib": arguments.gib,
+    }
+    values = merged(merged(yaml.safe_load(Path("params.yaml").read_text()), chosen), {"benchmark": lengths})
+    params = parse_section(Params, values, f"params.yaml with preset {arguments.preset}")
+    measured = run(params.benchmark, params.window, {name: params.variant(name) for name in params.variants})
+    folder = Path("benchmarks") / arguments.preset
+    folder.mkdir(exist_ok=True)
+    (folder / "benchmark.json").write_text(json.dumps(measured, indent=1) + "\n")
+    (folder / "memory.md").write_text(memory_table(measured))
+    memory_figure(measured, folder / "memory.svg")
+    return f"{len(measured['memory'])} configurations in {folder}"
+
+
+def read_arguments() -> argparse.Namespace:
+    """Of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("preset", choices=sorted(path.stem for path in PRESETS.glob("*.yaml")))
+    parser.add_argument("--frames", type=int, nargs="+", default=[64, 96, 128, 192])
+    parser.add_argument("--long", type=int, nargs="*", default=[384, 768, 1536, 3072, 6144, 12288])
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--lengths", type=int, nargs="+", default=[96, 384, 768, 1024, 1536, 3072, 6144])
+    parser.add_argument("--gib", type=float, default=8.0)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    read_arguments()
+    run_stage("curves", main, timed=False)

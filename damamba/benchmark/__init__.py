@@ -1,0 +1,47 @@
+"""What models cost before they know anything: parameters, peak memory, time; beside which peers, and how fast.
+
+No data is needed. Each configuration runs in a process of its own, so that its peak memory is its own.
+"""
+
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from damamba.benchmark.memory import WIDTHS, Row, Task, exponents, measure, parameters, rows_to_measure
+from damamba.benchmark.process import alone
+from damamba.benchmark.reading import window_read_ms
+from damamba.benchmark.speed import speed
+from damamba.benchmark.streaming import stream_steps
+from damamba.config import BenchmarkParams, ModelParams, WindowParams
+from damamba.console import progress
+from damamba.data.windows import WindowGrid
+
+__all__ = ["run"]
+
+
+def run(params: BenchmarkParams, window: WindowParams, variants: dict[str, ModelParams]) -> dict[str, Any]:
+    """Everything that ``results/benchmark.json`` holds."""
+    tasks = [
+        Task(row, variants[row.variant], frames, batch, repeats, window.rate_hz, params.memory_limit_gib)
+        for row in rows_to_measure(variants)
+        for frames, batch, repeats in (
+            *((frames, params.batch_windows, params.repeats) for frames in params.frames),
+            *((frames, 1, 0) for frames in params.long_frames),
+        )
+    ]
+    rows: list[Row] = []
+    for task in progress(tasks, "benchmark"):
+        rows.append(alone(measure, task))
+    return {
+        "device": "cuda" if torch.cuda.is_available() else "cpu",
+        "threads": 1,
+        "memory_limit_gib": params.memory_limit_gib,
+        "cue_widths": WIDTHS,
+        "parameters": {name: parameters(model, window.rate_hz) for name, model in variants.items()},
+        "memory": [asdict(row) for row in rows],
+        "exponent": exponents(rows),
+        **alone(speed, params.length_frames, params.speed_repeats),
+        "stream_step_ms": alone(stream_steps, variants["da_mamba"], window.rate_hz, params.stream_frames),
+        "window_read_ms": window_read_ms(WindowGrid.of(window)),
+    }

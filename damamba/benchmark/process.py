@@ -1,0 +1,20 @@
+"""A fresh process for each measurement: nothing else moves its peak or its clock."""
+
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def alone(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """The function's result, from a process that does nothing else.
+
+    Processes are forked from a server that has imported torch and has computed nothing: a start costs milliseconds.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["damamba.benchmark.memory"])
+    with ProcessPoolExecutor(1, context) as pool:
+        return pool.submit(function, *args, **kwargs).result()

@@ -1,0 +1,41 @@
+"""What reading a window from the shards costs."""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from damamba.benchmark.memory import WIDTHS
+from damamba.data.batch import Window, WindowReader
+from damamba.data.shards import Aligned, AlignedSession, Cue, Seat, write_labels, write_shard
+from damamba.data.windows import WindowGrid
+
+
+def window_read_ms(grid: WindowGrid, minutes: float = 5.0, reads: int = 200) -> float:
+    """Median time of reading one random window of all cues of a dyad, ms, from shards at 100 Hz."""
+    rate_hz, rng = 100, np.random.default_rng(0)
+    n_labels = int(minutes * 60 * 25)
+    names: Sequence[str] = ("a", "b")
+    session = AlignedSession("c", "s", "train", "", n_labels, tuple(Seat(n, n, n, True) for n in names))
+    with tempfile.TemporaryDirectory() as folder:
+        cues = {n: Cue(g, w, "", "", "") for g, group in WIDTHS.items() for n, w in group.items()}
+        aligned = Aligned(Path(folder), rate_hz, cues, (session,), {})
+        for name in names:
+            frames = n_labels * rate_hz // 25
+            columns = {
+                cue: (rng.standard_normal((frames, c.width), np.float32), np.ones(frames, bool))
+                for cue, c in cues.items()
+            }
+            write_shard(aligned.path(session, name, ""), columns, "")
+            write_labels(aligned.path(session, name, ".label.arrow"), rng.random(n_labels), np.ones(n_labels, bool))
+        reader = WindowReader(aligned, grid)
+        starts = rng.integers(0, n_labels - grid.core, reads)
+        times = []
+        for start in starts:
+            began = time.perf_counter()
+            reader.read([Window(session, int(start) % len(names), int(start))])
+            times.append(1000 * (time.perf_counter() - began))
+    return round(statistics.median(times), 3)
