@@ -22,7 +22,7 @@ from damamba.features.store import describe
 
 RATES = Path(__file__).with_name("rates.yaml")
 CLOCK_SLACK_S = 2.0
-LEAST_SHARE = 0.2
+LEAST_SHARE = 0.5
 """Of a run's time that must be work, not start, lest its speed be a guess."""
 
 

@@ -94,6 +94,19 @@ def test_a_run_here_tells_time_and_size_of_a_larger_one(params, tmp_path):
     assert not plan["time"]["extract-clip"]["measured"]
 
 
+def test_a_run_that_was_mostly_start_tells_no_speed_but_sets_a_limit(params, tmp_path):
+    params = one_job(params)
+    hours, table = 8 / 6, 32
+    past_run(tmp_path, params, n=2, seconds=60, wall_s=5.0)  # of which 3.5 s are start
+    cost = make_plan(params, people(8), Path())["time"]["extract-wav2vec2"]
+    assert not cost["measured"]
+    assert cost["value"] == pytest.approx(3.5 + table * hours)
+    assert "mostly start" in cost["remark"]
+    past_run(tmp_path, params, n=2, seconds=600, wall_s=2.0)  # faster than the table, start and all
+    cost = make_plan(params, people(8), Path())["time"]["extract-wav2vec2"]
+    assert cost["value"] == pytest.approx(2.0 + 2.0 / 1200 * hours * 3600)
+
+
 def test_shards_that_the_last_run_only_kept_do_not_make_it_look_fast(params, tmp_path):
     params = one_job(params)
     past_run(tmp_path, params, n=2, seconds=60, wall_s=23.5, wave=True)
