@@ -50,6 +50,8 @@ HOP_S = 0.02
 LOWEST_PITCH_HZ, HIGHEST_PITCH_HZ = 60, 450
 HOLD_S = 0.2
 """A pause that belongs to speech."""
+ECHO_S = 0.3
+"""The room sounds on for so long."""
 BURST = 5
 """Frames of what is taken for the loudest."""
 
@@ -229,7 +231,9 @@ def _hear(sound: Path, truth: dict[str, NDArray], others: Sequence[dict[str, NDA
     level_db = 20 * np.log10(librosa.feature.rms(y=wave.samples, frame_length=2 * hop, hop_length=hop)[0] + 1e-6)
     row = np.rint((wave.start_s + HOP_S * np.arange(len(level_db))) * RATE_HZ).astype(int)
     row = np.clip(row, 0, len(truth["t_s"]) - 1)
-    quiet = ~np.any([other["speech"][row] > 0 for other in others], axis=0) if others else np.ones(len(row), bool)
+    quiet = np.ones(len(row), bool)
+    for other in others:
+        quiet &= ~_near(other["speech"][row] > 0)
     speaks = (truth["speech"][row] > 0) & quiet
     found = {"speech": _correlation(speaks[quiet], _active(level_db)[quiet], VARIES["speech"])}
     if speaks.any():
@@ -253,6 +257,12 @@ def _hear(sound: Path, truth: dict[str, NDArray], others: Sequence[dict[str, NDA
             if len(pairs) >= WINDOWS:
                 found[name] = _correlation(pairs[:, 0], pairs[:, 1], VARIES[name])
     return {name: r for name, r in found.items() if r is not None}
+
+
+def _near(speech: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Frames with speech, and those so near that its echo is still heard."""
+    reach = round(ECHO_S / HOP_S)
+    return np.convolve(np.pad(speech, reach), np.ones(2 * reach + 1), "valid") > 0
 
 
 def _by_window(rows: NDArray, series: Sequence[NDArray], mean: Callable[[NDArray], float]) -> NDArray[np.float64]:

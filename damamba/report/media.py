@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import cv2
+import matplotlib as mpl
 import numpy as np
 import pyarrow.parquet as pq
 from matplotlib.figure import Figure
@@ -75,20 +76,28 @@ def spectrogram(seats: Sequence[Seat], path: Path) -> None:
         for axes, seat in zip(np.ravel(figure.subplots(len(seats), 1, sharex=True)), seats, strict=True):
             wave = read_waveform(seat.sound)
             samples = wave.samples[: int(SECONDS * wave.rate_hz)]
-            power = np.abs(librosa.stft(samples, n_fft=512, hop_length=160)) ** 2
-            level_db = librosa.power_to_db(power, ref=float(power.max()), top_db=70)
+            power = np.abs(librosa.stft(samples, n_fft=512, hop_length=320)) ** 2
+            level_db = librosa.power_to_db(power, ref=float(power.max()), top_db=50)
             extent = (0, len(samples) / wave.rate_hz, 0, wave.rate_hz / 2000)
-            axes.imshow(level_db, origin="lower", aspect="auto", extent=extent, cmap="magma")
+            axes.imshow(
+                level_db,
+                origin="lower",
+                aspect="auto",
+                extent=extent,
+                cmap=mpl.colormaps["magma"].resampled(32),
+                interpolation="nearest",
+            )
             for start_s, end_s, is_backchannel in _said(seat.truth, extent[1]):
                 colour = light("orange") if is_backchannel else light("blue")
                 axes.broken_barh([(start_s, end_s - start_s)], (8.25, 0.55), facecolor=colour, linewidth=0)
+            axes.grid(False)
             axes.set_ylim(0, 9)
             axes.set_yticks([0, 2, 4, 6, 8])
             axes.set_ylabel(f"{seat.name}\nkHz")
         axes.set_xlabel("s; above each spectrogram what the truth says was spoken: phrases blue, backchannels orange")
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as temporary:
-            figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})
+            figure.savefig(temporary, format="png", dpi=100, metadata={"Software": None})
 
 
 def _said(truth: Path, seconds: float) -> list[tuple[float, float, bool]]:
