@@ -1,0 +1,91 @@
+"""Baseline: ridge regression on running means of the cues, of the target alone or of the partners too.
+
+    python ridge.py ridge-0            # or ridge_partners-0; writes what `evaluate` writes
+
+What a straight line makes of levels and restlessness over 4, 16 and 64 s: no events, nothing that takes two people's
+timing.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from damamba.config import LABEL_RATE_HZ, Params
+from damamba.console import run_stage
+from damamba.data.grid import pool
+from damamba.data.shards import Aligned, AlignedSession
+from damamba.oracle.readers import Readings, linear
+from damamba.scoring import score_sessions, write_scores
+
+WINDOWS_S = (4, 16, 64)
+
+
+def seconds(aligned: Aligned, session: AlignedSession, participant: str) -> np.ndarray:
+    """(seconds, 2 x channels): mean of every channel within each second, and of how much it moves."""
+    shard = aligned.shard(session, participant)
+    n = session.n_labels // LABEL_RATE_HZ
+    columns = []
+    for cue in aligned.cues:
+        x, valid = shard.read(cue, 0, n * aligned.rate_hz)
+        moving = np.abs(np.diff(x.astype(np.float32), axis=0, prepend=x[:1]))
+        columns += [pool(part, valid, aligned.rate_hz)[0] for part in (x, moving)]
+    return np.concatenate(columns, axis=1)
+
+
+def running_means(x: np.ndarray) -> np.ndarray:
+    """(seconds, windows x channels), cut off at the ends."""
+    n = len(x)
+    total = np.concatenate([np.zeros((1, x.shape[1])), np.cumsum(x, axis=0)])
+    means = []
+    for window_s in WINDOWS_S:
+        first = np.clip(np.arange(n) - window_s // 2, 0, n)
+        stop = np.clip(np.arange(n) + window_s // 2 + 1, 0, n)
+        means.append((total[stop] - total[first]) / (stop - first)[:, None])
+    return np.concatenate(means, axis=1)
+
+
+def describe(aligned: Aligned, session: AlignedSession, partners: bool) -> np.ndarray:
+    """(P, seconds, features)."""
+    each = np.stack([running_means(seconds(aligned, session, seat.participant)) for seat in session.seats])
+    if not partners:
+        return each
+    return np.concatenate([each, (each.sum(0) - each) / (len(each) - 1)], axis=2)
+
+
+def labels(aligned: Aligned, session: AlignedSession) -> np.ndarray:
+    """(P, seconds): in the middle of each second, NaN where nobody labelled."""
+    middle = np.arange(session.n_labels // LABEL_RATE_HZ) * LABEL_RATE_HZ + LABEL_RATE_HZ // 2
+    rows = []
+    for seat in session.seats:
+        value, valid = aligned.labels(session, seat.participant)
+        rows.append(np.where(valid, value, np.nan)[middle])
+    return np.stack(rows)
+
+
+def main() -> str:
+    """Fit, predict, score; the summary line."""
+    params, aligned = Params.load(), Aligned.read(Path("data/aligned"))
+    partners = options.name.startswith("ridge_partners")
+    split = params.evaluate.split
+    train = Readings.join([(describe(aligned, s, partners), labels(aligned, s)) for s in aligned.split("train")])
+    asked = {s.name: describe(aligned, s, partners) for s in aligned.split(split)}
+    rows = np.concatenate([x.reshape(-1, x.shape[-1]) for x in asked.values()])
+    sizes = [x[..., 0].size for x in asked.values()]
+    parts = np.split(linear(train, Readings(rows, np.zeros(len(rows)), np.zeros(len(rows)))), np.cumsum(sizes)[:-1])
+    told = {name: part.reshape(x.shape[:2]) for (name, x), part in zip(asked.items(), parts, strict=True)}
+
+    def tell(session: AlignedSession, number: int) -> np.ndarray:
+        second = (np.arange(session.n_labels) - LABEL_RATE_HZ // 2) / LABEL_RATE_HZ
+        series = told[session.name][number]
+        return np.interp(second, np.arange(len(series)), series).astype(np.float32)
+
+    scored = score_sessions(tell, aligned, split, Path("data/predictions") / options.name)
+    return write_scores(scored, params.evaluate, options.name, Path("results"), params.simulated, aligned.protocol)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", help="ridge-SEED or ridge_partners-SEED")
+    options = parser.parse_args()
+    run_stage(options.name, main)
