@@ -7,7 +7,7 @@ Dimensions, used in every shape of this package (order is always batch, particip
 | B | windows in a batch |
 | P | participants of a session; index 0 is the target, padded seats have ``present == False`` |
 | T | frames of the grid that the model runs on (``window.rate_hz``) |
-| L | label frames (25 Hz); T = L * frames_per_label |
+| L | labels of a window (25 Hz) |
 | N | rows of one stream at its own rate, before alignment |
 | D | channels of one cue; ``d_model`` after projection |
 | G | modality groups · H heads · S chunk length of local attention |
