@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.checkpoint import checkpoint
 
 from damamba.config import ModelParams
 from damamba.losses import align_loss, ccc_loss
@@ -100,6 +101,8 @@ def measure(task: Task) -> Row:
     model = build(task.params, task.rate_hz).to(device)
     if task.kind.checkpointing:
         recompute_blocks(model)
+        # its first use imports 60 MiB, which are not the step's
+        checkpoint(torch.sin, torch.ones(1, requires_grad=True), use_reentrant=False).backward()
     shape = (task.batch, PARTICIPANTS, task.frames)
     cues = {
         name: torch.randn(*shape, width, device=device) for group in WIDTHS.values() for name, width in group.items()
