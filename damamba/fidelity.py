@@ -34,10 +34,10 @@ REGIONS = {
 }
 """Part of the face: its landmarks, and the channels that are read from them."""
 FOLDS = 10
-RIDGE = 1e-3
+RIDGE = 3e-4
 """Of the mean variance of a landmark."""
 VARIES = {
-    **{"eye": 0.05, "gaze_x": 0.1, "gaze_y": 0.1, "brow": 0.05, "mouth": 0.05, "smile": 0.04},
+    **{"eye": 0.05, "gaze_x": 0.1, "gaze_y": 0.1, "brow": 0.05, "mouth": 0.05, "smile": 0.05},
     **{"yaw": 1.5, "pitch": 1.0, "roll": 0.75, "speech": 0.2, "voice_pitch": 0.3, "loudness": 0.7},
 }
 """Standard deviation that a person's true channel must have, in its unit, for a correlation to mean something."""
@@ -48,7 +48,7 @@ SPOKEN_S = 0.4
 """Speech that a window must hold; for pitch, voiced speech."""
 HOP_S = 0.02
 LOWEST_PITCH_HZ, HIGHEST_PITCH_HZ = 60, 450
-HOLD_S = 0.2
+HOLD_S = 0.26
 """A pause that belongs to speech."""
 ECHO_S = 0.3
 """The room sounds on for so long."""
@@ -249,11 +249,11 @@ def _hear(sound: Path, truth: dict[str, NDArray], others: Sequence[dict[str, NDA
         sung = speaks & voiced & (truth["voice_f0"][row] > 0)
         pitches = np.log2(np.where(sung, truth["voice_f0"][row], 1)), np.log2(f0_hz)
         levels = truth["voice_level"][row], level_db
-        for name, rows, series, mean in (
-            ("voice_pitch", sung, [12 * octaves for octaves in pitches], np.mean),
+        for name, rows, series, middle in (
+            ("voice_pitch", sung, [12 * octaves for octaves in pitches], np.median),
             ("loudness", speaks, levels, _mean_level),
         ):
-            pairs = _by_window(rows, series, mean)
+            pairs = _by_window(rows, series, middle)
             if len(pairs) >= WINDOWS:
                 found[name] = _correlation(pairs[:, 0], pairs[:, 1], VARIES[name])
     return {name: r for name, r in found.items() if r is not None}
@@ -265,11 +265,11 @@ def _near(speech: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.convolve(np.pad(speech, reach), np.ones(2 * reach + 1), "valid") > 0
 
 
-def _by_window(rows: NDArray, series: Sequence[NDArray], mean: Callable[[NDArray], float]) -> NDArray[np.float64]:
-    """(windows, 2) means of both series over the `rows` of each window that has enough of them."""
+def _by_window(rows: NDArray, series: Sequence[NDArray], middle: Callable[[NDArray], float]) -> NDArray[np.float64]:
+    """(windows, 2) middles of both series over the `rows` of each window that has enough of them."""
     windows = np.array_split(np.arange(len(rows)), max(round(len(rows) * HOP_S / WINDOW_S), 1))
     kept = [window[rows[window]] for window in windows if np.count_nonzero(rows[window]) * HOP_S >= SPOKEN_S]
-    return np.array([[mean(one[window]) for one in series] for window in kept]).reshape(-1, 2)
+    return np.array([[middle(one[window]) for one in series] for window in kept]).reshape(-1, 2)
 
 
 def _mean_level(level_db: NDArray) -> float:
@@ -291,6 +291,6 @@ def _active(level_db: NDArray) -> NDArray[np.bool_]:
 
 def _correlation(a: NDArray, b: NDArray, varies: float) -> float | None:
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    if a.std() < varies or b.std() < 1e-9:
+    if len(a) < 2 or a.std() < varies or b.std() < 1e-9:
         return None
     return float(np.corrcoef(a, b)[0, 1])

@@ -77,7 +77,7 @@ def test_what_is_in_the_files_is_found_and_what_is_not_is_not(observed):
     found = fidelity(observed)["noxi"]
     good = [found["by_person"][f"noxi/{seed}/expert"] for seed in range(5)]
     for name in ("eye", "yaw", "pitch"):
-        assert min(person[name] for person in good) > 0.97, name
+        assert min(person[name] for person in good) > 0.93, name
         assert found["by_person"]["noxi/9/expert"][name] < 0.7, name
         assert found["channels"][name]["lowest"] == "noxi/9/expert"
     for name in ("gaze_x", "smile", "roll"):  # the landmarks do not show them

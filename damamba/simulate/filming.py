@@ -46,7 +46,7 @@ PLAIN = Filming()
 CAMERAS = {
     "noxi": PLAIN,
     "noxi_add": Filming(exposure=0.92, warmth=0.07, elevation_deg=-4, grain=2.2, crf=25),
-    "mpiigi": Filming(exposure=0.82, warmth=-0.05, elevation_deg=7, aside_deg=8, grain=2.8, crf=26),
+    "mpiigi": Filming(exposure=0.82, warmth=-0.05, elevation_deg=6, aside_deg=5, grain=2.8, crf=26),
 }
 
 

@@ -99,9 +99,9 @@ class Microphone:
             return int(width / 2 + side * x * scale), int(height / 2 + y * scale)
 
         for image, colour in ((mask, 255), (shade, 70)):
-            cv2.line(image, at(92, 60), at(240, 260), (colour,), max(int(9 * scale), 1), cv2.LINE_AA)
-            cv2.ellipse(image, at(82, 42), (int(21 * scale), int(32 * scale)), -34 * side, 0, 360, (colour,), -1)
-        cv2.ellipse(shade, at(77, 36), (int(11 * scale), int(19 * scale)), -34 * side, 0, 360, (105,), -1)
+            cv2.line(image, at(108, 78), at(250, 270), (colour,), max(int(9 * scale), 1), cv2.LINE_AA)
+            cv2.ellipse(image, at(97, 60), (int(21 * scale), int(32 * scale)), -34 * side, 0, 360, (colour,), -1)
+        cv2.ellipse(shade, at(92, 54), (int(11 * scale), int(19 * scale)), -34 * side, 0, 360, (105,), -1)
         mask = cv2.GaussianBlur(mask, (0, 0), 0.8 * scale + 0.2)
         shade = cv2.GaussianBlur(shade, (0, 0), 4 * scale + 0.2)
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))

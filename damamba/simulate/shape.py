@@ -168,9 +168,9 @@ class FaceShape:
         smile, rounding, brows, upper_lip = (fields[k] for k in range(4))
         for side, corner in zip((-1, 1), MOUTH_CORNERS, strict=True):
             near = bump(rest, rest[corner].mean(0), (1.5, 1.4, 2.5))
-            smile += near * [1.1 * side, 1.35, -0.6]
+            smile += near * [1.1 * side, 1.4, -0.6]
             rounding += near * [-0.75 * side, 0, 0.35]
-            smile += bump(rest, (4.2 * side, -0.6, 4.5), (2, 1.8, 3)) * [0.2 * side, 0.6, 0.4]
+            smile += bump(rest, (4.2 * side, -0.6, 4.5), (2, 1.8, 3)) * [0.2 * side, 0.65, 0.4]
         near = np.zeros((len(rest), 1))
         for landmark in BROWS.ravel():
             near = np.maximum(near, bump(rest, rest[landmark], (1.3, 1.1, 3)))
