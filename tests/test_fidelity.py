@@ -32,7 +32,7 @@ def take_of(folder: Path, seed: int, keeps: float = 1.0, corpus: str = "noxi") -
     truth |= {"yaw": 8 * drift(rng), "pitch": 4 * drift(rng), "roll": 4 * drift(rng)}
     truth |= {"present": np.arange(N) < N - 50, "visible": np.arange(N) < N - 60}
     spoken = (t_s % 3) < 2
-    f0_hz = 120 * 2 ** (np.repeat(rng.normal(size=SECONDS), RATE_HZ) * 2 / 12)
+    f0_hz = 120 * 2 ** (np.repeat(rng.normal(size=SECONDS // 2), 2 * RATE_HZ) * 2 / 12)
     level_db = -25 + np.repeat(rng.normal(size=SECONDS), RATE_HZ) * 3
     truth |= {"speech": spoken, "voice_f0": np.where(spoken, f0_hz, 0), "voice_level": np.where(spoken, level_db, -80)}
 
