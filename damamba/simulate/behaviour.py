@@ -137,7 +137,8 @@ def _engagement(rng: np.random.Generator, people: int, frames: int, law: Law, st
     z = np.empty_like(moving)
     for i in range(people):
         others = [late(moving[j], rng.uniform(1, 3)) for j in range(people) if j != i]
-        z[i] = law.person * own[i] + moving[i] + law.shared * law.coupling * np.mean(others, axis=0) * np.sqrt(len(others))
+        pull = law.shared * law.coupling * np.mean(others, axis=0) * np.sqrt(len(others))
+        z[i] = law.person * own[i] + moving[i] + pull
     return logistic(law.level + law.spread * z)
 
 
