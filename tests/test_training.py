@@ -16,7 +16,9 @@ from damamba.data.batch import LABEL_SAMPLE, TrainingWindows, WindowReader
 from damamba.data.shards import AlignedSession, Seat
 from damamba.data.windows import WindowGrid
 from damamba.inference import predict
+from damamba.metrics import ccc
 from damamba.model import DAMamba
+from damamba.scan import ssd_scan
 from damamba.training import Ema, Run, fit, learning_rate, run_key
 from tests.data.test_batch import WIDTHS, make_aligned
 
@@ -164,6 +166,37 @@ def test_a_saved_model_predicts_the_same_and_every_label_once(tmp_path, aligned)
     assert ours.shape == (120,)
     assert ((ours >= 0) & (ours <= 1)).all()
     np.testing.assert_array_equal(predict(DAMamba.load(tmp_path / "model"), reader, session, 1), ours)
+
+
+def test_the_same_seed_gives_the_same_bytes(tmp_path, aligned):
+    for name in ("one", "two", "other"):
+        run = Run(aligned, params(steps=4), "da_mamba", 1 if name == "other" else 0)
+        fit(run, tmp_path / f"{name}.pt").save(tmp_path / name, window=run.grid.core)
+    one, two, other = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two", "other"))
+    assert one == two
+    assert one != other
+
+
+def test_the_backend_of_the_scan_changes_no_score(tmp_path, aligned, monkeypatch):
+    session = aligned.sessions[3]
+    scores, told = {}, {}
+    for backend in ("torch", "reference"):
+        calls = []
+
+        def scan(*inputs, backend=backend, calls=calls, **options):
+            calls.append(backend)
+            return ssd_scan(*inputs, **options | {"backend": backend})
+
+        monkeypatch.setattr("damamba.model.mamba.ssd_scan", scan)
+        run = Run(aligned, params(), "da_mamba", 0)
+        model = fit(run, tmp_path / f"{backend}.pt")
+        told[backend] = np.concatenate([predict(model, run.reader, session, seat) for seat in range(2)])
+        label = [aligned.labels(session, who.participant) for who in session.seats]
+        value, valid = (np.concatenate(parts) for parts in zip(*label, strict=True))
+        scores[backend] = ccc(told[backend], value, valid)
+        assert calls
+    assert scores["torch"] == pytest.approx(scores["reference"], abs=5e-4)
+    np.testing.assert_allclose(told["torch"], told["reference"], atol=1e-4)
 
 
 def test_shuffled_labels_are_another_task(aligned):
