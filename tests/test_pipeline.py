@@ -1,6 +1,7 @@
 """dvc.yaml tells the truth about the code: what a stage imports and reads is what it declares."""
 
 import ast
+import importlib.util
 import re
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 import yaml
 
 from damamba.config import Params
+from damamba.data.windows import WindowGrid
+from damamba.model import build_model
 
 ROOT = Path(__file__).parent.parent
 DAG = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -106,3 +109,22 @@ def test_no_output_is_written_by_two_stages():
         for out in stage.get("do", stage)["outs"]:
             outs.append(out if isinstance(out, str) else next(iter(out)))
     assert len(outs) == len(set(outs))
+
+
+def test_every_open_choice_is_a_model_that_can_be_trained(monkeypatch):
+    study = ROOT / "studies/open-choices"
+    monkeypatch.chdir(study)
+    spec = importlib.util.spec_from_file_location("choice", study / "choice.py")
+    choice = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(choice)
+    asked = yaml.safe_load((study / "choices.yaml").read_text())
+    assert asked["names"] == list(asked["choices"])
+    default = choice.chosen({})
+    for name, changes in choice.read_choices().items():
+        params = choice.chosen(changes)
+        assert params != default, name
+        grid = WindowGrid.of(params.window)
+        assert grid.frames == params.window.core_frames + 2 * params.window.context_frames, name
+        seen = params.train.batch_windows * grid.frames
+        assert 0.8 < seen / (default.train.batch_windows * WindowGrid.of(default.window).frames) < 1.2, name
+        build_model({"audio": {"turns": 4}, "visual": {"face": 6}}, params.variant("da_mamba"), params.window.rate_hz)
