@@ -15,9 +15,9 @@ from damamba.metrics import ccc
 CLIP_SD = 5.0
 """Statistics farther out than this are drawn in: one odd session shall not decide."""
 PENALTIES = (100.0, 300.0, 1000.0, 3000.0, 10_000.0, 30_000.0)
-SHAPES = tuple(product((0.01, 0.03, 0.1), (0.01, 0.1, 1.0)))
+SHAPES = tuple(product((0.02, 0.1), (0.03, 0.3)))
 """Of the kernel: gamma times the number of statistics, from nearly straight to bent; and the penalty."""
-LANDMARKS = 500
+LANDMARKS = 400
 """Rows that the kernel is spanned by."""
 HELD_OUT = 5
 """Every fifth training session chooses the penalty and the spread of the predictions."""
