@@ -64,7 +64,8 @@ def nonlinear(train: Readings, test: Readings) -> np.ndarray:
 
     def kernel_ridge(shape: tuple[float, float]) -> Pipeline:
         gamma, penalty = shape
-        kernel = Nystroem(gamma=gamma / train.x.shape[1], n_components=LANDMARKS, random_state=0)
+        landmarks = min(LANDMARKS, len(train.y) // 2)
+        kernel = Nystroem(gamma=gamma / train.x.shape[1], n_components=landmarks, random_state=0)
         return make_pipeline(kernel, Ridge(penalty))
 
     return _read(train, test, SHAPES, kernel_ridge)
