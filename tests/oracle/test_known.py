@@ -2,10 +2,18 @@
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from damamba.config import Params
 from damamba.oracle.known import OracleParams, answer
 from damamba.oracle.readers import Readings, chance, linear, nonlinear, score
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Products of small matrices stall where threads wait for each other on a busy machine."""
+    with threadpool_limits(1):
+        yield
 
 
 def planted(n_sessions, seed, signal=1.0):
