@@ -1,7 +1,7 @@
-"""Models beside the known answer: results of the study -> results/ccc.json and docs/results.md."""
+"""Models beside the known answer: results of the study -> docs/results.md and a ccc.json of each corpus."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -13,7 +13,7 @@ from damamba.report.published import GLOBAL, corpus_title
 from damamba.report.results import FULL_MODEL, RunResult, read_json, run_names
 from damamba.report.tables import SIMULATED, gather, number, span
 
-RESULTS, DEMO, MEDIA = Path("results"), Path("demo"), Path("../../results")
+LONG, BRIEF, DEMO, MEDIA = Path(), Path("brief"), Path("demo"), Path("../..")
 PAGE = Path("../../docs/results.md")
 BASELINES = ("ridge", "ridge_partners")
 VIEWS = {
@@ -90,25 +90,40 @@ def ceilings(oracle: dict[str, Any], corpora: Iterable[str]) -> dict[str, float]
     return held | {GLOBAL: fmean(held.values())}
 
 
-def gathered(results: Path, params: Params, names: Sequence[str]) -> dict[str, Any]:
+def gathered(folder: Path, params: Params, names: Iterable[str]) -> dict[str, Any]:
     """Scores of runs and how they differ."""
     known = {name: None for name in (*params.variants, *BASELINES)}
-    return gather([RunResult.read(results, name, known) for name in names], params.evaluate)
+    return gather([RunResult.read(folder / "results", name, known) for name in names], params.evaluate)
+
+
+def setting(params: Params, ccc: dict[str, Any]) -> str:
+    """What the models of a table were trained and tested on."""
+    minutes, asked = params.simulate.minutes, params.simulate.sessions.noxi.train
+    tested = ", ".join(f"{corpus_title(corpus)} {n}" for corpus, n in ccc["sessions"].items())
+    return (
+        f"{asked} training sessions of NoXi's shape, {f'{minutes:g} min' if minutes >= 1 else f'{minutes * 60:g} s'} "
+        f"each, law `{params.simulate.law}`; tested on {tested} sessions of other people. Windows of "
+        f"{params.window.frames / params.window.rate_hz:.3g} s at {params.window.rate_hz} Hz, {params.train.steps} "
+        f"steps of {params.train.batch_windows} windows; `d_model` {params.model.d_model}, `d_fusion` "
+        f"{params.model.d_fusion}, `lambda_align` {params.model.lambda_align:g}."
+    )
 
 
 def main() -> str:
     """Gather and write; the summary line."""
-    params, demo = Params.load(), Params.load(DEMO / "params.yaml")
-    ccc = gathered(RESULTS, params, [*params.runs, *(f"{name}-0" for name in BASELINES)])
-    (RESULTS / "ccc.json").write_text(json.dumps(ccc, indent=1) + "\n")
-    oracle = read_json(RESULTS / "oracle.json", "dvc repro studies/corpus/dvc.yaml:oracle")
-    media = read_json(MEDIA / "ccc.json", "dvc repro")
-    demo_channels = gathered(DEMO / "results", demo, run_names(media))
-    demo_best = ceilings(read_json(DEMO / "results/oracle.json", "dvc repro demo_oracle"), media["sessions"])
-    ceiling = ceilings(oracle, ccc["sessions"])
-    window_s = params.window.frames / params.window.rate_hz
-    sessions = ", ".join(f"{corpus_title(corpus)} {n}" for corpus, n in ccc["sessions"].items())
-    asked = params.simulate.sessions
+    params, brief, demo = (Params.load(folder / "params.yaml") for folder in (LONG, BRIEF, DEMO))
+    oracle = read_json(LONG / "results/oracle.json", "dvc repro studies/corpus/dvc.yaml:oracle")
+    brief_oracle = read_json(BRIEF / "results/oracle.json", "dvc repro studies/corpus/dvc.yaml:brief_oracle")
+    media = read_json(MEDIA / "results/ccc.json", "dvc repro")
+    baselines = [f"{name}-0" for name in BASELINES]
+    ccc = gathered(LONG, params, [*params.runs, *baselines])
+    brief_ccc = gathered(BRIEF, brief, [*brief.runs, *baselines])
+    demo_ccc = gathered(DEMO, demo, run_names(media))
+    for folder, held in ((LONG, ccc), (BRIEF, brief_ccc), (DEMO, demo_ccc)):
+        (folder / "results/ccc.json").write_text(json.dumps(held, indent=1) + "\n")
+    ceiling, brief_ceiling = (
+        ceilings(known, held["sessions"]) for known, held in ((oracle, ccc), (brief_oracle, brief_ccc))
+    )
     text = [
         "# Results on the built-in corpus (SIMULATED people)",
         "",
@@ -122,28 +137,36 @@ def main() -> str:
         "",
         "## What models find in the channels",
         "",
-        f"The true channels of behaviour as five cues, no media. {asked.noxi.train} training sessions of NoXi's shape, "
-        f"{params.simulate.minutes:g} min each; tested on {sessions} sessions of other people. Windows of "
-        f"{window_s:g} s at {params.window.rate_hz} Hz, {params.train.steps} steps of {params.train.batch_windows} "
-        f"windows. Mean ± standard deviation over seeds; intervals of {ccc['confidence']:.0%} are bootstraps over "
-        "sessions, paired for differences. `ridge` is linear on running means of the target's cues, `ridge_partners` "
-        "of everybody's; `lstm` sees the target alone; `…_only` is `da_mamba` with one cue.",
+        "The true channels of behaviour as five cues, no media. Mean ± standard deviation over seeds; intervals of "
+        f"{ccc['confidence']:.0%} are bootstraps over sessions, paired for differences. `ridge` is linear on running "
+        "means of the target's cues, `ridge_partners` of everybody's; `lstm` sees the target alone; `…_only` is "
+        "`da_mamba` with one cue.",
+        "",
+        "### Sessions of minutes: what passes between people counts",
+        "",
+        setting(params, ccc),
         "",
         *model_table(ccc, ceiling),
         "",
+        "### Sessions of seconds, few people to learn from",
+        "",
+        setting(brief, brief_ccc),
+        "",
+        *model_table(brief_ccc, brief_ceiling),
+        "",
         "## What is left of it in rendered media",
         "",
-        "The main pipeline films and records people and reads them through five encoders. Its sessions are short and "
-        f"few ({demo.simulate.sessions.noxi.train} training sessions of {demo.simulate.minutes * 60:g} s), under the "
-        "easier law `brief`, so that it runs in minutes. Here are its models, and the same models of the true channels "
-        "of the same sessions. Readers who have met 120 such sessions reach "
-        f"{number(demo_best[GLOBAL])}.",
+        "The main pipeline films and records people and reads them through five encoders. Here are its models, and the "
+        f"same models of the true channels of the same sessions ({demo.simulate.sessions.noxi.train} to learn from, "
+        f"{demo.simulate.minutes * 60:g} s each). Readers who have met 120 such sessions reach "
+        f"{number(brief_ceiling[GLOBAL])} on other people.",
         "",
-        *media_table(demo_channels, media, demo_best[GLOBAL]),
+        *media_table(demo_ccc, media, brief_ceiling[GLOBAL]),
     ]
-    PAGE.write_text("\n".join(text) + "\n")
-    best = ccc["variants"][FULL_MODEL]["mean"][GLOBAL]
-    return f"{FULL_MODEL} {best:.3f}, {best / ceiling[GLOBAL]:.0%} of the ceiling"
+    PAGE.write_text("\n".join(text) + "\n", encoding="utf8")
+    best = [held["variants"][FULL_MODEL]["mean"][GLOBAL] for held in (ccc, brief_ccc)]
+    shares = [f"{best[0] / ceiling[GLOBAL]:.0%}", f"{best[1] / brief_ceiling[GLOBAL]:.0%}"]
+    return f"{FULL_MODEL} {best[0]:.3f} ({shares[0]} of the ceiling), brief {best[1]:.3f} ({shares[1]})"
 
 
 if __name__ == "__main__":
