@@ -33,7 +33,7 @@ def test_the_committed_file_is_valid(tmp_path):
         (lambda v: v["window"].update(rate_hz=100, core_frames=30), "core_frames must be a multiple of 4"),
         (lambda v: v["align"].update(rate_hz=25) or v["window"].update(rate_hz=50), "multiple of window.rate_hz"),
         (lambda v: v["variants"]["no_fusion"].update(partner_fussion=False), "partner_fussion"),
-        (lambda v: v["variants"].update(smell_only={"cues": ["smell"]}), "no cue 'smell'; there are clip, "),
+        (lambda v: v["variants"].update(smell_only={"cues": ["smell"]}), "no cue 'smell'; there are "),
         (lambda v: v["runs"].append("nobody-0"), "run 'nobody-0' is not VARIANT-SEED"),
         (lambda v: v["cues"]["clip"].update(group="touch"), r"cues\.clip\.group"),
         (lambda v: v["corpus"].update(sources=[]), r"corpus\.sources"),

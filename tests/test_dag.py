@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,8 @@ def set_param(folder: Path, old: str, new: str) -> None:
 
 def shards(folder: Path, where: str) -> dict[str, int]:
     root = folder / where
-    return {p.relative_to(root).as_posix(): p.stat().st_mtime_ns for p in root.rglob("*.parquet")}
+    whole = (p for p in root.rglob("*.parquet") if not p.name.startswith("."))
+    return {p.relative_to(root).as_posix(): p.stat().st_mtime_ns for p in whole}
 
 
 def test_every_result_is_there_and_speaks_of_simulated_people(finished):
@@ -213,6 +215,7 @@ def test_a_polite_stop_leaves_nothing_half_written(repo, signum):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     )
     end = time.monotonic() + 120
     while not shards(repo, "data/features/flow") and time.monotonic() < end:
