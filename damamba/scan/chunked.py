@@ -147,31 +147,31 @@ class _ChunkedScan(torch.autograd.Function):
         xs, dts, As, Bs, Cs = _cut_inputs(plan, x, dt, A, B, C)
         heads, headdim = xs.shape[4:]
         y = x.new_empty(x.shape[0], plan.chunks, plan.chunk, groups, heads, headdim).transpose(2, 3)
-        states = None  # before the first chunk, and after each; one chunk from zero has none unless asked for
+        starts = state = None  # before each chunk, and after the last; one chunk from zero has none unless asked for
         if plan.chunks > 1 or initial_state is not None or return_final_state:
-            states = x.new_empty(x.shape[0], plan.chunks + 1, groups, B.shape[3], heads * headdim)
-            states[:, 0] = 0 if initial_state is None else _pack_state(initial_state, groups)
+            starts = x.new_empty(x.shape[0], plan.chunks, groups, B.shape[3], heads * headdim)
+            state = torch.zeros_like(starts[:, 0]) if initial_state is None else _pack_state(initial_state, groups)
         for rows in plan.row_slices():
             for chunks in plan.chunk_slices():
                 tile = _Tile(xs[rows, chunks], dts[rows, chunks], As, Bs[rows, chunks], Cs[rows, chunks])
                 outputs = (tile.decay().mul_(tile.scores()) @ tile.input).transpose(3, 4)
-                if states is None:
+                if starts is None or state is None:
                     y[rows, chunks] = outputs
                 else:
-                    known = states[rows, chunks.start : chunks.stop + 1]
+                    start = starts[rows, chunks]
                     written = _transpose(tile.B) @ tile.to_be_written().flatten(4)
-                    _carry(known, written, tile.decay_of_chunk())
-                    read = (tile.C @ known[:, :-1]).unflatten(4, (heads, headdim))
+                    _carry(state[rows], written, tile.decay_of_chunk(), start)
+                    read = (tile.C @ start).unflatten(4, (heads, headdim))
                     torch.addcmul(outputs, read, tile.elapsed.exp()[..., None], out=y[rows, chunks])
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(x, dt, A, B, C, states)
+        ctx.save_for_backward(x, dt, A, B, C, starts)
         ctx.chunk_size, ctx.has_initial_state = chunk_size, initial_state is not None
-        final = None if states is None or not return_final_state else _unpack_state(states[:, -1], heads, headdim)
+        final = None if state is None or not return_final_state else _unpack_state(state, heads, headdim)
         return plan.join(y).flatten(2, 3), final
 
     @staticmethod
     def backward(ctx: Any, grad_y: Tensor | None, grad_final: Tensor | None) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        x, dt, A, B, C, states = ctx.saved_tensors
+        x, dt, A, B, C, starts = ctx.saved_tensors
         groups = B.shape[2]
         plan = _Plan.make(x, groups, ctx.chunk_size)
         xs, dts, As, Bs, Cs = _cut_inputs(plan, x, dt, A, B, C)
@@ -180,16 +180,15 @@ class _ChunkedScan(torch.autograd.Function):
         grad_ys = plan.cut(grad_y.unflatten(2, (groups, heads)))
         grad_xs, grad_dts, grad_Bs, grad_Cs = (_like_cut(series) for series in (xs, dts, Bs, Cs))
         grad_A = torch.zeros_like(As)
-        grad_states = None  # of the state behind the chunks done so far
-        if states is not None:
-            grad_states = torch.zeros_like(states[:, 0]) if grad_final is None else _pack_state(grad_final, groups)
+        grad_state = None  # of the state behind the chunks still to do
+        if starts is not None:
+            grad_state = torch.zeros_like(starts[:, 0]) if grad_final is None else _pack_state(grad_final, groups)
         for rows in plan.row_slices():
             for chunks in plan.chunk_slices(backwards=True):
                 tile = _Tile(xs[rows, chunks], dts[rows, chunks], As, Bs[rows, chunks], Cs[rows, chunks])
                 grads = _backward_within(tile, grad_ys[rows, chunks])
-                if states is not None and grad_states is not None:
-                    known = states[rows, chunks.start : chunks.stop + 1]
-                    grad_states[rows] = _backward_between(tile, grad_ys[rows, chunks], known, grad_states[rows], grads)
+                if starts is not None and grad_state is not None:
+                    _backward_between(tile, grad_ys[rows, chunks], starts[rows, chunks], grad_state[rows], grads)
                 grad_step = _dot(tile.x, grads.input)
                 # Each step's decay acts on every later frame of the chunk: the reverse of the cumulative sum.
                 grad_decay = grads.elapsed.flip(3).cumsum(3).flip(3)
@@ -203,7 +202,7 @@ class _ChunkedScan(torch.autograd.Function):
             grad_A.flatten(),
             plan.join(grad_Bs),
             plan.join(grad_Cs),
-            _unpack_state(grad_states, heads, headdim) if grad_states is not None and ctx.has_initial_state else None,
+            _unpack_state(grad_state, heads, headdim) if grad_state is not None and ctx.has_initial_state else None,
             None,
             None,
         )
@@ -234,15 +233,14 @@ def _backward_within(tile: _Tile, grad_y: Tensor) -> _Grads:
     return _Grads(grad_input, grad_elapsed, _transpose(grad_scores) @ tile.C, grad_scores @ tile.B)
 
 
-def _backward_between(tile: _Tile, grad_y: Tensor, known: Tensor, grad_end: Tensor, grads: _Grads) -> Tensor:
-    """Add what flows through the states to `grads`; return the gradient of the tile's first state."""
-    start = known[:, :-1]
+def _backward_between(tile: _Tile, grad_y: Tensor, start: Tensor, grad_state: Tensor, grads: _Grads) -> None:
+    """Add what flows through the states to `grads`; `grad_state`, of the state behind the tile, becomes of its first."""
     heads_headdim = tile.x.shape[4:]
     from_start = tile.elapsed.exp()
     grad_read = grad_y * from_start[..., None]
     grads.C += grad_read.flatten(4) @ _transpose(start)
     grads.elapsed += _dot(grad_read, (tile.C @ start).unflatten(4, heads_headdim))
-    grad_ends, grad_start = _carry_back(grad_end, _transpose(tile.C) @ grad_read.flatten(4), tile.decay_of_chunk())
+    grad_ends = _carry_back(grad_state, _transpose(tile.C) @ grad_read.flatten(4), tile.decay_of_chunk())
     through = (grad_ends * start).sum(3).unflatten(3, heads_headdim).sum(-1)  # the chunk, from its start to its end
     written = tile.to_be_written()
     grad_written = (tile.B @ grad_ends).unflatten(4, heads_headdim)
@@ -250,23 +248,24 @@ def _backward_between(tile: _Tile, grad_y: Tensor, known: Tensor, grad_end: Tens
     grads.elapsed -= grad_to_end
     grads.elapsed[..., -1, :] += grad_to_end.sum(3) + through * from_start[..., -1, :]
     grads.B += written.flatten(4) @ _transpose(grad_ends)
-    grads.input = torch.addcmul(grads.input, grad_written, tile.decay_to_end()[..., None])
-    return grad_start
+    # in the layout of x: what follows is then done on whole rows
+    grads.input = torch.addcmul(grads.input, grad_written, tile.decay_to_end()[..., None], out=grad_written)
 
 
-def _carry(known: Tensor, written: Tensor, decay: Tensor) -> None:
-    """From the first of the `known` states, fill in the others, one behind each chunk."""
-    for chunk in range(written.shape[1]):
-        torch.addcmul(written[:, chunk], decay[:, chunk], known[:, chunk], out=known[:, chunk + 1])
+def _carry(state: Tensor, written: Tensor, decay: Tensor, starts: Tensor) -> None:
+    """Take `state` over the chunks; `starts` becomes what it was before each."""
+    starts[:, 0] = state
+    for chunk, after in enumerate([*starts.unbind(1)[1:], state]):
+        torch.addcmul(written[:, chunk], decay[:, chunk], starts[:, chunk], out=after)
 
 
-def _carry_back(grad: Tensor, grad_starts: Tensor, decay: Tensor) -> tuple[Tensor, Tensor]:
-    """(gradient of the state after each chunk, gradient of the state before the first)."""
+def _carry_back(grad: Tensor, grad_starts: Tensor, decay: Tensor) -> Tensor:
+    """Take `grad`, of the state, back over the chunks; returns what it was behind each."""
     grad_ends = torch.empty_like(grad_starts)
-    for chunk in reversed(range(grad_starts.shape[1])):
-        grad_ends[:, chunk] = grad
-        grad = torch.addcmul(grad_starts[:, chunk], decay[:, chunk], grad)
-    return grad_ends, grad
+    grad_ends[:, -1] = grad
+    for chunk, before in reversed(list(enumerate([grad, *grad_ends.unbind(1)[:-1]]))):
+        torch.addcmul(grad_starts[:, chunk], decay[:, chunk], grad_ends[:, chunk], out=before)
+    return grad_ends
 
 
 def _cut_inputs(plan: _Plan, x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor) -> tuple[Tensor, ...]:
