@@ -12,6 +12,7 @@ import yaml
 from damamba.config import Params
 from damamba.data.windows import WindowGrid
 from damamba.model import build_model
+from damamba.report.results import FULL_MODEL
 
 ROOT = Path(__file__).parent.parent
 DAG = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -117,14 +118,16 @@ def test_every_open_choice_is_a_model_that_can_be_trained(monkeypatch):
     spec = importlib.util.spec_from_file_location("choice", study / "choice.py")
     choice = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(choice)
-    asked = yaml.safe_load((study / "choices.yaml").read_text())
-    assert asked["names"] == list(asked["choices"])
-    default = choice.chosen({})
-    for name, changes in choice.read_choices().items():
-        params = choice.chosen(changes)
-        assert params != default, name
-        grid = WindowGrid.of(params.window)
-        assert grid.frames == params.window.core_frames + 2 * params.window.context_frames, name
-        seen = params.train.batch_windows * grid.frames
-        assert 0.8 < seen / (default.train.batch_windows * WindowGrid.of(default.window).frames) < 1.2, name
-        build_model({"audio": {"turns": 4}, "visual": {"face": 6}}, params.variant("da_mamba"), params.window.rate_hz)
+    asked = choice.read_study()
+    for corpus, setting in asked["corpora"].items():
+        assert asked[f"{corpus}_names"] == list(asked[corpus])
+        default = choice.chosen(setting, {})
+        frames = default.train.batch_windows * WindowGrid.of(default.window).frames
+        for name, changes in asked[corpus].items():
+            params = choice.chosen(setting, changes)
+            assert (params == default) == (name == FULL_MODEL), name
+            grid = WindowGrid.of(params.window)
+            assert grid.frames == params.window.core_frames + 2 * params.window.context_frames, name
+            assert 0.8 < params.train.batch_windows * grid.frames / frames < 1.2, name
+            widths = {"audio": {"turns": 4}, "visual": {"face": 6}}
+            build_model(widths, params.variant(FULL_MODEL), params.window.rate_hz)

@@ -234,7 +234,7 @@ def _backward_within(tile: _Tile, grad_y: Tensor) -> _Grads:
 
 
 def _backward_between(tile: _Tile, grad_y: Tensor, start: Tensor, grad_state: Tensor, grads: _Grads) -> None:
-    """Add what flows through the states to `grads`; `grad_state`, of the state behind the tile, becomes of its first."""
+    """Add what flows through the states to `grads`; take `grad_state` from behind the tile to before it."""
     heads_headdim = tile.x.shape[4:]
     from_start = tile.elapsed.exp()
     grad_read = grad_y * from_start[..., None]

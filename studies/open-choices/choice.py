@@ -1,8 +1,8 @@
-"""One row of the study: `da_mamba` of ../corpus with one choice made otherwise, trained and scored.
+"""One row of the study: `da_mamba` of a corpus with one choice made otherwise, trained and scored.
 
-    python choice.py causal-0          # CHOICE-SEED; a killed run goes on where it was
+    python choice.py brief causal-0          # CORPUS CHOICE-SEED; a killed run goes on where it was
 
-Choices are those of choices.yaml; everything else is ../corpus/params.yaml, and its aligned cues.
+Corpora and choices are those of choices.yaml; everything else is the params.yaml of the corpus, and its aligned cues.
 """
 
 import argparse
@@ -23,41 +23,50 @@ from damamba.report.results import FULL_MODEL
 from damamba.scoring import score_sessions, write_scores
 from damamba.training import Run, fit, run_key
 
-CORPUS, RESULTS = Path("../corpus"), Path("results")
+RESULTS = Path("results")
 
 
-def read_choices() -> dict[str, dict[str, Any]]:
-    """Choice -> section -> what it changes there."""
-    return yaml.safe_load(Path("choices.yaml").read_text(encoding="utf8"))["choices"]
+def read_study() -> dict[str, Any]:
+    """choices.yaml."""
+    return yaml.safe_load(Path("choices.yaml").read_text(encoding="utf8"))
 
 
-def chosen(changes: dict[str, Any]) -> Params:
-    """Parameters of the corpus study with these changes, validated."""
-    held = Params.load(CORPUS / "params.yaml").model_dump()
-    return Params.model_validate(held | {section: held[section] | new for section, new in changes.items()})
+def chosen(corpus: dict[str, Any], changes: dict[str, dict[str, Any]]) -> Params:
+    """Parameters of the corpus with these changes, validated."""
+    values = Params.load(Path(corpus["folder"]) / "params.yaml").model_dump()
+    for changed in (corpus["changes"], changes):
+        values |= {section: values[section] | new for section, new in changed.items()}
+    return Params.model_validate(values)
 
 
 def main() -> str:
     """Train, predict, score; the summary line."""
-    choices = read_choices()
+    study = read_study()
+    if options.corpus not in study["corpora"]:
+        raise InputError(f"choices.yaml has no corpus {options.corpus}; it has {', '.join(study['corpora'])}")
+    corpus, choices = study["corpora"][options.corpus], study[options.corpus]
     try:
         choice, seed = split_run(options.run, choices)
     except ValueError as error:
         raise InputError(f"choices.yaml: {error}") from None
-    params, aligned = chosen(choices[choice]), Aligned.read(CORPUS / "data/aligned")
+    params, aligned = chosen(corpus, choices[choice]), Aligned.read(Path(corpus["folder"]) / "data/aligned")
     torch.set_num_threads(params.train.threads or torch.get_num_threads())
     aligned.verify()
     run = Run(aligned, params, FULL_MODEL, seed)
-    resume = Path("state") / f"{options.run}-{run_key(aligned, params, FULL_MODEL, seed, None)}.pt"
-    model = fit(run, resume, label=f"train {options.run}")
+    resume = Path("state") / options.corpus / f"{options.run}-{run_key(aligned, params, FULL_MODEL, seed, None)}.pt"
+    model = fit(run, resume, label=f"train {options.corpus} {options.run}")
     tell = partial(predict, model, WindowReader(aligned, WindowGrid.of(params.window)))
-    scored = score_sessions(tell, aligned, params.evaluate.split, Path("data/predictions") / options.run)
+    folder = Path("data/predictions") / options.corpus / options.run
+    scored = score_sessions(tell, aligned, params.evaluate.split, folder)
     resume.unlink(missing_ok=True)
-    return write_scores(scored, params.evaluate, options.run, RESULTS, params.simulated, aligned.protocol)
+    return write_scores(
+        scored, params.evaluate, options.run, RESULTS / options.corpus, params.simulated, aligned.protocol
+    )
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", metavar="CHOICE-SEED", help="choice: a key of `choices` in choices.yaml")
+    parser.add_argument("corpus", metavar="CORPUS", help="a key of `corpora` in choices.yaml")
+    parser.add_argument("run", metavar="CHOICE-SEED", help="choice: a key of that corpus's section there")
     options = parser.parse_args()
-    run_stage(options.run, main)
+    run_stage(options.run, main, timed=False)

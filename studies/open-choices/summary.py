@@ -4,28 +4,31 @@ import json
 from pathlib import Path
 from typing import Any
 
-import yaml
-from choice import CORPUS, RESULTS
+from choice import RESULTS, chosen, read_study
 
 from damamba.config import Params
-from damamba.console import run_stage
+from damamba.console import InputError, run_stage
 from damamba.report.markdown import table
 from damamba.report.published import GLOBAL, corpus_title
 from damamba.report.results import FULL_MODEL, RunResult
 from damamba.report.tables import SIMULATED, gather, number, span
 
 PAGE = Path("../../docs/open-choices.md")
+TITLES = {"brief": "Sessions of seconds", "long": "Sessions of minutes"}
 
 
 def said(changes: dict[str, Any]) -> str:
-    """`model.causal: true`, and so on."""
+    """`model.causal: true`, and so on; the size of a batch follows from the window."""
     return ", ".join(
-        f"`{section}.{key}: {json.dumps(value)}`" for section, new in changes.items() for key, value in new.items()
+        f"`{section}.{key}: {json.dumps(value)}`"
+        for section, new in changes.items()
+        for key, value in new.items()
+        if key != "batch_windows"
     )
 
 
 def rows_of(ccc: dict[str, Any], choices: dict[str, dict[str, Any]]) -> list[list[str]]:
-    """A row a choice: scores, and its distance from the default."""
+    """A row a choice: scores, and how far it is from the default."""
     names = [*ccc["sessions"], GLOBAL]
     rows = []
     for variant, held in ccc["variants"].items():
@@ -34,37 +37,67 @@ def rows_of(ccc: dict[str, Any], choices: dict[str, dict[str, Any]]) -> list[lis
         scores[-1] += "" if sd is None else f" ± {sd:.3f}"
         paired = ccc["paired"].get(f"{FULL_MODEL} - {variant}", {}).get(GLOBAL)
         behind = f"{number(paired['difference'], True)} {span(paired['interval'], True)}" if paired else ""
-        name = "as in the corpus study" if variant == FULL_MODEL else f"`{variant}`"
-        rows.append([name, said(choices.get(variant, {})), str(len(held["seeds"])), *scores, behind])
+        name = "default" if variant == FULL_MODEL else f"`{variant}`"
+        rows.append([name, said(choices[variant]), str(len(held["seeds"])), *scores, behind])
     return rows
+
+
+def setting(params: Params, ccc: dict[str, Any]) -> str:
+    """What the default is."""
+    window, model, train, simulate = params.window, params.model, params.train, params.simulate
+    tested = ", ".join(f"{corpus_title(corpus)} {n}" for corpus, n in ccc["sessions"].items())
+    return (
+        f"{simulate.sessions.noxi.train} training sessions of {60 * simulate.minutes:g} s, law `{simulate.law}`; "
+        f"tested on {tested} sessions of other people. Default: windows of {window.frames / window.rate_hz:.3g} s at "
+        f"{window.rate_hz} Hz, {train.steps} steps of {train.batch_windows} windows, `lambda_align` "
+        f"{model.lambda_align:g}, `d_state` {model.d_state}, `chunk_frames` {model.chunk_frames}, `d_fusion` "
+        f"{model.d_fusion}, `dropout` {model.dropout:g}, {model.dialogue_layers} dialogue layer, both ways in time."
+    )
+
+
+def section(name: str, study: dict[str, Any]) -> tuple[list[str], int, int]:
+    """(lines of a corpus, runs that are there, runs that were asked for)."""
+    choices = study[name]
+    wanted = [f"{choice}-{seed}" for choice in choices for seed in study["seeds"]]
+    there = [run for run in wanted if (RESULTS / name / "scores" / f"{run}.json").exists()]
+    if f"{FULL_MODEL}-{study['seeds'][0]}" not in there:
+        raise InputError(f"no default to compare with; run it first: dvc repro {name}@{FULL_MODEL}-0")
+    params = chosen(study["corpora"][name], {})
+    ccc = gather([RunResult.read(RESULTS / name, run, choices) for run in there], params.evaluate)
+    lacking = [run for run in wanted if run not in there]
+    titles = [corpus_title(corpus) for corpus in (*ccc["sessions"], GLOBAL)]
+    lines = [
+        f"## {TITLES[name]}",
+        "",
+        setting(params, ccc),
+        "",
+        *table(["choice", "changes", "seeds", *titles, "default less it"], rows_of(ccc, choices), left=2),
+        *(["", f"Not trained yet: {', '.join(lacking)}."] if lacking else []),
+        "",
+    ]
+    return lines, len(there), len(wanted)
 
 
 def main() -> str:
     """Gather and write; the summary line."""
-    asked = yaml.safe_load(Path("choices.yaml").read_text(encoding="utf8"))
-    choices, params = asked["choices"], Params.load(CORPUS / "params.yaml")
-    wanted = [f"{choice}-{seed}" for choice in choices for seed in asked["seeds"]]
-    there = [name for name in wanted if (RESULTS / "scores" / f"{name}.json").exists()]
-    lacking = [name for name in wanted if name not in there]
-    base = [RunResult.read(CORPUS / "results", f"{FULL_MODEL}-{seed}", {FULL_MODEL: {}}) for seed in asked["seeds"]]
-    ccc = gather([*base, *(RunResult.read(RESULTS, name, choices) for name in there)], params.evaluate)
-    titles = [corpus_title(name) for name in (*ccc["sessions"], GLOBAL)]
+    study = read_study()
+    parts = [section(name, study) for name in study["corpora"]]
     text = [
         "# What the paper leaves open, tried on the built-in corpus (SIMULATED people)",
         "",
         "Written by `studies/open-choices/summary.py`; do not edit. One factor at a time, on the channels of "
-        "[the corpus study](results.md), same steps and seeds. Differences are the default less the row, paired "
-        f"bootstraps over sessions ({ccc['confidence']:.0%}), means over seeds; seeds are held fixed in them, so that "
-        "what is smaller than the spread over seeds tells nothing.",
+        "[the corpus study](results.md), same steps and seeds, windows of every length with about as many frames a "
+        "step. CCC, means over seeds ± standard deviation; differences are the default less the row, with 95 % paired "
+        "bootstraps over sessions. Seeds are held fixed in them, so that what is smaller than the spread over seeds "
+        "tells nothing. What was made of it: [log](log.md).",
         "",
         SIMULATED,
         "",
-        *table(["choice", "changes", "seeds", *titles, "default less it"], rows_of(ccc, choices)),
-        *(["", f"Not trained yet: {', '.join(lacking)}."] if lacking else []),
+        *(line for lines, *_ in parts for line in lines),
     ]
-    PAGE.write_text("\n".join(text) + "\n", encoding="utf8")
-    return f"{len(there)} of {len(wanted)} runs"
+    PAGE.write_text("\n".join(text).rstrip() + "\n", encoding="utf8")
+    return f"{sum(there for _, there, _ in parts)} of {sum(wanted for *_, wanted in parts)} runs"
 
 
 if __name__ == "__main__":
-    run_stage("summary", main)
+    run_stage("summary", main, timed=False)
