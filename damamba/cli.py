@@ -10,6 +10,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def main() -> None:
 
 
 def write_presets(names: list[str], path: Path) -> None:
-    """Change `path` by the presets' keys, keep its comments, and print each key that changed.
+    """Change `path` by the presets' keys, keep its comments; print each key that changed and what the presets are.
 
     Raises:
         InputError: The result would not be valid; nothing is written then.
@@ -71,9 +72,11 @@ def write_presets(names: list[str], path: Path) -> None:
     except FileNotFoundError:
         raise InputError(f"{path}: not found; run from the repository's root") from None
     changes: list[str] = []
+    notes: list[str] = []
     values = yaml.load(text)
     for name in names:
         preset = (PRESETS / f"{name}.yaml").read_text(encoding="utf8")
+        notes.append(f"{name}: " + " ".join(line[2:] for line in takewhile(_is_comment, preset.splitlines())))
         overlay = YAML(typ="safe").load(preset)
         for section in overlay.pop("replace", ()):
             changes += [f"{section}.{key}: removed" for key in values[section] if key not in overlay[section]]
@@ -83,7 +86,11 @@ def write_presets(names: list[str], path: Path) -> None:
     parse_section(Params, values, f"{path} with {' '.join(names)}")
     with whole_file(path) as temporary:
         yaml.dump(values, temporary)
-    print("\n".join(changes) or f"{path} is already {' '.join(names)}")
+    print("\n".join([*(changes or [f"{path} is already {' '.join(names)}"]), *notes]))
+
+
+def _is_comment(line: str) -> bool:
+    return line.startswith("# ")
 
 
 def _plain(value: Any) -> Any:

@@ -39,6 +39,8 @@ def test_a_preset_prints_what_it_changes_and_keeps_comments(params, capsys):
     assert "# px" in params.read_text()
     write_presets(["smoke"], params)
     assert "already smoke" in capsys.readouterr().out
+    write_presets(["paper"], params)
+    assert "these are a fit, 28.83 M" in capsys.readouterr().out
 
 
 def test_the_papers_training_is_the_papers(params):
