@@ -1,8 +1,9 @@
 """Memory and time of the models at the sizes of a preset and at lengths that the demo has no time for.
 
-    python benchmarks/curves.py paper --frames 64 96 128 192 --long 384 768 1536 3072 --batch 8
+    python benchmarks/curves.py paper --batch 64 --gib 19      # 50 minutes; memory for the largest row must be there
 
-The same measurement as stage `benchmark`, with `params.yaml` and a preset over it; into benchmarks/<preset>/.
+The same measurement as stage `benchmark`, with `params.yaml` and a preset over it, into benchmarks/<preset>/. The speed
+of a layer depends on no preset: results/benchmark.json has it.
 """
 
 import argparse
@@ -12,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from damamba.benchmark import run
+from damamba.benchmark import sizes
 from damamba.config import Params, parse_section
 from damamba.console import run_stage
 from damamba.report.memory import memory_figure, memory_table
@@ -34,12 +35,12 @@ def main() -> str:
         "frames": arguments.frames,
         "long_frames": arguments.long,
         "batch_windows": arguments.batch,
-        "length_frames": arguments.lengths,
+        "repeats": arguments.repeats,
         "memory_limit_gib": arguments.gib,
     }
     values = merged(merged(yaml.safe_load(Path("params.yaml").read_text()), chosen), {"benchmark": lengths})
     params = parse_section(Params, values, f"params.yaml with preset {arguments.preset}")
-    measured = run(params.benchmark, params.window, {name: params.variant(name) for name in params.variants})
+    measured = sizes(params.benchmark, params.window, {name: params.variant(name) for name in params.variants})
     folder = Path("benchmarks") / arguments.preset
     folder.mkdir(exist_ok=True)
     (folder / "benchmark.json").write_text(json.dumps(measured, indent=1) + "\n")
@@ -55,8 +56,8 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--frames", type=int, nargs="+", default=[64, 96, 128, 192])
     parser.add_argument("--long", type=int, nargs="*", default=[384, 768, 1536, 3072, 6144, 12288])
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--lengths", type=int, nargs="+", default=[96, 384, 768, 1024, 1536, 3072, 6144])
-    parser.add_argument("--gib", type=float, default=8.0)
+    parser.add_argument("--repeats", type=int, default=0, help="steps that are timed, after the first; 0: the first is")
+    parser.add_argument("--gib", type=float, default=8.0, help="what a step may take; more is out of memory")
     return parser.parse_args()
 
 

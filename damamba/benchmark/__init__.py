@@ -17,11 +17,16 @@ from damamba.config import BenchmarkParams, ModelParams, WindowParams
 from damamba.console import progress
 from damamba.data.windows import WindowGrid
 
-__all__ = ["run"]
+__all__ = ["run", "sizes"]
 
 
 def run(params: BenchmarkParams, window: WindowParams, variants: dict[str, ModelParams]) -> dict[str, Any]:
     """Everything that ``results/benchmark.json`` holds."""
+    return {**sizes(params, window, variants), **alone(speed, params.length_frames, params.speed_repeats)}
+
+
+def sizes(params: BenchmarkParams, window: WindowParams, variants: dict[str, ModelParams]) -> dict[str, Any]:
+    """What depends on the sizes of the models: everything but the speed of a layer beside its peers."""
     tasks = [
         Task(row, variants[row.variant], frames, batch, repeats, window.rate_hz, params.memory_limit_gib)
         for row in rows_to_measure(variants)
@@ -41,7 +46,6 @@ def run(params: BenchmarkParams, window: WindowParams, variants: dict[str, Model
         "parameters": {name: parameters(model, window.rate_hz) for name, model in variants.items()},
         "memory": [asdict(row) for row in rows],
         "exponent": exponents(rows),
-        **alone(speed, params.length_frames, params.speed_repeats),
         "stream_step_ms": alone(stream_steps, variants["da_mamba"], window.rate_hz, params.stream_frames),
         "window_read_ms": window_read_ms(WindowGrid.of(window)),
     }

@@ -16,11 +16,22 @@ COLUMNS = (
     ("infer_ms", "inference, ms"),
 )
 FULL = "out of memory"
+PREDECESSOR = "dat, as published"
 
 
 def memory_table(measured: dict[str, Any]) -> str:
-    """Markdown: ours, our speed beside other layers, and apart from them the published rows."""
+    """Markdown: ours, our speed beside other layers where it was measured, and apart from them the published rows."""
     theirs = published()["memory"]
+    predecessor = {
+        (row["frames"], row["batch"]): row["train_peak_mib"]
+        for row in measured["memory"]
+        if row["model"] == PREDECESSOR and row["train_peak_mib"]
+    }
+
+    def beside_predecessor(row: dict[str, Any]) -> str:
+        peak, theirs = row["train_peak_mib"], predecessor.get((row["frames"], row["batch"]))
+        return f"{peak / theirs:.2f}" if peak and theirs and row["model"] != PREDECESSOR else ""
+
     parameters = ", ".join(f"{model} {count / 1e6:.2f} M" for model, count in measured["parameters"].items())
     threads = "1 thread" if measured["threads"] == 1 else f"{measured['threads']} threads"
     lines = [
@@ -31,20 +42,22 @@ def memory_table(measured: dict[str, Any]) -> str:
         f"gradients. A step that would take more than {measured['memory_limit_gib']:g} GiB is out of memory.",
         "",
         *table(
-            ["model", "frames", "windows", *(title for _, title in COLUMNS)],
+            ["model", "frames", "windows", *(title for _, title in COLUMNS), "training peak / that of DAT"],
             (
                 [
                     row["model"],
                     str(row["frames"]),
                     str(row["batch"]),
                     *(FULL if row[key] is None else f"{row[key]:.0f}" for key, _ in COLUMNS),
+                    beside_predecessor(row),
                 ]
                 for row in measured["memory"]
             ),
         ),
         "",
-        "*dat, as published* writes its attention matrices to memory, as its code does; the *fused* row is the same "
-        "model with kernels that do not. *checkpointing* computes each block again in the backward pass.",
+        "*dat, as published* writes its attention matrices to memory, as its code does, and is the DAT of the last "
+        "column; the *fused* row is the same model with kernels that do not. *checkpointing* computes each block again "
+        "in the backward pass.",
         "",
         f"Parameters: {parameters}.",
     ]
@@ -52,9 +65,10 @@ def memory_table(measured: dict[str, Any]) -> str:
         powers = ", ".join(f"{model} {power:.2f}" for model, power in measured["exponent"].items())
         lines.append(f"Training memory grows with the length to the power of: {powers}.")
     lines += [
+        f"A step of a stream: {', '.join(f'{what} {taken} ms' for what, taken in measured['stream_step_ms'].items())}.",
         f"A random window of all cues is read in {measured['window_read_ms']} ms (median).",
         "",
-        *_speed(measured),
+        *(speed_section(measured) if "speed_setting" in measured else []),
         "## Published",
         "",
         "Published by others for another machine, batch and code: **not comparable** with the tables above.",
@@ -72,10 +86,10 @@ def memory_table(measured: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _speed(measured: dict[str, Any]) -> list[str]:
-    """What the peers cost."""
+def speed_section(measured: dict[str, Any]) -> list[str]:
+    """Lines of Markdown: what the peers cost, and what a frame costs by length."""
     setting, cross = measured["speed_setting"], measured["crossover_frames"]
-    steps = ", ".join(f"{what} {taken} ms" for what, taken in measured["stream_step_ms"].items())
+    ours = [row["ours"] for row in measured["us_per_frame"]]
     faster = f"from {cross} frames on" if cross else "at none of these lengths"
     return [
         "## Speed of the scan and of a block",
@@ -107,7 +121,7 @@ def _speed(measured: dict[str, Any]) -> list[str]:
             ),
         ),
         "",
-        f"A step of a stream: {steps}.",
+        f"Over these lengths a frame of ours costs at most {max(ours) / min(ours):.2f} times what it costs at best.",
         "",
     ]
 

@@ -77,16 +77,6 @@ def test_long_sessions_run():
     assert make()(*batch(6000, rows=1)).engagement.shape == (1, 6000)
 
 
-@pytest.mark.parametrize("length", [1, 40])
-def test_values_of_missing_frames_are_irrelevant(model, length):
-    cues, valid, present = batch(length)
-    present[1, 2] = False
-    seen = {name: mask & present[..., None] for name, mask in valid.items()}
-    broken = {name: torch.where(seen[name][..., None], cue, torch.nan) for name, cue in cues.items()}
-    for ours, expected in zip(model(broken, valid, present), model(cues, valid, present), strict=True):
-        assert ours is expected or torch.equal(ours, expected)
-
-
 def test_gradients_stay_finite_where_inputs_are_not(model):
     cues, valid, present = batch(40)
     valid["clip"][:] = False
@@ -99,21 +89,6 @@ def test_gradients_stay_finite_where_inputs_are_not(model):
 def test_rows_of_a_batch_do_not_meet(model):
     inputs = batch(50)
     torch.testing.assert_close(model(*take(inputs, slice(1, 2)))[0], model(*inputs)[0][1:], **AS_ROUNDED)
-
-
-def test_absent_partners_change_nothing(model):
-    cues, valid, present = batch(50, participants=4)
-    present[:, 2:] = False
-    padded = model(cues, valid, present).engagement
-    torch.testing.assert_close(model(*take((cues, valid, present), seats=slice(0, 2))).engagement, padded, **AS_ROUNDED)
-    present[:, 1:] = False
-    alone = model(cues, valid, present).engagement
-    torch.testing.assert_close(model(*take((cues, valid, present), seats=slice(0, 1))).engagement, alone, **AS_ROUNDED)
-
-
-def test_seats_of_partners_can_be_swapped(model):
-    inputs = batch(50, participants=4)
-    torch.testing.assert_close(model(*take(inputs, seats=[0, 3, 1, 2]))[0], model(*inputs)[0], **AS_ROUNDED)
 
 
 @pytest.mark.parametrize("architecture", ["da_mamba", "dat"])
