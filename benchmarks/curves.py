@@ -35,12 +35,12 @@ def main() -> str:
         "frames": arguments.frames,
         "long_frames": arguments.long,
         "batch_windows": arguments.batch,
-        "repeats": arguments.repeats,
         "memory_limit_gib": arguments.gib,
     }
     values = merged(merged(yaml.safe_load(Path("params.yaml").read_text()), chosen), {"benchmark": lengths})
     params = parse_section(Params, values, f"params.yaml with preset {arguments.preset}")
-    measured = sizes(params.benchmark, params.window, {name: params.variant(name) for name in params.variants})
+    variants = {name: params.variant(name) for name in params.variants}
+    measured = sizes(params.benchmark, params.window, variants, arguments.repeats)
     folder = Path("benchmarks") / arguments.preset
     folder.mkdir(exist_ok=True)
     (folder / "benchmark.json").write_text(json.dumps(measured, indent=1) + "\n")

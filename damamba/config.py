@@ -338,8 +338,8 @@ class BenchmarkParams(Section):
     """Lengths of a window."""
     batch_windows: Positive
     """Windows of a step, at these lengths."""
-    repeats: NonNegative
-    """Steps that are timed, after the one whose memory is measured; medians. 0: that one is timed."""
+    repeats: Positive
+    """Steps that are timed; medians."""
     long_frames: tuple[Positive, ...]
     """Further lengths, of one window, one step each; from them comes the exponent of memory."""
     memory_limit_gib: PositiveFloat

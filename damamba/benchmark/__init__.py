@@ -22,16 +22,22 @@ __all__ = ["run", "sizes"]
 
 def run(params: BenchmarkParams, window: WindowParams, variants: dict[str, ModelParams]) -> dict[str, Any]:
     """Everything that ``results/benchmark.json`` holds."""
-    return {**sizes(params, window, variants), **alone(speed, params.length_frames, params.speed_repeats)}
+    peers = alone(speed, params.length_frames, params.speed_repeats)
+    return {**sizes(params, window, variants, params.repeats), **peers}
 
 
-def sizes(params: BenchmarkParams, window: WindowParams, variants: dict[str, ModelParams]) -> dict[str, Any]:
-    """What depends on the sizes of the models: everything but the speed of a layer beside its peers."""
+def sizes(
+    params: BenchmarkParams, window: WindowParams, variants: dict[str, ModelParams], repeats: int
+) -> dict[str, Any]:
+    """What depends on the sizes of the models: everything but the speed of a layer beside its peers.
+
+    `repeats` steps are timed after the one whose memory is measured; with 0, that one is.
+    """
     tasks = [
-        Task(row, variants[row.variant], frames, batch, repeats, window.rate_hz, params.memory_limit_gib)
+        Task(row, variants[row.variant], frames, batch, again, window.rate_hz, params.memory_limit_gib)
         for row in rows_to_measure(variants)
-        for frames, batch, repeats in (
-            *((frames, params.batch_windows, params.repeats) for frames in params.frames),
+        for frames, batch, again in (
+            *((frames, params.batch_windows, repeats) for frames in params.frames),
             *((frames, 1, 0) for frames in params.long_frames),
         )
     ]
