@@ -1,9 +1,11 @@
 """Peak memory and time of a training and of an inference step, by length of the window.
 
-On a CPU one thread is measured, by the processor's time: other programs then hardly enter.
+On a CPU one thread is measured, by the processor's time: other programs then hardly enter. On CUDA it is the device's
+memory, and the clock.
 """
 
 import contextlib
+import ctypes
 import math
 import resource
 import statistics
@@ -157,7 +159,7 @@ def _limit_memory(gib: float, device: torch.device) -> None:
     """What is asked for beyond `gib` more than is held now is refused, instead of ending other processes."""
     if device.type == "cuda":
         total = torch.cuda.get_device_properties(device).total_memory
-        torch.cuda.set_per_process_memory_fraction(min(1.0, gib * 2**30 / total))
+        torch.cuda.set_per_process_memory_fraction(min(1.0, (torch.cuda.memory_reserved() + gib * 2**30) / total))
     else:
         held = int(_memory_mib("VmData") * 2**20)
         resource.setrlimit(resource.RLIMIT_DATA, (held + int(gib * 2**30), resource.RLIM_INFINITY))
@@ -180,6 +182,8 @@ class _Peak:
             torch.cuda.reset_peak_memory_stats()
             self.before = torch.cuda.memory_allocated() / 2**20
         else:
+            # What earlier steps left with the allocator would be used again, and not be seen as this step's.
+            ctypes.CDLL(None).malloc_trim(0)
             Path("/proc/self/clear_refs").write_text("5")  # the kernel's peak starts again from what is held now
             self.before = _memory_mib("VmRSS")
 
@@ -194,6 +198,10 @@ def _cost(
 ) -> tuple[float | None, float | None]:
     """Peak memory of the first call, MiB, and median time of the others, ms; (None, None): out of memory."""
     clock = time.perf_counter if device.type == "cuda" else time.process_time
+    if device.type == "cuda":  # kernels are tuned at their first call, in memory of their own
+        with contextlib.suppress(torch.OutOfMemoryError):
+            once()
+        model.zero_grad(set_to_none=True)
     peak, times = _Peak(device), []
     memory = math.nan
     for call in range(1 + repeats):

@@ -33,12 +33,12 @@ def memory_table(measured: dict[str, Any]) -> str:
         return f"{peak / theirs:.2f}" if peak and theirs and row["model"] != PREDECESSOR else ""
 
     parameters = ", ".join(f"{model} {count / 1e6:.2f} M" for model, count in measured["parameters"].items())
-    threads = "1 thread" if measured["threads"] == 1 else f"{measured['threads']} threads"
+    clock = "the clock's time" if measured["device"] == "cuda" else "1 thread, processor time"
     lines = [
         "# Memory and time by length of the window",
         "",
-        f"Untrained models at the upstream cue widths, windows of two participants, {measured['device']}, {threads}, "
-        "processor time. Peak above what is held before the first forward pass; training includes the loss and the "
+        f"Untrained models at the upstream cue widths, windows of two participants, {measured['device']}, {clock}. "
+        "Peak above what is held before the first forward pass; training includes the loss and the "
         f"gradients. A step that would take more than {measured['memory_limit_gib']:g} GiB is out of memory.",
         "",
         *table(
