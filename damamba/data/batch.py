@@ -160,7 +160,8 @@ class TrainingWindows:
     """All windows of the labelled seats of some sessions, drawn by number.
 
     Window k of epoch e is found by one search in cumulative counts, so that the number of sessions costs nothing at
-    the start. Every epoch shifts each session's tiling, so that cores start on any label.
+    the start. Every epoch shifts each session's tiling, so that cores start on any label; a session that fits into one
+    core is one window, whole.
     """
 
     def __init__(self, sessions: list[AlignedSession], grid: WindowGrid, seed: int) -> None:
@@ -169,7 +170,7 @@ class TrainingWindows:
         if not self.targets:
             raise InputError("no labelled participant to train on; see the column `label` of the manifest")
         # a shifted tiling may need one window more
-        self.ends = np.cumsum([grid.count(s.n_labels) + 1 for s, _ in self.targets])
+        self.ends = np.cumsum([grid.count(s.n_labels) + (s.n_labels > grid.core) for s, _ in self.targets])
         self._held = (-1, np.empty(0, int))  # the last epoch's permutation
 
     def __len__(self) -> int:
@@ -190,6 +191,8 @@ class TrainingWindows:
         """Window `number` of an epoch."""
         at = int(np.searchsorted(self.ends, number, side="right"))
         session, seat = self.targets[at]
+        if session.n_labels <= self.grid.core:
+            return Window(session, seat, 0)
         within = number - (int(self.ends[at - 1]) if at else 0)
         shift = int(np.random.default_rng((self.seed, epoch, at)).integers(self.grid.core))
         # the last window of a tiling that needs one less wraps to a place of its own

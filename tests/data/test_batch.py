@@ -136,6 +136,14 @@ def test_every_step_draws_by_its_number_alone_and_an_epoch_sees_all(tmp_path):
     assert [windows._at(k) for k in range(n, n + 5)] != epoch[:5]
 
 
+@pytest.mark.parametrize("core", [100, 150])
+def test_a_session_that_fits_into_one_core_is_one_whole_window(tmp_path, core):
+    aligned = make_aligned(tmp_path)
+    windows = TrainingWindows(list(aligned.sessions), WindowGrid(core, 0, 25), seed=3)
+    assert len(windows) == sum(len(session.seats) for session in aligned.sessions)
+    assert {window.start for step in range(5) for window in windows.batch(step, 4)} == {0}
+
+
 def test_seats_of_smaller_sessions_are_padded_absent(tmp_path):
     small, large = make_aligned(tmp_path / "a", 1, seats=2), make_aligned(tmp_path / "b", 1, seats=4)
     del small
