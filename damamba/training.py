@@ -332,13 +332,14 @@ class Run:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue where `state` was taken."""
+        """Continue where `state` was taken, on this device or another."""
         self.step, self.history = state["step"], state["history"]
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.accelerator.scaler:
             self.accelerator.scaler.load_state_dict(state["scaler"])
-        self.ema.weights, self.ema.n = state["ema"], state["ema_n"]
+        self.ema.weights = {name: weight.to(self.accelerator.device) for name, weight in state["ema"].items()}
+        self.ema.n = state["ema_n"]
         self.best = tuple(state["best"])
 
     def finish(self) -> EngagementModel:
@@ -362,7 +363,7 @@ def fit(run: Run, resume: Path, on_step: Callable[[Step], None] | None = None, l
     """
     if resume.exists():
         try:
-            run.restore(torch.load(resume, weights_only=True))
+            run.restore(torch.load(resume, map_location="cpu", weights_only=True))
             logger.info("%s: resumed at step %d", label, run.step)
         except (RuntimeError, EOFError, KeyError, OSError, pickle.UnpicklingError) as error:
             raise InputError(

@@ -36,7 +36,7 @@ def main() -> str:
         seed=seed,
         window=params.window.model_dump(),
         label_rate_hz=LABEL_RATE_HZ,
-        step=run.best[1],
+        step=run.best[1] if run.validation else run.step,
         validation_ccc=run.best[0] if run.validation else None,
         simulated=params.simulated,
         versions={"damamba": __version__, "torch": torch.__version__},
@@ -47,7 +47,7 @@ def main() -> str:
         rows.writerows(
             {key: round(v, 6) if isinstance(v, float) else v for key, v in row.items()} for row in run.history
         )
-    prune(options.state, {path for path in options.state.glob("*.pt") if not path.name.startswith(f"{name}-")})
+    prune(options.state, set(options.state.glob("*.pt")) - set(options.state.glob(f"{name}-{'[0-9a-f]' * 64}.pt")))
     n = sum(p.numel() for p in model.parameters())
     best = f"best validation CCC {run.best[0]:.3f} at step {run.best[1]}" if run.validation else "no validation split"
     return f"{name}: {n / 1e6:.2f} M parameters, {run.step} steps of {params.train.batch_windows} windows, {best}"
