@@ -124,8 +124,9 @@ class AttentionState(NamedTuple):
         )
 
     def last(self, past: int) -> "AttentionState":
-        """What later frames can still see."""
-        key, value, valid = (series[:, :, series.shape[2] - past :] for series in (self.key, self.value, self.valid))
+        """What later frames can still see; copied, so that it does not hold all others."""
+        start = self.key.shape[2] - past
+        key, value, valid = (series[:, :, start:].clone() for series in (self.key, self.value, self.valid))
         return AttentionState(key, value, valid, self.frames)
 
 

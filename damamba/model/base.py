@@ -57,7 +57,7 @@ class EngagementModel(nn.Module):
         self.cues = chosen_cues(cues, params.cues)
         self.widths = {name: width for widths in self.cues.values() for name, width in widths.items()}
 
-    def save(self, directory: Path, **extra: Any) -> None:
+    def save(self, directory: Path | str, **extra: Any) -> None:
         """Write `model.safetensors` and `model.json` into `directory`: all that `load` needs.
 
         Args:
@@ -71,7 +71,7 @@ class EngagementModel(nn.Module):
         )
 
     @classmethod
-    def load(cls, directory: Path, device: torch.device | str = "cpu") -> "EngagementModel":
+    def load(cls, directory: Path | str, device: torch.device | str = "cpu") -> "EngagementModel":
         """The model that was saved, in evaluation mode.
 
         Raises:

@@ -38,6 +38,6 @@ def build_model(
     return ARCHITECTURES[params.architecture](cues, params, rate_hz, statistics, label_mean)
 
 
-def load_model(directory: Path, device: torch.device | str = "cpu") -> EngagementModel:
+def load_model(directory: Path | str, device: torch.device | str = "cpu") -> EngagementModel:
     """The model that was saved, of whichever architecture; errors as `EngagementModel.load`."""
     return ARCHITECTURES[read_description(directory).params.architecture].load(directory, device)

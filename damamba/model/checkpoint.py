@@ -42,8 +42,9 @@ class Description:
                 )
 
 
-def write_checkpoint(directory: Path, weights: dict[str, Tensor], description: dict[str, Any]) -> None:
+def write_checkpoint(directory: Path | str, weights: dict[str, Tensor], description: dict[str, Any]) -> None:
     """Write both files, each whole or not at all; the description last."""
+    directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     save_file(weights, directory / f"{WEIGHTS}.tmp")
     (directory / f"{WEIGHTS}.tmp").replace(directory / WEIGHTS)
@@ -52,24 +53,24 @@ def write_checkpoint(directory: Path, weights: dict[str, Tensor], description: d
     (directory / f"{DESCRIPTION}.tmp").replace(directory / DESCRIPTION)
 
 
-def read_checkpoint(directory: Path) -> tuple[Description, dict[str, Tensor]]:
+def read_checkpoint(directory: Path | str) -> tuple[Description, dict[str, Tensor]]:
     """Read both files.
 
     Raises:
         InputError: A file is missing or broken.
     """
-    return read_description(directory), _read_weights(directory / WEIGHTS)
+    return read_description(directory), _read_weights(Path(directory) / WEIGHTS)
 
 
-def read_description(directory: Path) -> Description:
+def read_description(directory: Path | str) -> Description:
     """Read `model.json` alone; raises as `read_checkpoint` does."""
-    path = directory / DESCRIPTION
+    path = Path(directory) / DESCRIPTION
     try:
         values = json.loads(path.read_text(encoding="utf8"))
         params, cues, rate_hz = (values.pop(key) for key in ("params", "cues", "rate_hz"))
         cues = {group: {name: int(width) for name, width in widths.items()} for group, widths in cues.items()}
         rate_hz = int(rate_hz)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"{path}: not found; train a model, or name the directory of one") from None
     except json.JSONDecodeError as error:
         raise InputError(
@@ -85,7 +86,7 @@ def read_description(directory: Path) -> Description:
 def _read_weights(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"{path}: not found; train a model, or name the directory of one") from None
     except SafetensorError as error:
         raise InputError(f"{path}: not a safetensors file: {error}; train or copy the model again") from None

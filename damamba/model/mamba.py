@@ -155,13 +155,18 @@ class MambaBlock(nn.Module):
         valid: Bool[Tensor, "batch length"] | None,
         state: MambaState | None,
     ) -> tuple[Float[Tensor, "batch length d_model"], MambaState]:
-        """The next frames of streams (causal blocks only): (output, state to continue from); None starts."""
-        assert not self.bidirectional, "a block that looks both ways cannot stream"
+        """The next frames of streams: (output, state to continue from); None starts.
+
+        Raises:
+            InputError: The block looks both ways.
+        """
+        self._check_causal()
         inputs = self.project(x, valid, state.conv if state else None)
         A = -self.A_log.exp()
         if x.shape[1] == 1 and state is not None:
             values, dt, B, C = (series[:, 0] for series in (inputs.x, inputs.dt, inputs.B, inputs.C))
-            y, ssm = ssd_step(state.ssm, values, dt, A, B, C, D=self.D)
+            with unrounded(x):
+                y, ssm = ssd_step(state.ssm, values, dt, A, B, C, D=self.D)
             y = y[:, None]
         else:
             y, ssm = scan(
@@ -174,7 +179,11 @@ class MambaBlock(nn.Module):
                 initial_state=state.ssm if state else None,
                 return_final_state=True,
             )
-        return self.finish(y, inputs.z), MambaState(inputs.conv_state, ssm)
+        return self.finish(y, inputs.z), MambaState(inputs.conv_state.clone(), ssm)
+
+    def _check_causal(self) -> None:
+        if self.bidirectional:
+            raise InputError("a block that looks both ways cannot stream; make one with bidirectional=False")
 
     def step(
         self,
@@ -252,8 +261,8 @@ class PartnerMamba(MambaBlock):
         valid: Bool[Tensor, "batch partners length"],
         state: MambaState | None,
     ) -> tuple[Float[Tensor, "batch partners length d_model"], MambaState]:
-        """The next frames of streams (causal blocks only); the state's rows are batch x partners."""
-        assert not self.bidirectional, "a block that looks both ways cannot stream"
+        """The next frames of streams; the state's rows are batch x partners."""
+        self._check_causal()
         y, new = self._run(x, valid, state, True)
         assert new is not None
         return y, new
@@ -289,4 +298,4 @@ class PartnerMamba(MambaBlock):
         # The state is linear in what was written: each row carries one partner's part, the sum is the shared memory.
         y = y.unflatten(0, (-1, partners)).sum(1, keepdim=True).expand(-1, partners, -1, -1, -1).flatten(0, 1)
         y = self.finish(y + self.D[:, None] * inputs.x, inputs.z).unflatten(0, (-1, partners))
-        return y, None if ssm is None else MambaState(inputs.conv_state, ssm)
+        return y, None if ssm is None else MambaState(inputs.conv_state.clone(), ssm)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from damamba.config import Params
+from damamba.console import InputError
 from damamba.model.attention import SelfAttention, rotate
 from damamba.model.fusion import PartnerGroupFusion
 from damamba.model.hybrid import HybridBlock
@@ -72,6 +73,11 @@ def test_a_stream_of_pieces_gives_the_whole(pieces):
             y, state = block.extend(piece, mask, state)
             outputs.append(y)
         torch.testing.assert_close(torch.cat(outputs, dim=1), block(x, valid), **AS_ROUNDED)
+
+
+def test_a_block_that_looks_both_ways_says_that_it_cannot_stream():
+    with pytest.raises(InputError, match="bidirectional=False"):
+        MambaBlock(8, **SIZES, bidirectional=True).step(torch.randn(2, 8))
 
 
 def test_steps_give_the_whole():

@@ -185,7 +185,7 @@ def test_a_saved_model_predicts_the_same(model, tmp_path):
     inputs = batch(30)
     expected = model(*inputs)
     model.save(tmp_path / "model", window={"rate_hz": 25})
-    loaded = load_model(tmp_path / "model")
+    loaded = load_model(str(tmp_path / "model"))
     assert type(loaded) is type(model)
     assert torch.equal(loaded(*inputs).engagement, expected.engagement)
     assert json.loads((tmp_path / "model/model.json").read_text())["window"] == {"rate_hz": 25}
@@ -207,6 +207,8 @@ def test_loading_says_what_is_wrong(tmp_path):
         (tmp_path / "model.json").write_text(json.dumps({**description, key: value}))
         with pytest.raises(InputError, match=message):
             DAMamba.load(tmp_path)
+    with pytest.raises(InputError, match="not found"):
+        DAMamba.load(tmp_path / "model.safetensors")
     (tmp_path / "model.json").write_text("{")
     with pytest.raises(InputError, match="not JSON"):
         DAMamba.load(tmp_path)

@@ -10,7 +10,7 @@ import damamba
 from damamba.config import Params
 from damamba.model import DAMamba
 
-UPSTREAM = {"audio": {"wav2vec2": 768, "emotion": 1024}, "visual": {"clip": 512, "flow": 72, "landmark_flow": 100}}
+UPSTREAM = {"audio": {"wav2vec2": 768, "emotion": 1024}, "visual": {"clip": 512, "flow": 76, "landmark_flow": 100}}
 
 
 @pytest.mark.parametrize("preset", ["paper", "paper-25"])

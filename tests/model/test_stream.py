@@ -73,6 +73,15 @@ def test_what_a_stream_remembers_does_not_grow():
     assert size(1) == size(60) > 0
 
 
+def test_what_a_stream_remembers_holds_no_earlier_frames():
+    """A view would keep the whole piece that it was cut from."""
+    _, state = make(causal=True).extend(*batch(60), make(causal=True).stream())
+    for held in state.values():
+        for part in held:
+            if isinstance(part, torch.Tensor):
+                assert part.untyped_storage().nbytes() == part.numel() * part.element_size()
+
+
 @pytest.mark.parametrize("change", [{"causal": False}, {"causal": True, "block": "transformer"}])
 def test_models_that_need_the_future_or_all_the_past_cannot_stream(change):
     with pytest.raises(InputError, match=r"cannot stream: train one with model\.causal: true and model\.block: hybrid"):
