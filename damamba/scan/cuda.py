@@ -1,5 +1,6 @@
 """Adapter to the Triton kernels of `mamba_ssm`, which is imported at the first call; no other file knows it."""
 
+import os
 from collections.abc import Callable
 from functools import cache
 
@@ -8,13 +9,18 @@ from torch import Tensor
 
 from damamba.console import InputError
 
-INSTALL = "pip install 'damamba[cuda]'"
+INSTALL = "pip install 'mamba-ssm>=2.3' 'causal-conv1d>=1.5'"
 CHUNK_FRAMES = 256  # the kernels' own default
 
 
 @cache
 def kernel() -> Callable[..., Tensor | tuple[Tensor, Tensor]] | None:
-    """`mamba_chunk_scan_combined`; None where `mamba_ssm` is absent, or was built for another torch."""
+    """`mamba_chunk_scan_combined`; None where `mamba_ssm` is absent, or was built for another torch.
+
+    Triton would round float32 to the ten bits of TF32 in every product, and scores would depend on the backend; who
+    wants that speed sets TRITON_F32_DEFAULT=tf32.
+    """
+    os.environ.setdefault("TRITON_F32_DEFAULT", "ieee")
     try:
         from mamba_ssm.ops.triton.ssd_combined import mamba_chunk_scan_combined  # pyright: ignore[reportMissingImports]
     except ImportError:

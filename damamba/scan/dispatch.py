@@ -120,4 +120,4 @@ def _choose(device: str) -> Literal["torch", "mamba_ssm"]:
 @cache
 def _log_fallback() -> None:
     """Once a process: a slow path must be seen, but not at every call."""
-    logger.info("mamba_ssm is not installed: the scan runs in plain PyTorch; faster on this GPU: %s", cuda.INSTALL)
+    logger.warning("mamba_ssm cannot be imported: the scan runs in plain PyTorch; faster on this GPU: %s", cuda.INSTALL)
