@@ -26,6 +26,7 @@ NOISE = {
     "no_modality_fusion": 0.09,
     "no_partner_fusion": 0.10,
     "transformer": 0.08,
+    "dat": 0.11,
 }
 RUNS = (
     "da_mamba-0",
@@ -35,6 +36,7 @@ RUNS = (
     "no_modality_fusion-0",
     "no_partner_fusion-0",
     "transformer-0",
+    "dat-0",
 )
 EVALUATE = EvaluateParams(split="test", bootstrap=200, confidence=0.95)
 N_LABELS = 500

@@ -85,7 +85,7 @@ def test_every_other_variant_is_compared_with_the_full_model(ccc):
 
 def test_files_say_what_was_gathered_and_that_people_are_simulated(runs, ccc, tmp_path):
     summary = write_tables(runs, EVALUATE, MODELS, True, tmp_path)
-    assert "7 runs of 5 variants" in summary
+    assert "8 runs of 6 variants" in summary
     assert json.loads((tmp_path / "ccc.json").read_text()) == ccc
     rows = list(csv.DictReader((tmp_path / "ccc.csv").read_text().splitlines()))
     assert len(rows) == len(RUNS) * 4
