@@ -1,9 +1,9 @@
 """Memory and time of the models at the sizes of a preset and at lengths that the demo has no time for.
 
-    python benchmarks/curves.py paper --batch 64 --gib 19      # 50 minutes; memory for the largest row must be there
+    python benchmarks/curves.py paper --batch 64 --gib 19      # an hour; memory for the largest row must be there
 
 The same measurement as stage `benchmark`, with `params.yaml` and a preset over it, into benchmarks/<preset>/. The speed
-of a layer depends on no preset: results/benchmark.json has it.
+of a layer depends on no preset: speed.py measures it.
 """
 
 import argparse
