@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from damamba.console import InputError
 from damamba.model.memory import Memory
-from damamba.scan import causal_conv, ssd_scan, ssd_step
+from damamba.scan import causal_conv, gated_rms_norm, ssd_scan, ssd_step
 
 DT_RANGE = (1e-3, 1e-1)  # step sizes at the start, as in mamba_ssm; with A, memories of 0.6 to 1000 frames
 A_RANGE = (1.0, 16.0)
@@ -34,7 +34,7 @@ class ScanInputs(NamedTuple):
     """What the projection and the convolution make of a sequence."""
 
     z: Float[Tensor, "batch length d_inner"]
-    """Gate of the output."""
+    """Gate of what the scan returns."""
     x: Float[Tensor, "batch length heads headdim"]
     dt: Float[Tensor, "batch length heads"]
     B: Float[Tensor, "batch length groups d_state"]
@@ -66,10 +66,8 @@ class GatedRMSNorm(nn.Module):
         self, y: Float[Tensor, "batch length channels"], z: Float[Tensor, "batch length channels"]
     ) -> Float[Tensor, "batch length channels"]:
         """Each frame by itself."""
-        gated = (y * F.silu(z)).unflatten(-1, (self.groups, -1))
         with unrounded(y):
-            scale = torch.rsqrt(torch.linalg.vecdot(gated, gated) / gated.shape[-1] + 1e-5)
-        return (gated * scale[..., None]).flatten(-2) * self.weight
+            return gated_rms_norm(y, z, self.weight, self.groups)
 
 
 class _TurnSecondHalves(torch.autograd.Function):
@@ -201,20 +199,27 @@ class MambaBlock(nn.Module):
         valid: Bool[Tensor, "batch length"] | None,
         conv_state: Float[Tensor, "batch history channels"] | None = None,
     ) -> ScanInputs:
-        """Everything before the scan; channels of the backward group come out in reversed time."""
+        """Everything before the scan; channels of the backward group come out in reversed time.
+
+        The gradient of what follows needs all of the projection: it is kept whole, and nothing beside it.
+        """
         widths = [self.d_inner, self.groups * self.d_state, self.groups * self.d_state]
+        if valid is not None:
+            x = x * valid[..., None]  # there is no bias: nothing is projected to nothing
         projected = self.in_proj(x).to(self.dt_bias.dtype)
+        if self.bidirectional:
+            projected = turn_second_halves(projected, [self.d_inner, *widths, self.heads])
         z, xBC, dt = projected.split((self.d_inner, sum(widths), self.heads), dim=-1)
         dt = F.softplus(dt + self.dt_bias)
         if valid is not None:
-            dt = dt * valid[..., None]
-            xBC = xBC * valid[..., None]
-        if self.bidirectional:
-            xBC, dt = turn_second_halves(xBC, widths), turn_second_halves(dt, [self.heads])
+            observed = valid[..., None].expand(dt.shape).to(dt.dtype)
+            dt = dt * (turn_second_halves(observed, [self.heads]) if self.bidirectional else observed)
         assert self.conv1d.bias is not None
         with unrounded(x):
-            xBC, conv_state = causal_conv(xBC, self.conv1d.weight, self.conv1d.bias, state=conv_state)
-        values, B, C = F.silu(xBC).split(widths, dim=-1)
+            xBC, conv_state = causal_conv(
+                xBC, self.conv1d.weight, self.conv1d.bias, state=conv_state, activation="silu"
+            )
+        values, B, C = xBC.split(widths, dim=-1)
         return ScanInputs(
             z,
             values.unflatten(-1, (self.heads, -1)),
@@ -227,11 +232,11 @@ class MambaBlock(nn.Module):
     def finish(
         self, y: Float[Tensor, "batch length heads headdim"], z: Float[Tensor, "batch length d_inner"]
     ) -> Float[Tensor, "batch length d_model"]:
-        """Everything behind the scan."""
-        y = y.flatten(2)
+        """Everything behind the scan; time runs as `project` left it."""
+        y = self.norm(y.flatten(2), z)
         if self.bidirectional:
             y = turn_second_halves(y, [self.d_inner])
-        return self.out_proj(self.norm(y, z))
+        return self.out_proj(y)
 
 
 class PartnerMamba(MambaBlock):

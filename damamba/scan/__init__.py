@@ -18,5 +18,6 @@ Source: Dao & Gu 2024, arXiv:2405.21060; names and shapes of `mamba_ssm.ops.trit
 
 from damamba.scan.convolution import causal_conv
 from damamba.scan.dispatch import ssd_scan, ssd_step
+from damamba.scan.gated_norm import gated_rms_norm
 
-__all__ = ["causal_conv", "ssd_scan", "ssd_step"]
+__all__ = ["causal_conv", "gated_rms_norm", "ssd_scan", "ssd_step"]

@@ -5,8 +5,11 @@ state is carried. The backward pass is written by hand: it keeps the inputs and 
 recomputes the rest, and so neither stores nor streams the (length x length) products. Rows and chunks are worked off
 in tiles that fit the processor's cache.
 
-Axes, in this file: b rows · c chunks · g groups · q frames of a chunk (a pair of them: written before, read after) ·
-r heads of a group · p headdim · n d_state.
+A long chunk, as a window of a second is, is cut in two halves. What passes from the first to the second passes the
+middle: its decay is a factor of the writer times one of the reader, and the product is one over all heads.
+
+Axes, in this file: b rows · c chunks · g groups · q frames of a chunk · s its parts, two halves or itself · h frames
+of a part (a pair of them: written before, read after) · r heads of a group · p headdim · n d_state.
 
 Source: Dao & Gu 2024, arXiv:2405.21060, section 6; the tiling and the backward pass are this project's.
 """
@@ -20,6 +23,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+WHOLE_CHUNK = 64  # frames; a longer chunk is cut in two
 TILE_BYTES = 2**21  # of the (q, q) products of a tile; measured best near the second-level cache
 
 
@@ -39,7 +43,10 @@ def chunked_scan(
     """(y, final state or None) of the recurrence, without skip connection (glossary: `damamba.scan`)."""
     if chunk_size is None:
         chunk_size = default_chunk_size(x.shape[1], x.shape[3], B.shape[3])
-    return _ChunkedScan.apply(x, dt, A, B, C, initial_state, return_final_state, min(chunk_size, x.shape[1]))
+    chunk_size = min(chunk_size, x.shape[1])
+    if chunk_size > WHOLE_CHUNK:
+        chunk_size += chunk_size % 2
+    return _ChunkedScan.apply(x, dt, A, B, C, initial_state, return_final_state, chunk_size)
 
 
 def default_chunk_size(length: int, headdim: int, d_state: int) -> int:
@@ -102,17 +109,41 @@ class _Tile:
         self.dt = dt  # b c g q r
         self.B, self.C = B, C  # b c g q n
         self.elapsed = torch.cumsum(dt * A[:, None], dim=3)  # log decay since the chunk's start, ≤ 0: b c g q r
-        self.input = torch.empty(*x.transpose(3, 4).shape, dtype=x.dtype, device=x.device)  # dt x: b c g r q p
-        torch.mul(x.transpose(3, 4), _transpose(dt)[..., None], out=self.input)
+        self.halved = x.shape[3] > WHOLE_CHUNK
+        by_head = self.parts(x).transpose(4, 5)
+        self.input = torch.empty(*by_head.shape, dtype=x.dtype, device=x.device)  # dt x: b c g s r h p
+        torch.mul(by_head, _transpose(self.parts(dt))[..., None], out=self.input)
+
+    def parts(self, series: Tensor) -> Tensor:
+        """(b, c, g, q, …) -> a view as (b, c, g, s, h, …): the halves of each chunk, or the whole as one part."""
+        return series.unflatten(3, (2 if self.halved else 1, -1))
 
     def decay(self) -> Tensor:
-        """From frame to later frame; the other half is 1, for the caller to cut: b c g r q q."""
-        elapsed = _transpose(self.elapsed).contiguous()  # else the result would be laid out with the heads innermost
+        """From frame to later frame of a part; the other half is 1, for the caller to cut: b c g s r h h."""
+        elapsed = _transpose(self.parts(self.elapsed)).contiguous()  # else the result had the heads innermost
         return torch.sub(elapsed[..., :, None], elapsed[..., None, :]).clamp_(max=0).exp_()
 
     def scores(self) -> Tensor:
-        """C B', lower triangle: b c g 1 q q."""
-        return (self.C @ _transpose(self.B)).tril_()[:, :, :, None]
+        """C B' inside the parts, lower triangle: b c g s 1 h h."""
+        return (self.parts(self.C) @ _transpose(self.parts(self.B))).tril_()[:, :, :, :, None]
+
+    def scores_across(self) -> Tensor:
+        """C B' from the first half to the second: b c g h h."""
+        return _halves(self.C)[:, :, :, 1] @ _transpose(_halves(self.B)[:, :, :, 0])
+
+    def decay_to_middle(self) -> Tensor:
+        """For the frames of the first half: b c g h r."""
+        first = _halves(self.elapsed)[:, :, :, 0]
+        return torch.exp(first[:, :, :, -1:] - first)
+
+    def decay_from_middle(self) -> Tensor:
+        """For the frames of the second half: b c g h r."""
+        elapsed = _halves(self.elapsed)
+        return torch.exp(elapsed[:, :, :, 1] - elapsed[:, :, :, 0, -1:])
+
+    def handed_over(self) -> Tensor:
+        """What is left at the middle of each input of the first half: b c g h r p."""
+        return _halves(self.x)[:, :, :, 0] * (_halves(self.dt)[:, :, :, 0] * self.decay_to_middle())[..., None]
 
     def decay_to_end(self) -> Tensor:
         return torch.exp(self.elapsed[..., -1:, :] - self.elapsed)
@@ -154,15 +185,20 @@ class _ChunkedScan(torch.autograd.Function):
         for rows in plan.row_slices():
             for chunks in plan.chunk_slices():
                 tile = _Tile(xs[rows, chunks], dts[rows, chunks], As, Bs[rows, chunks], Cs[rows, chunks])
-                outputs = (tile.decay().mul_(tile.scores()) @ tile.input).transpose(3, 4)
+                outputs = (tile.decay().mul_(tile.scores()) @ tile.input).transpose(4, 5)
                 if starts is None or state is None:
-                    y[rows, chunks] = outputs
+                    tile.parts(y[rows, chunks]).copy_(outputs)
                 else:
                     start = starts[rows, chunks]
                     written = _transpose(tile.B) @ tile.to_be_written().flatten(4)
                     _carry(state[rows], written, tile.decay_of_chunk(), start)
-                    read = (tile.C @ start).unflatten(4, (heads, headdim))
-                    torch.addcmul(outputs, read, tile.elapsed.exp()[..., None], out=y[rows, chunks])
+                    read = tile.parts((tile.C @ start).unflatten(4, (heads, headdim)))
+                    from_start = tile.parts(tile.elapsed).exp()[..., None]
+                    torch.addcmul(outputs, read, from_start, out=tile.parts(y[rows, chunks]))
+                if not tile.halved:
+                    continue
+                seen = (tile.scores_across() @ tile.handed_over().flatten(4)).unflatten(4, (heads, headdim))
+                _halves(y[rows, chunks])[:, :, :, 1].addcmul_(seen, tile.decay_from_middle()[..., None])
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(x, dt, A, B, C, starts)
         ctx.chunk_size, ctx.has_initial_state = chunk_size, initial_state is not None
@@ -187,6 +223,8 @@ class _ChunkedScan(torch.autograd.Function):
             for chunks in plan.chunk_slices(backwards=True):
                 tile = _Tile(xs[rows, chunks], dts[rows, chunks], As, Bs[rows, chunks], Cs[rows, chunks])
                 grads = _backward_within(tile, grad_ys[rows, chunks])
+                if tile.halved:
+                    _backward_across(tile, grad_ys[rows, chunks], grads)
                 if starts is not None and grad_state is not None:
                     _backward_between(tile, grad_ys[rows, chunks], starts[rows, chunks], grad_state[rows], grads)
                 grad_step = _dot(tile.x, grads.input)
@@ -219,18 +257,41 @@ class _Grads:
 
 
 def _backward_within(tile: _Tile, grad_y: Tensor) -> _Grads:
-    """What flows inside the chunks."""
-    grad_y = grad_y.transpose(3, 4).contiguous()
+    """What flows inside the parts of the chunks."""
+    B, C = tile.parts(tile.B), tile.parts(tile.C)
+    grad_y = tile.parts(grad_y).transpose(4, 5).contiguous()
     decay = tile.decay()
     weights = decay * tile.scores()
-    grad_input = (_transpose(weights) @ grad_y).transpose(3, 4)
+    grad_input = (_transpose(weights) @ grad_y).transpose(4, 5)
     grad_weights = grad_y @ _transpose(tile.input)
     # Of the reader's elapsed minus the writer's. Both sums are of the same numbers: what a frame gives itself cancels
     # exactly, however little is left beside it.
     grad_pairs = weights.mul_(grad_weights)
-    grad_elapsed = _transpose(grad_pairs.sum(-1) - grad_pairs.sum(-2)).contiguous()
-    grad_scores = decay.mul_(grad_weights).sum(3).tril_()
-    return _Grads(grad_input, grad_elapsed, _transpose(grad_scores) @ tile.C, grad_scores @ tile.B)
+    grad_elapsed = _transpose(grad_pairs.sum(-1) - grad_pairs.sum(-2)).flatten(3, 4).contiguous()
+    grad_scores = decay.mul_(grad_weights).sum(4).tril_()
+    return _Grads(
+        grad_input.flatten(3, 4),
+        grad_elapsed,
+        (_transpose(grad_scores) @ C).flatten(3, 4),
+        (grad_scores @ B).flatten(3, 4),
+    )
+
+
+def _backward_across(tile: _Tile, grad_y: Tensor, grads: _Grads) -> None:
+    """Add what flows from the first half of the chunks to the second."""
+    heads_headdim = tile.x.shape[4:]
+    B, C = _halves(tile.B)[:, :, :, 0], _halves(tile.C)[:, :, :, 1]
+    scores, handed = tile.scores_across(), tile.handed_over()
+    grad_seen = _halves(grad_y)[:, :, :, 1] * tile.decay_from_middle()[..., None]
+    grad_handed = (_transpose(scores) @ grad_seen.flatten(4)).unflatten(4, heads_headdim)
+    grad_scores = grad_seen.flatten(4) @ _transpose(handed.flatten(4))
+    seen = (scores @ handed.flatten(4)).unflatten(4, heads_headdim)
+    elapsed = _halves(grads.elapsed)  # the middle's own part is their difference: none
+    elapsed[:, :, :, 0] -= _dot(grad_handed, handed)
+    elapsed[:, :, :, 1] += _dot(grad_seen, seen)
+    _halves(grads.B)[:, :, :, 0] += _transpose(grad_scores) @ C
+    _halves(grads.C)[:, :, :, 1] += grad_scores @ B
+    _halves(grads.input)[:, :, :, 0].addcmul_(grad_handed, tile.decay_to_middle()[..., None])
 
 
 def _backward_between(tile: _Tile, grad_y: Tensor, start: Tensor, grad_state: Tensor, grads: _Grads) -> None:
@@ -288,6 +349,11 @@ def _pack_state(state: Tensor, groups: int) -> Tensor:
 def _unpack_state(state: Tensor, heads: int, headdim: int) -> Tensor:
     """Inverse of `_pack_state`."""
     return state.unflatten(3, (heads, headdim)).permute(0, 1, 3, 4, 2).flatten(1, 2).contiguous()
+
+
+def _halves(series: Tensor) -> Tensor:
+    """(b, c, g, q, …) -> a view as (b, c, g, s, h, …): first and second half of each chunk."""
+    return series.unflatten(3, (2, -1))
 
 
 def _dot(first: Tensor, second: Tensor) -> Tensor:

@@ -1,13 +1,13 @@
 """The short causal convolution in front of the scan: each channel sees its own last few frames."""
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-TILE_NUMBERS = 2**16  # of the input and of the gradient, which then stay in the cache from tap to tap
+TILE_NUMBERS = 2**18  # of the input and of the gradient, which then stay in the cache from tap to tap
 
 
 def causal_conv(
@@ -16,6 +16,7 @@ def causal_conv(
     bias: Float[Tensor, "channels"],
     *,
     state: Float[Tensor, "batch history channels"] | None = None,
+    activation: Literal["silu"] | None = None,
 ) -> tuple[Float[Tensor, "batch length channels"], Float[Tensor, "batch history channels"]]:
     """Depthwise convolution over the current and the past frames.
 
@@ -24,19 +25,26 @@ def causal_conv(
         weight: As in `torch.nn.Conv1d(channels, channels, taps, groups=channels)`; the last tap is the current frame.
         bias: Added.
         state: The taps - 1 frames before the first; None is zero.
+        activation: Applied to the output; given here, what goes into it is not kept for the gradient on a CPU.
 
     Returns:
         (output, the last taps - 1 input frames, which continue the sequence).
     """
-    history = weight.shape[-1] - 1
-    padded = F.pad(x, (0, 0, history, 0)) if state is None else torch.cat((state, x), dim=1)
-    if x.shape[1] == 1:  # a step of a stream: the call of a convolution would cost more than the frame
-        y = (padded * weight[:, 0].T).sum(1, keepdim=True) + bias
+    history, length = weight.shape[-1] - 1, x.shape[1]
+    known = x if state is None else torch.cat((state, x), dim=1)
+    if state is not None and length == 1:  # a step of a stream: the call of a convolution would cost more
+        y = _activate((known * weight[:, 0].T).sum(1, keepdim=True) + bias, activation)
     elif x.device.type == "cpu":
-        y = _Convolution.apply(padded, weight, bias)
+        y = _Convolution.apply(known, weight, bias, activation)[:, -length:]
     else:
-        y = _convolve(padded, weight, bias)
-    return y, padded[:, padded.shape[1] - history :]
+        y = _activate(_convolve(known, weight, bias), activation)[:, -length:]
+    if known.shape[1] < history:
+        known = _after_zeros(known, history - known.shape[1])
+    return y, known[:, known.shape[1] - history :]
+
+
+def _after_zeros(series: Tensor, frames: int) -> Tensor:
+    return F.pad(series, (0, 0, frames, 0))
 
 
 def _image(series: Tensor) -> Tensor:
@@ -47,33 +55,47 @@ def _image(series: Tensor) -> Tensor:
     return series[:, None].permute(0, 3, 1, 2)
 
 
-def _convolve(padded: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+def _convolve(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Of zeros and `x`."""
+    return _sum_taps(_after_zeros(x, weight.shape[-1] - 1), weight, bias)
+
+
+def _sum_taps(padded: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return F.conv2d(_image(padded), weight[:, :, None], bias, groups=weight.shape[0]).permute(0, 2, 3, 1).squeeze(1)
 
 
+def _activate(y: Tensor, activation: str | None) -> Tensor:
+    return y if activation is None else F.silu(y)
+
+
 class _Convolution(torch.autograd.Function):
-    """`_convolve` whose gradient of the weights costs the same at any length.
+    """Keeps `x` alone, and its gradient of the weights costs the same at any length.
 
     On a CPU that of the library takes most of the backward pass, five times as long for one long sequence as for as
     many frames in short ones.
     """
 
     @staticmethod
-    def forward(ctx: Any, padded: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        ctx.save_for_backward(padded, weight)
-        return _convolve(padded, weight, bias)
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, activation: str | None) -> Tensor:
+        ctx.save_for_backward(x, weight, bias)
+        ctx.activation = activation
+        y = _convolve(x, weight, bias)
+        return y if activation is None else F.silu(y, inplace=True)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        padded, weight = ctx.saved_tensors
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        x, weight, bias = ctx.saved_tensors
         channels, _, taps = weight.shape
-        grad_padded = _convolve(F.pad(grad, (0, 0, taps - 1, taps - 1)), weight.flip(-1), None)
+        if ctx.activation is not None:
+            grad = torch.ops.aten.silu_backward(grad, _convolve(x, weight, bias))
+        grad_x = _sum_taps(F.pad(grad, (0, 0, 0, taps - 1)), weight.flip(-1), None)
         length = grad.shape[1]
         rows, frames = max(1, TILE_NUMBERS // (length * channels)), max(1, TILE_NUMBERS // channels)
         grad_taps = grad.new_zeros(taps, channels)
-        for grad_rows, padded_rows in zip(grad.split(rows), padded.split(rows), strict=True):
+        for grad_rows, x_rows in zip(grad.split(rows), x.split(rows), strict=True):
             for start in range(0, length, frames):
-                tile = grad_rows[:, start : start + frames]
-                for tap in range(taps):
-                    grad_taps[tap] += (padded_rows[:, start + tap :][:, : tile.shape[1]] * tile).sum((0, 1))
-        return grad_padded, grad_taps.T[:, None], grad.sum((0, 1))
+                for tap, past in enumerate(reversed(range(taps))):
+                    seen = x_rows[:, max(0, start - past) : max(0, min(start + frames, length) - past)]
+                    by = grad_rows[:, max(start, past) : start + frames]
+                    grad_taps[tap] += (seen * by).sum((0, 1))
+        return grad_x, grad_taps.T[:, None], grad.sum((0, 1)), None

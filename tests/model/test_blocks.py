@@ -57,6 +57,27 @@ def test_each_direction_has_its_own_half_of_the_heads():
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
+def test_training_keeps_nothing_that_is_cheap_to_compute_again(bidirectional):
+    """Memory per frame is what the project is for: a series more of the inner width would be seen here."""
+    block, x = MambaBlock(16, 8, 8, bidirectional=bidirectional), torch.randn(2, 20, 16)
+    kept = {}
+
+    def keep(tensor):
+        kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        y = block(x, torch.ones(2, 20, dtype=torch.bool))
+    weights = {p.untyped_storage().data_ptr() for p in block.parameters()}
+    numbers = sum(t.untyped_storage().nbytes() // 4 for pointer, t in kept.items() if pointer not in weights)
+    convolved = block.conv1d.in_channels
+    projected = block.in_proj.out_features
+    once = 16 + projected + convolved + 2 * block.d_inner  # the input, and the output of scan and of norm
+    assert numbers / x[..., 0].numel() < once + 6 * block.heads
+    assert y.requires_grad
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
 def test_missing_frames_reach_no_other_frame(bidirectional):
     block, x = MambaBlock(8, **SIZES, bidirectional=bidirectional), torch.randn(2, 30, 8)
     valid = torch.rand(2, 30) > 0.4

@@ -30,12 +30,15 @@ def case(variant, length, participants, seed):
 
 
 def future_is_not_seen(model, inputs, cut):
-    before = model(*inputs).engagement
+    """Nor by the vectors that are aligned, where the model has them."""
+    before = model(*inputs)
     for cue in inputs[0].values():
         cue[:, :, cut:] += 1
     for mask in inputs[1].values():
         mask[:, :, cut:] ^= True
-    torch.testing.assert_close(model(*inputs).engagement[:, :cut], before[:, :cut], **AS_ROUNDED)
+    for ours, expected in zip(model(*inputs), before, strict=True):
+        if expected is not None:
+            torch.testing.assert_close(ours[:, :cut], expected[:, :cut], **AS_ROUNDED)
 
 
 def missing_values_are_irrelevant(model, inputs):

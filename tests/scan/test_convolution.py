@@ -1,3 +1,4 @@
+import pytest
 import torch
 import torch.nn.functional as F
 
@@ -15,9 +16,32 @@ def test_is_torch_convolution_with_past_frames_only():
     torch.testing.assert_close(causal_conv(x, weight, bias)[0], expected)
 
 
-def test_gradients_by_finite_differences():
+@pytest.mark.parametrize("activation", [None, "silu"])
+@pytest.mark.parametrize("length", [2, 9])  # the taps are four
+def test_gradients_by_finite_differences(length, activation):
+    x, weight, bias, state = tensors(length)
+
+    def conv(x, weight, bias, state=None):
+        return causal_conv(x, weight, bias, state=state, activation=activation)
+
+    assert torch.autograd.gradcheck(conv, (x, weight, bias, state))
+    assert torch.autograd.gradcheck(conv, (x, weight, bias))
+
+
+def test_gradient_of_the_weights_does_not_depend_on_tiles(monkeypatch):
+    x, weight, bias, _ = tensors(33)
+    whole = torch.autograd.grad(causal_conv(x, weight, bias)[0].square().sum(), (x, weight, bias))
+    monkeypatch.setattr("damamba.scan.convolution.TILE_NUMBERS", 5 * 2)  # two frames
+    tiled = torch.autograd.grad(causal_conv(x, weight, bias)[0].square().sum(), (x, weight, bias))
+    torch.testing.assert_close(tiled, whole)
+
+
+def test_activation_is_of_the_output():
     x, weight, bias, state = tensors()
-    assert torch.autograd.gradcheck(lambda x, w, b, s: causal_conv(x, w, b, state=s), (x, weight, bias, state))
+    for frames in (slice(None), slice(1)):
+        expected, _ = causal_conv(x[:, frames], weight, bias, state=state)
+        active, _ = causal_conv(x[:, frames], weight, bias, state=state, activation="silu")
+        torch.testing.assert_close(active, F.silu(expected))
 
 
 def test_pieces_make_the_whole():

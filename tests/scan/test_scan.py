@@ -11,6 +11,7 @@ from damamba.console import InputError
 from damamba.scan import cuda, dispatch, ssd_scan, ssd_step
 
 BATCH, HEADS, HEADDIM, D_STATE = 2, 4, 3, 5
+LONG_CHUNK = 95  # frames: is cut in two, after one more
 
 
 def inputs(length, groups=1, initial=False, masked=True, dtype=torch.float64, seed=0):
@@ -50,15 +51,31 @@ def run(tensors, backend, chunk_size=None):
 @pytest.mark.parametrize("length", [1, 2, 63, 97, 500])
 def test_torch_equals_reference(length, groups, initial):
     tensors = inputs(length, groups, initial)
-    for ours, definition in zip(run(tensors, "torch"), run(tensors, "reference"), strict=True):
+    definition = run(tensors, "reference")
+    for chunk_size in (None, LONG_CHUNK):
+        for ours, expected in zip(run(tensors, "torch", chunk_size), definition, strict=True):
+            torch.testing.assert_close(ours, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_long_chunk_without_state():
+    """The usual window: one chunk from zero, and no state asked for."""
+    tensors = inputs(97)
+    weight = torch.randn(BATCH, 97, HEADS, HEADDIM, dtype=torch.float64)
+    for ours, definition in zip(
+        *(
+            torch.autograd.grad((ssd_scan(**tensors, backend=name, chunk_size=97) * weight).sum(), tensors.values())
+            for name in ("torch", "reference")
+        ),
+        strict=True,
+    ):
         torch.testing.assert_close(ours, definition, rtol=1e-9, atol=1e-9)
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.integers(1, 70), st.integers(1, 80), st.integers(0, 99))
+@given(st.integers(1, 170), st.integers(1, 180), st.integers(0, 99))
 def test_result_does_not_depend_on_chunk_size(length, chunk_size, seed):
     tensors = inputs(length, 2, True, seed=seed)
-    for ours, other in zip(run(tensors, "torch", chunk_size), run(tensors, "torch", length), strict=True):
+    for ours, other in zip(run(tensors, "torch", chunk_size), run(tensors, "torch", 16), strict=True):
         torch.testing.assert_close(ours, other, rtol=1e-9, atol=1e-9)
 
 
@@ -70,7 +87,9 @@ def test_result_does_not_depend_on_tiles(monkeypatch):
         torch.testing.assert_close(ours, other, rtol=1e-12, atol=1e-12)
 
 
-def test_gradients_by_finite_differences():
+@pytest.mark.parametrize("whole_chunk", [3, 2])  # as it is, and cut in two
+def test_gradients_by_finite_differences(whole_chunk, monkeypatch):
+    monkeypatch.setattr("damamba.scan.chunked.WHOLE_CHUNK", whole_chunk)
     tensors = inputs(7, 2, True, masked=False)  # dt is at its bound where frames are missing
 
     def scan(*values):
@@ -93,20 +112,23 @@ def test_only_what_is_asked_for_needs_a_gradient():
         torch.testing.assert_close(ours, definition)
 
 
-def test_float32_error_at_6000_frames():
+@pytest.mark.parametrize("chunk_size", [None, LONG_CHUNK])
+def test_float32_error_at_6000_frames(chunk_size):
     tensors = {name: tensor.detach() for name, tensor in inputs(6000, masked=False).items()}
     exact = ssd_scan(**tensors, backend="reference")
-    rounded = ssd_scan(**{name: tensor.float() for name, tensor in tensors.items()}, backend="torch")
+    tensors = {name: tensor.float() for name, tensor in tensors.items()}
+    rounded = ssd_scan(**tensors, backend="torch", chunk_size=chunk_size)
     assert ((rounded - exact).abs().max() / exact.abs().max()).item() <= 5e-6
 
 
+@pytest.mark.parametrize("chunk_size", [None, LONG_CHUNK])
 @pytest.mark.parametrize("factor", [300, 1e4, 1e30])
-def test_extreme_decay_is_finite(factor):
+def test_extreme_decay_is_finite(factor, chunk_size):
     tensors = inputs(200, initial=True, dtype=torch.float32)
     with torch.no_grad():
         tensors["dt"] *= factor
         tensors["x"] /= factor
-    for values in run(tensors, "torch"):
+    for values in run(tensors, "torch", chunk_size):
         assert torch.isfinite(values).all()
 
 
