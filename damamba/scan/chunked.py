@@ -52,10 +52,11 @@ def chunked_scan(
 def default_chunk_size(length: int, headdim: int, d_state: int) -> int:
     """Frames of a chunk: as many as the narrow side of a head's state, where both kinds of product cost the same.
 
-    A sequence of up to two such chunks is one chunk, and carries no state.
+    A sequence of up to three such chunks is one chunk, and carries no state; a longer one is cut evenly, in fours.
     """
     chunk = max(16, min(64, headdim, d_state))
-    return length if length <= 2 * chunk else chunk
+    chunks = -(-length // chunk)
+    return length if chunks <= 3 else 4 * -(-length // (4 * chunks))
 
 
 @dataclass(frozen=True)
