@@ -198,7 +198,7 @@ def _cost(
 ) -> tuple[float | None, float | None]:
     """Peak memory of the first call, MiB, and median time of the others, ms; (None, None): out of memory."""
     clock = time.perf_counter if device.type == "cuda" else time.process_time
-    if device.type == "cuda":  # kernels are tuned at their first call, in memory of their own
+    if device.type == "cuda":  # kernels are tuned at their first call, in memory of their own: neither is counted
         with contextlib.suppress(torch.OutOfMemoryError):
             once()
         model.zero_grad(set_to_none=True)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from damamba.config import ModelParams
 from damamba.console import InputError
 from damamba.model.checkpoint import read_checkpoint, write_checkpoint
+from damamba.model.precision import UnroundedLinear
 
 CLIP = 10.0  # standard deviations: a broken value must not drown the frame
 Statistics = Mapping[str, tuple[Float[Tensor, "_"], Float[Tensor, "_"]]]
@@ -128,9 +129,9 @@ def standardise_each(widths: Mapping[str, int], statistics: Statistics | None) -
     )
 
 
-def score_head(width: int, label_mean: float) -> nn.Linear:
+def score_head(width: int, label_mean: float) -> UnroundedLinear:
     """To the logit of a score: starts at the mean label, with unit gain, so that predictions spread like labels."""
-    head = nn.Linear(width, 1)
+    head = UnroundedLinear(width, 1)
     nn.init.normal_(head.weight, std=width**-0.5)
     mean = min(max(label_mean, 0.01), 0.99)  # labels that are all 0 or 1 have no logit
     nn.init.constant_(head.bias, math.log(mean / (1 - mean)))

@@ -20,6 +20,7 @@ from damamba.config import ModelParams
 from damamba.console import InputError
 from damamba.model.attention import attend
 from damamba.model.base import EngagementModel, Output, Statistics, standardise_each
+from damamba.model.precision import UnroundedLinear
 from damamba.model.recompute import Block
 from damamba.model.transformer import FeedForward
 
@@ -164,7 +165,7 @@ class DAT(EngagementModel):
                 }
             )
         self.norm = nn.LayerNorm(width)
-        self.head = nn.Linear(width, 1)
+        self.head = UnroundedLinear(width, 1)
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.normal_(module.weight, std=module.in_features**-0.5)

@@ -6,7 +6,6 @@ of the second backwards, each direction with its own weights, in one scan at the
 """
 
 import math
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from damamba.console import InputError
 from damamba.model.memory import Memory
+from damamba.model.precision import unrounded
 from damamba.scan import causal_conv, gated_rms_norm, ssd_scan, ssd_step
 
 DT_RANGE = (1e-3, 1e-1)  # step sizes at the start, as in mamba_ssm; with A, memories of 0.6 to 1000 frames
@@ -42,14 +42,8 @@ class ScanInputs(NamedTuple):
     conv_state: Float[Tensor, "batch history channels"]
 
 
-def unrounded(x: Tensor) -> AbstractContextManager[Any]:
-    """Between its projections a block computes in the precision of its weights: autocast would round its memory."""
-    device = x.device.type
-    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
-
-
 def scan(*inputs: Tensor, **options: Any) -> Any:
-    """`ssd_scan`, `unrounded`."""
+    """`ssd_scan`, `unrounded`: between its projections a block computes in the precision of its weights."""
     with unrounded(inputs[0]):
         return ssd_scan(*inputs, **options)
 

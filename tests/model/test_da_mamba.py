@@ -229,3 +229,14 @@ def test_cues_that_are_not_chosen_need_not_be_there(architecture):
     assert expected.audio is None  # nothing to align the face with
     ours = model({"clip": cues["clip"]}, {"clip": valid["clip"]}, present)
     assert torch.equal(ours.engagement, expected.engagement)
+
+
+@pytest.mark.parametrize("architecture", ["da_mamba", "dat", "lstm"])
+def test_autocast_does_not_round_scores(architecture):
+    """The loss would see steps of 1/256 near 1."""
+    model, inputs = make(architecture=architecture), batch(80)
+    with torch.autocast("cpu", torch.bfloat16):
+        scores = model(*inputs).engagement
+    assert scores.dtype == torch.float32
+    assert not torch.equal(scores, scores.bfloat16().float())
+    torch.testing.assert_close(scores, model(*inputs).engagement, rtol=0, atol=0.05)
