@@ -206,8 +206,10 @@ class MambaBlock(nn.Module):
         z, xBC, dt = projected.split((self.d_inner, sum(widths), self.heads), dim=-1)
         dt = F.softplus(dt + self.dt_bias)
         if valid is not None:
-            observed = valid[..., None].expand(dt.shape).to(dt.dtype)
-            dt = dt * (turn_second_halves(observed, [self.heads]) if self.bidirectional else observed)
+            observed = valid[..., None]
+            if self.bidirectional:
+                observed = turn_second_halves(observed.expand(dt.shape).to(dt.dtype), [self.heads])
+            dt = dt * observed
         assert self.conv1d.bias is not None
         with unrounded(x):
             xBC, conv_state = causal_conv(

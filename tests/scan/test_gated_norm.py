@@ -19,9 +19,10 @@ def separate(y, z, weight, groups):
     return F.rms_norm(gated, gated.shape[-1:], eps=1e-5).flatten(-2) * weight
 
 
+@pytest.mark.parametrize("length", [1, 7])
 @pytest.mark.parametrize("groups", [1, 2])
-def test_is_rms_norm_behind_the_gate(groups):
-    y, z, weight = tensors()
+def test_is_rms_norm_behind_the_gate(groups, length):
+    y, z, weight = tensors(length)
     ours, definition = (function(y, z, weight, groups) for function in (gated_rms_norm, separate))
     torch.testing.assert_close(ours, definition)
     grads = [torch.autograd.grad(out.square().sum(), (y, z, weight)) for out in (ours, definition)]
