@@ -26,10 +26,11 @@ COLOURS = {
     "green": ("#12a078", "#3ecf9f"),
     "magenta": ("#b0478e", "#d77fc4"),
     "brown": ("#5b4a3f", "#d8cbbd"),
+    "violet": ("#9585ee", "#8e7bef"),
 }
-"""Name -> light, dark. The last five tell series apart, for people with any of the usual kinds of colour vision too."""
-SERIES = ("blue", "orange", "green", "magenta", "brown")
-MARKERS = ("o", "s", "^", "D", "v")
+"""Name -> light, dark. The last six tell series apart, for people with any of the usual kinds of colour vision too."""
+SERIES = ("blue", "orange", "green", "magenta", "brown", "violet")
+MARKERS = ("o", "s", "^", "D", "v", "P")
 LARGEST_BYTES = 200_000
 """Of a picture of one session: there are many."""
 
