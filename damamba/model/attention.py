@@ -23,13 +23,14 @@ def rotate(
 ) -> Float[Tensor, "batch length heads headdim"]:
     """Rotary positions: the product of two rotated vectors depends on the difference of their positions alone.
 
-    Angles are computed in float64, so that a stream may run for days.
+    Angles are computed in float64, so that a stream may run for days, and on the CPU, where `positions` are too: not
+    every device has it, and to fetch them would wait for the device.
 
     Source: Su et al. 2021, arXiv:2104.09864.
     """
     half = x.shape[-1] // 2
     frequencies = 10000.0 ** (-torch.arange(half, dtype=torch.float64) / half)
-    angles = positions.cpu()[:, None, None] * frequencies
+    angles = positions[:, None, None] * frequencies
     turn = torch.polar(torch.ones_like(angles), angles).to(x.device, torch.complex64)
     pairs = torch.view_as_complex(x.float().unflatten(-1, (half, 2)))
     return torch.view_as_real(pairs * turn).flatten(-2).to(x.dtype)
@@ -162,14 +163,14 @@ class SelfAttention(nn.Module):
         if self.reach is not None and self.causal:
             return self.extend(x, valid, None)[0]
         if positions is None:
-            positions = torch.arange(x.shape[1], device=x.device)
+            positions = torch.arange(x.shape[1])
         query, key, value = self._project(x, positions)
         if self.reach is not None:
             y = chunk_attention(query, key, value, valid, self.reach)
         else:
             visible = valid[:, None, None]
             if self.causal:
-                visible = visible & (positions <= positions[:, None])
+                visible = visible & (positions <= positions[:, None]).to(visible.device)
             query, key, value = (side.transpose(1, 2) for side in (query, key, value))
             y = attend(query, key, value, visible).transpose(1, 2)
         return self.out(y.flatten(2))
@@ -185,7 +186,7 @@ class SelfAttention(nn.Module):
         assert self.reach is not None, "attention without a reach would have to keep the whole stream"
         past = self.reach - 1
         start = state.frames if state else 0
-        query, key, value = self._project(x, torch.arange(start, start + x.shape[1], device=x.device))
+        query, key, value = self._project(x, torch.arange(start, start + x.shape[1]))
         history = (state or AttentionState.empty(key[:, None], past)).append(
             key[:, None], value[:, None], valid[:, None]
         )
@@ -233,7 +234,7 @@ class CrossAttention(Block):
         length = target.shape[1]
         past = self.window if self.causal or state else min(self.window, length - 1)
         start = state.frames if state else 0
-        positions = torch.arange(start, start + length, device=target.device)
+        positions = torch.arange(start, start + length)
         query = rotate(self.query(target).unflatten(-1, (self.n_heads, -1)), positions)
         key, value = self.key_value(context).unflatten(-1, (2 * self.n_heads, -1)).chunk(2, dim=3)
         key = rotate(key.flatten(0, 1), positions).unflatten(0, key.shape[:2])

@@ -135,7 +135,7 @@ class PartnerTransformer(Block):
     ) -> Float[Tensor, "batch partners length width"]:
         """Whole sequences."""
         _, partners, length, _ = x.shape
-        instants = torch.arange(length, device=x.device).repeat(partners)
+        instants = torch.arange(length).repeat(partners)
         return self.block(x.flatten(1, 2), valid.flatten(1, 2), memory, instants).unflatten(1, (partners, length))
 
 
