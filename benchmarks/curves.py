@@ -14,8 +14,9 @@ from typing import Any
 import yaml
 
 from damamba.benchmark import sizes
+from damamba.benchmark.memory import KINDS, Row
 from damamba.config import Params, parse_section
-from damamba.console import run_stage
+from damamba.console import InputError, run_stage
 from damamba.report.memory import memory_figure, memory_table
 
 PRESETS = Path("damamba/presets")
@@ -40,13 +41,26 @@ def main() -> str:
     values = merged(merged(yaml.safe_load(Path("params.yaml").read_text()), chosen), {"benchmark": lengths})
     params = parse_section(Params, values, f"params.yaml with preset {arguments.preset}")
     variants = {name: params.variant(name) for name in params.variants}
-    measured = sizes(params.benchmark, params.window, variants, arguments.repeats)
     folder = Path("benchmarks") / arguments.preset
     folder.mkdir(exist_ok=True)
+    known = read_others(folder / "benchmark.json", arguments) if arguments.only else []
+    measured = sizes(params.benchmark, params.window, variants, arguments.repeats, known)
     (folder / "benchmark.json").write_text(json.dumps(measured, indent=1) + "\n")
     (folder / "memory.md").write_text(memory_table(measured))
     memory_figure(measured, folder / "memory.svg")
     return f"{len(measured['memory'])} configurations in {folder}"
+
+
+def read_others(path: Path, arguments: argparse.Namespace) -> list[Row]:
+    """The rows of all models but those to measure."""
+    if not path.is_file():
+        raise InputError(f"{path} is not there: --only measures some models again, beside the others of that file")
+    measured = json.loads(path.read_text())
+    if measured["memory_limit_gib"] != arguments.gib:
+        raise InputError(
+            f"{path} was measured with --gib {measured['memory_limit_gib']:g}: its rows stay comparable so"
+        )
+    return [row for row in (Row(**values) for values in measured["memory"]) if row.model not in arguments.only]
 
 
 def read_arguments() -> argparse.Namespace:
@@ -57,6 +71,9 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--long", type=int, nargs="*", default=[384, 768, 1536, 3072, 6144, 12288])
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--repeats", type=int, default=0, help="steps that are timed, after the first; 0: the first is")
+    parser.add_argument(
+        "--only", nargs="+", metavar="MODEL", choices=[kind.name for kind in KINDS], help="measure these again"
+    )
     parser.add_argument("--gib", type=float, default=8.0, help="what a step may take; more is out of memory")
     return parser.parse_args()
 

@@ -3,6 +3,7 @@
 No data is needed. Each configuration runs in a process of its own, so that its peak memory is its own.
 """
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -27,12 +28,18 @@ def run(params: BenchmarkParams, window: WindowParams, variants: dict[str, Model
 
 
 def sizes(
-    params: BenchmarkParams, window: WindowParams, variants: dict[str, ModelParams], repeats: int
+    params: BenchmarkParams,
+    window: WindowParams,
+    variants: dict[str, ModelParams],
+    repeats: int,
+    known: Iterable[Row] = (),
 ) -> dict[str, Any]:
     """What depends on the sizes of the models: everything but the speed of a layer beside its peers.
 
-    `repeats` steps are timed after the one whose memory is measured; with 0, that one is.
+    `repeats` steps are timed after the one whose memory is measured; with 0, that one is. Rows that are `known` are not
+    measured.
     """
+    found = {(row.model, row.frames, row.batch): row for row in known}
     tasks = [
         Task(row, variants[row.variant], frames, batch, again, window.rate_hz, params.memory_limit_gib)
         for row in rows_to_measure(variants)
@@ -43,7 +50,7 @@ def sizes(
     ]
     rows: list[Row] = []
     for task in progress(tasks, "benchmark"):
-        rows.append(alone(measure, task))
+        rows.append(found.get((task.kind.name, task.frames, task.batch)) or alone(measure, task))
     return {
         "device": "cuda" if torch.cuda.is_available() else "cpu",
         "threads": 1,

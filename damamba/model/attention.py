@@ -31,7 +31,7 @@ def rotate(
     half = x.shape[-1] // 2
     frequencies = 10000.0 ** (-torch.arange(half, dtype=torch.float64) / half)
     angles = positions[:, None, None] * frequencies
-    turn = torch.polar(torch.ones_like(angles), angles).to(x.device, torch.complex64)
+    turn = torch.polar(torch.ones_like(angles), angles).to(torch.complex64).to(x.device, non_blocking=True)
     pairs = torch.view_as_complex(x.float().unflatten(-1, (half, 2)))
     return torch.view_as_real(pairs * turn).flatten(-2).to(x.dtype)
 
@@ -156,7 +156,10 @@ class SelfAttention(nn.Module):
         memory: Memory | None = None,
         positions: Int[Tensor, "length"] | None = None,
     ) -> Float[Tensor, "batch length d_model"]:
-        """Whole sequences; with a memory, the next frames of streams; `positions` where they do not count from 0."""
+        """Whole sequences; with a memory, the next frames of streams.
+
+        `positions`, on the CPU, where they do not count from 0.
+        """
         if memory is not None:
             y, memory[self] = self.extend(x, valid, memory.get(self))
             return y
@@ -170,7 +173,8 @@ class SelfAttention(nn.Module):
         else:
             visible = valid[:, None, None]
             if self.causal:
-                visible = visible & (positions <= positions[:, None]).to(visible.device)
+                instants = positions.to(visible.device, non_blocking=True)
+                visible = visible & (instants <= instants[:, None])
             query, key, value = (side.transpose(1, 2) for side in (query, key, value))
             y = attend(query, key, value, visible).transpose(1, 2)
         return self.out(y.flatten(2))

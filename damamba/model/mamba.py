@@ -93,7 +93,7 @@ class MambaBlock(nn.Module):
     """Selective state-space layer over frames; no residual, no norm in front.
 
     Where `valid` is False the convolution takes in 0 and the step size is 0: the state passes through unchanged, and
-    the frame's content reaches no other frame.
+    the frame's content, NaN too, reaches no other frame. The frame itself still reads the state.
     """
 
     def __init__(
@@ -195,12 +195,14 @@ class MambaBlock(nn.Module):
     ) -> ScanInputs:
         """Everything before the scan; channels of the backward group come out in reversed time.
 
-        The gradient of what follows needs all of the projection: it is kept whole, and nothing beside it.
+        What follows needs all of the projection for its gradient: it is kept whole, and z, xBC and dt are views of it.
         """
         widths = [self.d_inner, self.groups * self.d_state, self.groups * self.d_state]
-        if valid is not None:
-            x = x * valid[..., None]  # there is no bias: nothing is projected to nothing
         projected = self.in_proj(x).to(self.dt_bias.dtype)
+        if (
+            valid is not None
+        ):  # in place: a copy would be kept; but for the gate, through which the frame reads the state
+            projected[..., self.d_inner :].masked_fill_(~valid[..., None], 0)
         if self.bidirectional:
             projected = turn_second_halves(projected, [self.d_inner, *widths, self.heads])
         z, xBC, dt = projected.split((self.d_inner, sum(widths), self.heads), dim=-1)

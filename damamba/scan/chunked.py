@@ -24,7 +24,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 WHOLE_CHUNK = 64  # frames; a longer chunk is cut in two
-TILE_BYTES = 2**21  # of the (q, q) products of a tile; measured best near the second-level cache
+TILE_BYTES = 2**21  # of chunks x heads x q²; measured best, halved chunks included, near the second-level cache
 
 
 def chunked_scan(
@@ -50,9 +50,9 @@ def chunked_scan(
 
 
 def default_chunk_size(length: int, headdim: int, d_state: int) -> int:
-    """Frames of a chunk: as many as the narrow side of a head's state, where both kinds of product cost the same.
+    """Frames of a chunk: up to three times the narrow side of a head's state, all of them, without a state to carry.
 
-    A sequence of up to three such chunks is one chunk, and carries no state; a longer one is cut evenly, in fours.
+    Beyond, about that side, where both kinds of product cost the same: even shares, multiples of four.
     """
     chunk = max(16, min(64, headdim, d_state))
     chunks = -(-length // chunk)
@@ -117,7 +117,7 @@ class _Tile:
 
     def parts(self, series: Tensor) -> Tensor:
         """(b, c, g, q, …) -> a view as (b, c, g, s, h, …): the halves of each chunk, or the whole as one part."""
-        return series.unflatten(3, (2 if self.halved else 1, -1))
+        return _halves(series) if self.halved else series.unsqueeze(3)
 
     def decay(self) -> Tensor:
         """From frame to later frame of a part; the other half is 1, for the caller to cut: b c g s r h h."""
@@ -287,7 +287,7 @@ def _backward_across(tile: _Tile, grad_y: Tensor, grads: _Grads) -> None:
     grad_handed = (_transpose(scores) @ grad_seen.flatten(4)).unflatten(4, heads_headdim)
     grad_scores = grad_seen.flatten(4) @ _transpose(handed.flatten(4))
     seen = (scores @ handed.flatten(4)).unflatten(4, heads_headdim)
-    elapsed = _halves(grads.elapsed)  # the middle's own part is their difference: none
+    elapsed = _halves(grads.elapsed)  # the middle gains the first sum and loses the second: they are equal
     elapsed[:, :, :, 0] -= _dot(grad_handed, handed)
     elapsed[:, :, :, 1] += _dot(grad_seen, seen)
     _halves(grads.B)[:, :, :, 0] += _transpose(grad_scores) @ C

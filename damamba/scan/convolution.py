@@ -28,16 +28,18 @@ def causal_conv(
         activation: Applied to the output; given here, what goes into it is not kept for the gradient on a CPU.
 
     Returns:
-        (output, the last taps - 1 input frames, which continue the sequence).
+        (output, the last taps - 1 input frames, which continue the sequence: a view, not a copy).
     """
     history, length = weight.shape[-1] - 1, x.shape[1]
     known = x if state is None else torch.cat((state, x), dim=1)
     if state is not None and length == 1:  # a step of a stream: the call of a convolution would cost more
         y = _activate((known * weight[:, 0].T).sum(1, keepdim=True) + bias, activation)
     elif x.device.type == "cpu":
-        y = _Convolution.apply(known, weight, bias, activation)[:, -length:]
+        y = _Convolution.apply(known, weight, bias, activation)
     else:
-        y = _activate(_convolve(known, weight, bias), activation)[:, -length:]
+        y = _activate(_convolve(known, weight, bias), activation)
+    if y.shape[1] > length:
+        y = y[:, y.shape[1] - length :]
     if known.shape[1] < history:
         known = _after_zeros(known, history - known.shape[1])
     return y, known[:, known.shape[1] - history :]
@@ -56,7 +58,7 @@ def _image(series: Tensor) -> Tensor:
 
 
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Of zeros and `x`."""
+    """With zeros before `x`."""
     return _sum_taps(_after_zeros(x, weight.shape[-1] - 1), weight, bias)
 
 

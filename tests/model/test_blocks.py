@@ -78,6 +78,22 @@ def test_training_keeps_nothing_that_is_cheap_to_compute_again(bidirectional):
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
+def test_missing_frames_read_what_was_seen_before_and_spoil_nothing(bidirectional):
+    block, x, valid = (
+        MambaBlock(8, **SIZES, bidirectional=bidirectional),
+        torch.randn(2, 30, 8),
+        torch.ones(2, 30).bool(),
+    )
+    valid[:, 10:20] = False
+    before = block(x, valid)
+    x[:, 15] = torch.nan  # whatever stands there
+    others = torch.arange(30) != 15
+    torch.testing.assert_close(block(x, valid)[:, others], before[:, others])
+    x[:, :10] += 1
+    assert (block(x, valid) - before)[:, 16:20].abs().amin() > 0
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
 def test_missing_frames_reach_no_other_frame(bidirectional):
     block, x = MambaBlock(8, **SIZES, bidirectional=bidirectional), torch.randn(2, 30, 8)
     valid = torch.rand(2, 30) > 0.4
