@@ -57,9 +57,7 @@ def read_others(path: Path, arguments: argparse.Namespace) -> list[Row]:
         raise InputError(f"{path} is not there: --only measures some models again, beside the others of that file")
     measured = json.loads(path.read_text())
     if measured["memory_limit_gib"] != arguments.gib:
-        raise InputError(
-            f"{path} was measured with --gib {measured['memory_limit_gib']:g}: its rows stay comparable so"
-        )
+        raise InputError(f"{path} was measured with --gib {measured['memory_limit_gib']:g}; give the same")
     return [row for row in (Row(**values) for values in measured["memory"]) if row.model not in arguments.only]
 
 
@@ -71,9 +69,8 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--long", type=int, nargs="*", default=[384, 768, 1536, 3072, 6144, 12288])
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--repeats", type=int, default=0, help="steps that are timed, after the first; 0: the first is")
-    parser.add_argument(
-        "--only", nargs="+", metavar="MODEL", choices=[kind.name for kind in KINDS], help="measure these again"
-    )
+    models = [kind.name for kind in KINDS]
+    parser.add_argument("--only", nargs="+", choices=models, help="measure these again, beside the others of the file")
     parser.add_argument("--gib", type=float, default=8.0, help="what a step may take; more is out of memory")
     return parser.parse_args()
 

@@ -1,9 +1,12 @@
 """What is measured is what is said: memory that is taken is seen, a limit holds, the sums behind the keys are right."""
 
+from dataclasses import asdict
+
 import pytest
 import torch
 from torch import nn
 
+from damamba.benchmark import sizes
 from damamba.benchmark.memory import KINDS, PARTICIPANTS, Row, Task, exponents, measure, rows_to_measure
 from damamba.benchmark.process import alone
 from damamba.benchmark.speed import blocks, count, crossover, length_costs, scan_inputs, scans
@@ -42,6 +45,16 @@ def test_beyond_the_limit_is_out_of_memory():
 
 def test_variants_that_are_not_there_have_no_row():
     assert [kind.name for kind in rows_to_measure({"transformer": VARIANTS["transformer"]})] == ["transformer"]
+
+
+def test_known_rows_are_not_measured_again():
+    changes = {"frames": [64], "long_frames": [], "batch_windows": 2, "stream_frames": 1}
+    known = Row("da_mamba", 64, 2, 1.0, 2.0, 3.0, 4.0)
+    result = sizes(PARAMS.benchmark.model_copy(update=changes), PARAMS.window, VARIANTS, 0, [known])
+    ours, *others = result["memory"]
+    assert ours == asdict(known)
+    assert [row["model"] for row in others] == [kind.name for kind in KINDS[1:]]
+    assert all(row["train_peak_mib"] > 1 for row in others)
 
 
 def test_exponent_is_the_slope_of_long_windows():
