@@ -160,7 +160,8 @@ def memory_figure(measured: dict[str, Any], path: Path) -> None:
                 else:
                     axes.set(ylim=(0, None))
                 axes.set_xticks(frames, [str(n) for n in frames])
-        panels[0][0].legend(loc="upper left")
+        handles, models = panels[0][0].get_legend_handles_labels()
+        figure.legend(handles, models, loc="outside lower center", ncols=3)
         save_svg(figure, path)
 
 
