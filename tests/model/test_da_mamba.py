@@ -113,6 +113,17 @@ def test_partners_answer_within_the_window_of_time():
     assert changed.nonzero().flatten().tolist() == list(range(35, 56))
 
 
+@pytest.mark.parametrize("change", [{}, {"block": "transformer"}, {"architecture": "lstm"}])
+def test_causal_models_see_what_changes_and_nothing_before(change):
+    model, inputs = make(causal=True, **change), batch(80)
+    before = model(*inputs)
+    for cue in inputs[0].values():
+        cue[:, :, 50:] += 1
+    for ours, expected in zip(model(*inputs), before, strict=True):
+        assert ours is expected or torch.equal(ours[:, :50], expected[:, :50])
+        assert ours is expected or not torch.equal(ours[:, 50:], expected[:, 50:])
+
+
 @pytest.mark.parametrize("architecture", ["da_mamba", "dat", "lstm"])
 def test_models_that_are_not_causal_use_the_future(architecture):
     model, inputs = make(architecture=architecture), batch(80)
