@@ -17,7 +17,7 @@ from damamba.benchmark import sizes
 from damamba.benchmark.memory import KINDS, Row
 from damamba.config import Params, parse_section
 from damamba.console import InputError, run_stage
-from damamba.report.memory import memory_figure, memory_table
+from damamba.report.benchmark import memory_figure, memory_table
 
 PRESETS = Path("damamba/presets")
 

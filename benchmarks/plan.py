@@ -21,13 +21,13 @@ import numpy as np
 from ruamel.yaml import YAML
 
 from damamba.cli import write_presets
-from damamba.commands.costs import folder_size
 from damamba.commands.plan import make_plan
-from damamba.commands.workload import planned
 from damamba.config import LABEL_RATE_HZ, Params
 from damamba.corpus.labels import write_values
 from damamba.corpus.release import SESSIONS
 from damamba.corpus.ssi import write_stream
+from damamba.planning.costs import folder_size
+from damamba.planning.workload import planned
 
 ROOT = Path(__file__).resolve().parents[1]
 WIDTHS = {"audio.egemapsv2": 88, "audio.w2vbert2_embeddings": 1024, "clip": 512, "openface2": 714, "openpose": 139}

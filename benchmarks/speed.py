@@ -12,7 +12,7 @@ from pathlib import Path
 from damamba.benchmark.process import alone
 from damamba.benchmark.speed import speed
 from damamba.console import run_stage
-from damamba.report.memory import speed_section
+from damamba.report.benchmark import speed_section
 
 FOLDER = Path("benchmarks")
 

@@ -20,7 +20,7 @@ from damamba.commands import convert, init, plan, score, submit
 from damamba.config import Params, parse_section
 from damamba.console import InputError
 from damamba.features.faces import check_model
-from damamba.features.files import whole_file
+from damamba.files import whole_file
 
 PRESETS = Path(__file__).parent / "presets"
 PARAMS = Path("params.yaml")

@@ -142,7 +142,7 @@ class SimulateParams(Section):
     fps: PositiveFloat
     """Frames a second of the videos, Hz."""
     law: Literal["brief", "full"]
-    """Constants of behaviour (`damamba.simulate.scene.LAWS`): one for sessions of seconds, one for minutes."""
+    """Constants of behaviour (`damamba_sim.behaviour.scene.LAWS`): one for sessions of seconds, one for minutes."""
     timing: Share
     """How much engagement decides that responses come where the partner made a point; 0: not at all."""
     shared: Share
@@ -150,7 +150,7 @@ class SimulateParams(Section):
     features_only: bool
     """Write the channels of behaviour as feature streams and labels; no pictures, no sound."""
     flaws: Share
-    """Share of the participants on whom each kind of flaw falls (`damamba.simulate.corpora.FLAWS`)."""
+    """Share of the participants on whom each kind of flaw falls (`damamba_sim.corpora.FLAWS`)."""
     sessions: SimulatedSessions
     languages: SimulatedLanguages
 

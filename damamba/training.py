@@ -22,9 +22,9 @@ from damamba.console import InputError, progress
 from damamba.data.batch import Batch, TrainingWindows, Window, WindowReader, at_labels, shuffled_labels
 from damamba.data.shards import Aligned
 from damamba.data.windows import WindowGrid
-from damamba.features.files import whole_file
-from damamba.features.sources import source_digest
+from damamba.files import whole_file
 from damamba.inference import predict
+from damamba.keys import source_digest
 from damamba.losses import align_loss, ccc_loss
 from damamba.metrics import ccc
 from damamba.model import EngagementModel, Output, build_model, recompute_blocks

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from damamba.config import Params
 from damamba.console import run_stage
-from damamba.report.results import RunResult
 from damamba.report.tables import write_tables
+from damamba.scoring.results import RunResult
 
 RESULTS = Path("results")
 

@@ -7,7 +7,7 @@ from damamba.config import Params
 from damamba.console import run_stage
 from damamba.corpus.manifest import Manifest
 from damamba.data.align import align_all
-from damamba.features.executor import run_all
+from damamba.executor import run_all
 
 CORPUS, FEATURES, ALIGNED = Path("data/corpus"), Path("data/features"), Path("data/aligned")
 

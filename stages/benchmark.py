@@ -7,7 +7,7 @@ from pathlib import Path
 from damamba.benchmark import run
 from damamba.config import Params
 from damamba.console import run_stage
-from damamba.report.memory import memory_figure, memory_table
+from damamba.report.benchmark import memory_figure, memory_table
 
 RESULTS = Path("results")
 

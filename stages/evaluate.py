@@ -17,7 +17,7 @@ from damamba.data.windows import WindowGrid
 from damamba.inference import predict
 from damamba.model import load_model
 from damamba.model.checkpoint import read_description
-from damamba.scoring import score_sessions, write_scores
+from damamba.scoring.evaluate import score_sessions, write_scores
 
 
 def main() -> str:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from damamba.config import Params
 from damamba.console import run_stage
-from damamba.features.executor import run_all
-from damamba.features.ingest import ingest
+from damamba.executor import run_all
+from damamba.ingest.ingest import ingest
 
 SIMULATED = Path("data/raw")
 CORPUS = Path("data/corpus")

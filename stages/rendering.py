@@ -6,11 +6,11 @@ from pathlib import Path
 
 from damamba.config import Params
 from damamba.console import run_stage
-from damamba.features.executor import run_all
-from damamba.features.files import whole_file
-from damamba.fidelity import Take, fidelity, observe
-from damamba.report.media import Seat, contact_sheet, spectrogram
-from damamba.simulate.corpora import SessionPlan, plan_corpora
+from damamba.executor import run_all
+from damamba.files import whole_file
+from damamba_sim.corpora import SessionPlan, plan_corpora
+from damamba_sim.rendering.comparison import Take, fidelity, observe
+from damamba_sim.rendering.pictures import Seat, contact_sheet, spectrogram
 
 RAW, FACES = Path("data/raw"), Path("data/faces")
 OUT, PICTURES = Path("results/rendering.json"), Path("results/media")

@@ -7,7 +7,7 @@ from pathlib import Path
 from damamba.config import Params
 from damamba.console import run_stage
 from damamba.data.shards import Aligned
-from damamba.features.files import prune, whole_file
+from damamba.files import prune, whole_file
 from damamba.report.figures import (
     calibration_figure,
     ccc_figure,
@@ -18,8 +18,8 @@ from damamba.report.figures import (
 )
 from damamba.report.html import report_html, write_report
 from damamba.report.provenance import provenance
-from damamba.report.results import main_variant, read_curve, read_json, read_seats, read_text, run_names
 from damamba.report.timeline import read_series, timeline_figure
+from damamba.scoring.results import main_variant, read_curve, read_json, read_seats, read_text, run_names
 
 RESULTS, FIGURES = Path("results"), Path("results/figures")
 ALIGNED, PREDICTIONS = Path("data/aligned"), Path("data/predictions")

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from damamba.config import Params
 from damamba.console import run_stage
-from damamba.features.executor import run_all
-from damamba.features.files import prune
-from damamba.simulate.corpora import plan_corpora, write_manifest
-from damamba.simulate.mesh import read_canonical
-from damamba.simulate.recording import Recording, film, record
-from damamba.simulate.speech import check_voices
+from damamba.executor import run_all
+from damamba.files import prune
+from damamba_sim.corpora import plan_corpora, write_manifest
+from damamba_sim.faces.mesh import read_canonical
+from damamba_sim.recording import Recording, film, record
+from damamba_sim.voices.speech import check_voices
 
 RAW = Path("data/raw")
 

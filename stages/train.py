@@ -14,7 +14,7 @@ from damamba import __version__
 from damamba.config import LABEL_RATE_HZ, Params, split_run
 from damamba.console import InputError, run_stage
 from damamba.data.shards import Aligned
-from damamba.features.files import prune, whole_file
+from damamba.files import prune, whole_file
 from damamba.training import Run, Step, fit, run_key
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from damamba.config import Section
 from damamba.console import InputError
 from damamba.features.extractor import Extractor, Recording
-from damamba.features.stream import FeatureStream
+from damamba.streams.stream import FeatureStream
 
 
 class Settings(Section):

@@ -11,7 +11,7 @@ from damamba.corpus.manifest import Manifest, Participant
 from damamba.data.align import align_all
 from damamba.data.shards import Aligned
 from damamba.features.extract import extract_all
-from damamba.features.ingest import ingest
+from damamba.ingest.ingest import ingest
 from tests.conftest import make_video, make_wav, serially
 from tests.extractors_for_tests import Brightness, Loudness, Settings
 

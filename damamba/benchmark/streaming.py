@@ -10,7 +10,7 @@ from damamba.benchmark.speed import D_MODEL, D_STATE, EXPAND, HEADDIM
 from damamba.config import ModelParams
 from damamba.model.da_mamba import DAMamba
 from damamba.model.hybrid import HybridBlock
-from damamba.model.memory import Memory
+from damamba.model.stream_state import Memory
 
 BLOCKS = 6
 

@@ -6,13 +6,13 @@ import shlex
 from collections import Counter
 from pathlib import Path
 
-from damamba.commands.health import Health, cuts, examine, table
-from damamba.commands.recordings import propose
-from damamba.commands.text import duration, some
 from damamba.config import Params
 from damamba.console import InputError
 from damamba.corpus.manifest import COLUMNS, Row, read_csv, rows_of
-from damamba.features.files import whole_file
+from damamba.files import whole_file
+from damamba.ingest.health import Health, cuts, examine, table
+from damamba.ingest.proposal import propose
+from damamba.text import duration, some
 
 MANIFEST = "manifest.csv"
 PARAMS = Path("params.yaml")

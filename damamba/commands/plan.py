@@ -9,16 +9,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from damamba.commands.costs import Cost, Past, folder_size
-from damamba.commands.readiness import licences, missing
-from damamba.commands.text import columns, duration, size
-from damamba.commands.workload import GIB, Workload, input_bytes, planned, released_s
 from damamba.config import CueParams, ModelParams, Params, WindowParams, split_run
 from damamba.console import InputError
 from damamba.corpus.manifest import Participant
 from damamba.data.shards import Aligned
-from damamba.features.files import whole_file
+from damamba.files import whole_file
 from damamba.model.checkpoint import read_description
+from damamba.planning.costs import Cost, Past, folder_size
+from damamba.planning.readiness import licences, missing
+from damamba.planning.workload import GIB, Workload, input_bytes, planned, released_s
+from damamba.text import columns, duration, size
 
 HALF_BYTES = 2
 FLOAT_BYTES = 4

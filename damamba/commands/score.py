@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from damamba.commands.predictions import Finding, opened, pair
-from damamba.commands.scorecard import scorecard
-from damamba.commands.text import MISSING, columns, number, some
-from damamba.commands.truth import read_truth
 from damamba.console import InputError
-from damamba.features.files import whole_file
+from damamba.files import whole_file
+from damamba.scoring.pairing import Finding, opened, pair
+from damamba.scoring.scorecard import scorecard
+from damamba.scoring.truth import read_truth
+from damamba.text import MISSING, columns, number, some
 
 DIFFERS = 5e-4  # shows in the third decimal
 SHOWN = 12

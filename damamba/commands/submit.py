@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from damamba.commands.challenge import FOLDERS, SUFFIXES
-from damamba.commands.text import columns, some
-from damamba.commands.truth import read_column, read_values
 from damamba.config import LABEL_RATE_HZ
 from damamba.console import InputError, progress
+from damamba.corpus.challenge import FOLDERS, SUFFIXES
 from damamba.corpus.manifest import Manifest, Participant
 from damamba.corpus.release import SESSIONS
-from damamba.features.files import whole_file
+from damamba.files import whole_file
+from damamba.scoring.truth import read_column, read_values
+from damamba.text import columns, some
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say: same predictions, same bytes
 DECIMALS = 6

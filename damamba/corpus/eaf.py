@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 
 from damamba.console import InputError
 from damamba.corpus.exchange import Attributes, End, Start, scan_xml, xml_bytes
-from damamba.corpus.files import replace_file
+from damamba.files import replace_file
 
 MAX_BYTES = 1 << 24
 """Hours of annotation in dozens of tiers take a few MB."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from damamba.console import InputError
-from damamba.corpus.files import replace_file
+from damamba.files import replace_file
 
 # possessive quantifiers: a long line of blanks takes no longer than its length
 INVALID = re.compile(r"^\s*+[+-]?(nan(\(\w*+\))?)?\s*+$", re.IGNORECASE)

@@ -3,7 +3,7 @@
     <root>/noxi/train/001/expert.clip.stream  expert.clip.stream~  expert.engagement.annotation.csv  novice.…
 
 Both generations of trees and names (``expert.clip`` and ``expert.video.clip``). The official lists say which session is
-of which split. Only headers are opened here; what the data are is looked at in `damamba.features.released`.
+of which split. Only headers are opened here; what the data are is looked at in `damamba.ingest.released`.
 """
 
 import csv

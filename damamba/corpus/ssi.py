@@ -25,9 +25,9 @@ import numpy as np
 
 from damamba.console import InputError
 from damamba.corpus.exchange import regular_size, xml_bytes
-from damamba.corpus.files import replace_file
 from damamba.corpus.ssi_ascii import format_rows, parse_rows
 from damamba.corpus.ssi_header import DTYPES, Chunk, FileType, Header, implied_rate_hz, read_header
+from damamba.files import replace_file
 
 MAX_MAGNITUDE = 3.68e19
 """±2^65 = ±3.689e19 stands for "not measured" in some streams; no feature is that large."""

@@ -24,9 +24,9 @@ import numpy as np
 
 from damamba.console import InputError
 from damamba.corpus.exchange import Attributes, Start, parse_number, regular_size, scan_xml, xml_bytes
-from damamba.corpus.files import replace_file
 from damamba.corpus.labels import INVALID
 from damamba.corpus.ssi_header import FileType
+from damamba.files import replace_file
 
 HEADER_BYTES = 1 << 20
 FREE_BYTES = 1 << 22

@@ -34,9 +34,9 @@ from damamba.data.shards import (
     write_shard_in_pieces,
     write_stamps,
 )
-from damamba.features.files import prune, whole_file
-from damamba.features.sources import source_digest
-from damamba.features.store import StoredStream, describe
+from damamba.files import prune, whole_file
+from damamba.keys import source_digest
+from damamba.streams.store import StoredStream, describe
 
 logger = logging.getLogger(__name__)
 

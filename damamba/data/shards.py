@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 
 from damamba.console import InputError
 from damamba.data.moments import Moments
-from damamba.features.files import sha256, whole_file
+from damamba.files import sha256, whole_file
 
 SCHEMA = 1
 ROWS_A_BATCH = 6000  # a minute at 100 Hz: what a writer or an exchange reader holds at once

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import damamba
 from damamba.console import InputError
-from damamba.features.files import sha256
+from damamba.files import sha256
 
 logger = logging.getLogger(__name__)
 COMPACT = "damamba preset compact"

@@ -20,7 +20,7 @@ from damamba.extractors.crop import upright_square, warp
 from damamba.extractors.torchvision_import import declare_operators
 from damamba.extractors.tracked_frames import tracked_frames
 from damamba.features.extractor import Extractor, Recording
-from damamba.features.stream import FeatureStream
+from damamba.streams.stream import FeatureStream
 
 
 class ClipParams(Section):

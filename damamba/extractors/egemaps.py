@@ -23,7 +23,7 @@ from pydantic import Field
 from damamba.config import Section
 from damamba.console import InputError
 from damamba.features.extractor import Extractor, Recording
-from damamba.features.stream import FeatureStream
+from damamba.streams.stream import FeatureStream
 
 LEAST_S = 0.3
 """Sound that the functionals need: with less, most of them are undefined."""

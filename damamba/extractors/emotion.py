@@ -21,8 +21,8 @@ from damamba.extractors.checkpoint import local_weights, revision_of
 from damamba.extractors.speech_encoder import SpeechEncoder, pretrained
 from damamba.extractors.torchvision_import import declare_operators
 from damamba.features.extractor import Extractor, Recording
-from damamba.features.media import SAMPLE_RATE_HZ
-from damamba.features.stream import FeatureStream
+from damamba.media.decode import SAMPLE_RATE_HZ
+from damamba.streams.stream import FeatureStream
 
 
 class EmotionParams(Section):

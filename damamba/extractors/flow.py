@@ -29,8 +29,8 @@ from damamba.config import Section
 from damamba.extractors.crop import to_square, upright_square, warp
 from damamba.extractors.tracked_frames import tracked_frames
 from damamba.features.extractor import Extractor, Recording
-from damamba.features.faces import FaceTrack
-from damamba.features.stream import FeatureStream
+from damamba.streams.face_track import FaceTrack
+from damamba.streams.stream import FeatureStream
 
 CROP = 1.15
 """Side of the stabilised square in face sizes: the face and a rim of its surroundings."""

@@ -21,7 +21,7 @@ from damamba.console import InputError
 from damamba.corpus.manifest import Participant, ReleasedStream
 from damamba.corpus.ssi import read_stream
 from damamba.features.extractor import Extractor, Recording
-from damamba.features.stream import FeatureStream
+from damamba.streams.stream import FeatureStream
 
 UNDETECTED = -1.0
 MAX_BRIDGE_S = 1.0

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from damamba.console import InputError
 from damamba.features.extractor import Recording
-from damamba.features.faces import FaceTrack
-from damamba.features.media import Frame
+from damamba.media.decode import Frame
+from damamba.streams.face_track import FaceTrack
 
 
 def tracked_frames(recording: Recording, faces: FaceTrack) -> Iterator[tuple[int, Frame]]:

@@ -15,7 +15,7 @@ from damamba.config import Section
 from damamba.extractors.checkpoint import local_weights, revision_of
 from damamba.extractors.speech_encoder import SpeechEncoder
 from damamba.features.extractor import Extractor, Recording
-from damamba.features.stream import FeatureStream
+from damamba.streams.stream import FeatureStream
 
 
 class Wav2Vec2Params(Section):

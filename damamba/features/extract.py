@@ -19,12 +19,12 @@ import numpy as np
 
 from damamba.config import Params, Section
 from damamba.corpus.manifest import Manifest, Participant
-from damamba.features.executor import run_all
+from damamba.executor import run_all
 from damamba.features.extractor import Extractor, Recording
-from damamba.features.files import prune, sha256
-from damamba.features.sources import source_digest
-from damamba.features.store import describe, write_stream
-from damamba.features.stream import FeatureStream
+from damamba.files import prune, sha256
+from damamba.keys import source_digest
+from damamba.streams.store import describe, write_stream
+from damamba.streams.stream import FeatureStream
 
 logger = logging.getLogger(__name__)
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar
 from damamba.config import Section
 from damamba.console import InputError
 from damamba.corpus.manifest import Participant
-from damamba.features.media import Frame, Waveform, read_frames, read_waveform
-from damamba.features.store import read_stream
-from damamba.features.stream import FeatureStream
+from damamba.media.decode import Frame, Waveform, read_frames, read_waveform
+from damamba.streams.store import read_stream
+from damamba.streams.stream import FeatureStream
 
 if TYPE_CHECKING:
-    from damamba.features.faces import FaceTrack
+    from damamba.streams.face_track import FaceTrack
 
 ParamsT = TypeVar("ParamsT", bound=Section)
 
@@ -41,7 +41,7 @@ class Recording:
 
     def faces(self) -> "FaceTrack":
         """Where the face is in each of `frames`."""
-        from damamba.features.faces import FaceTrack
+        from damamba.streams.face_track import FaceTrack
 
         if self.face_shard is None:
             raise ValueError("this extractor declares `reads: corpus` and asks for faces")

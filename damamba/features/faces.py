@@ -8,7 +8,6 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,57 +16,12 @@ import numpy as np
 from damamba.config import FacesParams
 from damamba.console import InputError
 from damamba.features.extractor import Extractor, Recording
-from damamba.features.stream import FeatureStream
+from damamba.streams.face_track import CHANNELS
+from damamba.streams.stream import FeatureStream
 
-N_LANDMARKS = 478
 STEP_PX = 1 / 16
 """Landmarks are rounded to this: far below the landmarker's own jitter, and the files shrink by half."""
 MODEL_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
-CHANNELS = (
-    *(f"box_{side}_px" for side in ("left", "top", "right", "bottom")),
-    *(f"head_{row}{column}" for row in range(4) for column in range(4)),
-    *(f"landmark_{i}_{axis}_px" for i in range(N_LANDMARKS) for axis in "xy"),
-)
-
-
-@dataclass(frozen=True)
-class FaceTrack:
-    """A face through a video, one row a decoded frame; NaN where `valid` is False."""
-
-    t_s: np.ndarray
-    """(N,) s."""
-    valid: np.ndarray
-    """(N,) bool."""
-    score: np.ndarray
-    """(N,) share of the landmarks that lie inside the picture."""
-    box_px: np.ndarray
-    """(N, 4) left, top, right, bottom."""
-    head: np.ndarray
-    """(N, 4, 4) from the canonical face to the camera, cm."""
-    landmarks_px: np.ndarray
-    """(N, 478, 2) x to the right, y down."""
-    key: str
-    """Of the stream it was read from."""
-
-    @classmethod
-    def of(cls, stream: FeatureStream) -> "FaceTrack":
-        """The same rows, by name."""
-        n = len(stream.t_s)
-        box, head, landmarks = np.split(stream.x, [4, 20], axis=1)
-        return cls(
-            stream.t_s,
-            stream.valid,
-            stream.score,
-            box,
-            head.reshape(n, 4, 4),
-            landmarks.reshape(n, N_LANDMARKS, 2),
-            stream.key,
-        )
-
-    @property
-    def size_px(self) -> np.ndarray:
-        """(N,) distance from forehead to chin: the unit of everything that moves on a face."""
-        return np.linalg.norm(self.landmarks_px[:, 10] - self.landmarks_px[:, 152], axis=1)
 
 
 def check_model(path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from damamba.features.faces import _quiet, check_model
-from damamba.features.glance import sample_frames
+from damamba.media.glance import sample_frames
 
 MOST_FACES = 6
 SAMPLES = 5

@@ -12,8 +12,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from damamba.console import InputError
-from damamba.model.memory import Memory
 from damamba.model.recompute import Block
+from damamba.model.stream_state import Memory
 
 MIN_BAND_BLOCK = 16  # frames; smaller blocks of queries cost more calls than they save
 

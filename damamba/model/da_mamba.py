@@ -14,7 +14,7 @@ from damamba.config import ModelParams
 from damamba.console import InputError
 from damamba.model.base import EngagementModel, Output, Statistics, score_head
 from damamba.model.fusion import ModalityGroupFusion, PartnerGroupFusion
-from damamba.model.memory import Memory
+from damamba.model.stream_state import Memory
 
 JOINT = "joint"  # name of the one group that holds all cues
 

@@ -11,8 +11,8 @@ from damamba.model.attention import CrossAttention
 from damamba.model.base import Standardise, Statistics
 from damamba.model.hybrid import HybridBlock, make_mamba
 from damamba.model.mamba import PartnerMamba
-from damamba.model.memory import Memory
 from damamba.model.recompute import Block
+from damamba.model.stream_state import Memory
 from damamba.model.transformer import FeedForward, TransformerBlock
 
 

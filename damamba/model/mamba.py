@@ -14,8 +14,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from damamba.console import InputError
-from damamba.model.memory import Memory
 from damamba.model.precision import unrounded
+from damamba.model.stream_state import Memory
 from damamba.scan import causal_conv, gated_rms_norm, ssd_scan, ssd_step
 
 DT_RANGE = (1e-3, 1e-1)  # step sizes at the start, as in mamba_ssm; with A, memories of 0.6 to 1000 frames

@@ -5,8 +5,8 @@ from torch import Tensor, nn
 
 from damamba.config import ModelParams
 from damamba.model.attention import SelfAttention
-from damamba.model.memory import Memory
 from damamba.model.recompute import Block
+from damamba.model.stream_state import Memory
 
 
 class FeedForward(Block):

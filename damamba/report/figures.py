@@ -13,8 +13,8 @@ from matplotlib.patches import Rectangle
 from damamba.config import LABEL_RATE_HZ
 from damamba.data.shards import Aligned, AlignedSession, shard_moments
 from damamba.report.published import GLOBAL, corpus_title
-from damamba.report.svg import house_style, light, save_svg, series_style
 from damamba.report.timeline import SessionSeries
+from damamba.svg import house_style, light, save_svg, series_style
 
 LARGEST_STEPS = 200
 """Points of a learning curve; longer ones show the mean of each few steps."""

@@ -11,13 +11,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from damamba.config import LABEL_RATE_HZ
-from damamba.features.files import whole_file
+from damamba.files import whole_file
 from damamba.report.markdown import to_html
 from damamba.report.published import GLOBAL, corpus_title, published
-from damamba.report.results import main_variant
-from damamba.report.svg import COLOURS, SERIES, inline_svg
 from damamba.report.tables import NOT_COMPARABLE, SPLITS, number
 from damamba.report.timeline import SessionSeries, decimate, step_for, stretches
+from damamba.scoring.results import main_variant
+from damamba.svg import COLOURS, SERIES, inline_svg
 
 HERE = Path(__file__).parent
 THOUSANDTHS = 1000

@@ -7,7 +7,7 @@ from typing import Any
 
 from damamba import __version__
 from damamba.console import InputError, machine
-from damamba.report.results import read_json
+from damamba.scoring.results import read_json
 
 PACKAGES = (
     "torch",

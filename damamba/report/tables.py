@@ -18,10 +18,10 @@ from damamba.console import InputError
 from damamba.metrics import percentile_interval, resampled_ccc
 from damamba.report.markdown import table
 from damamba.report.published import GLOBAL, corpus_title, published
-from damamba.report.results import FULL_MODEL, RunResult, main_variant, run_names
+from damamba.scoring.results import FULL_MODEL, RunResult, main_variant, run_names
 
 SIMULATED = (
-    "> **SIMULATED.** The people in these sessions are made by `damamba.simulate`. The numbers say that the software "
+    "> **SIMULATED.** The people in these sessions are made by `damamba_sim`. The numbers say that the software "
     "works and how its variants compare on such data; they say nothing about real people, and nothing about the "
     "challenge."
 )

@@ -16,7 +16,7 @@ from damamba.config import LABEL_RATE_HZ
 from damamba.console import InputError
 from damamba.data.shards import ROWS_A_BATCH, Aligned, AlignedSession, Seat, Shard
 from damamba.report.published import corpus_title
-from damamba.report.svg import LARGEST_BYTES, house_style, light, save_svg
+from damamba.svg import LARGEST_BYTES, house_style, light, save_svg
 
 LARGEST_POINTS = 1500
 """Points a series in a picture, and in the report; longer sessions show the mean of each few frames."""

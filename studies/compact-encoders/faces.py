@@ -10,11 +10,12 @@ from damamba.config import FacesParams
 from damamba.corpus.manifest import Participant
 from damamba.extractors.crop import upright_square, warp
 from damamba.features.extractor import Recording
-from damamba.features.faces import FaceTrack, FaceTracker
-from damamba.features.media import read_frames
-from damamba.simulate.corpora import ENCODER_SEEDS
-from damamba.simulate.faces import Actor
-from damamba.simulate.render import render_participant
+from damamba.features.faces import FaceTracker
+from damamba.media.decode import read_frames
+from damamba.streams.face_track import FaceTrack
+from damamba_sim.corpora import ENCODER_SEEDS
+from damamba_sim.faces.actor import Actor
+from damamba_sim.faces.render import render_participant
 
 FIRST_SEED = ENCODER_SEEDS.start
 """Of the range that no corpus draws its persons from."""

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from voices import CLOCK, DELIVERY, FRAME, Conversation, converse_aloud, load
 
 from damamba.console import progress
+from damamba.executor import run_all
 from damamba.extractors.torchvision_import import declare_operators
-from damamba.features.executor import run_all
 
 declare_operators()
 from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model  # noqa: E402 (needs the line before)

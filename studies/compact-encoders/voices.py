@@ -8,14 +8,14 @@ import librosa
 import numpy as np
 
 from damamba.extractors.speech_encoder import FrameClock
-from damamba.simulate.behaviour import converse
-from damamba.simulate.corpora import ENCODER_SEEDS
-from damamba.simulate.espeak import Espeak
-from damamba.simulate.scene import Phrase
-from damamba.simulate.sound import SAMPLE_RATE_HZ, amplify, delay, noise, reverberate
-from damamba.simulate.speech import LANGUAGES, Voice, perform
-from damamba.simulate.traits import Traits
-from damamba.simulate.visemes import Phone, mouth
+from damamba_sim.behaviour.conversation import converse
+from damamba_sim.behaviour.scene import Phrase
+from damamba_sim.behaviour.traits import Traits
+from damamba_sim.corpora import ENCODER_SEEDS
+from damamba_sim.voices.espeak import Espeak
+from damamba_sim.voices.sound import SAMPLE_RATE_HZ, amplify, delay, noise, reverberate
+from damamba_sim.voices.speech import LANGUAGES, Voice, perform
+from damamba_sim.voices.visemes import Phone, mouth
 
 FRAME = ("speech", "voiced", "pitch_st", "loudness_db", "mouth", "mouth_round")
 """What every 20 ms are like; pitch over 100 Hz where voiced, loudness of the clean voice in dB of full scale."""

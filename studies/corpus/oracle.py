@@ -9,8 +9,8 @@ from pathlib import Path
 
 from damamba.config import Params, read_section
 from damamba.console import run_stage
-from damamba.features.executor import run_all
-from damamba.oracle.known import OracleParams, answer
+from damamba.executor import run_all
+from damamba_sim.oracle.known import OracleParams, answer
 
 
 def main() -> str:

@@ -15,8 +15,8 @@ from damamba.config import LABEL_RATE_HZ, Params
 from damamba.console import run_stage
 from damamba.data.grid import pool
 from damamba.data.shards import Aligned, AlignedSession
-from damamba.oracle.readers import Readings, linear
-from damamba.scoring import score_sessions, write_scores
+from damamba.scoring.evaluate import score_sessions, write_scores
+from damamba_sim.oracle.readers import Readings, linear
 
 WINDOWS_S = (4, 16, 64)
 

@@ -10,8 +10,8 @@ from damamba.config import Params
 from damamba.console import run_stage
 from damamba.report.markdown import table
 from damamba.report.published import GLOBAL, corpus_title
-from damamba.report.results import FULL_MODEL, RunResult, read_json, run_names
 from damamba.report.tables import SIMULATED, gather, number, span
+from damamba.scoring.results import FULL_MODEL, RunResult, read_json, run_names
 
 LONG, BRIEF, DEMO, MEDIA = Path(), Path("brief"), Path("demo"), Path("../..")
 PAGE = Path("../../docs/results.md")

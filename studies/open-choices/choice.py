@@ -19,8 +19,8 @@ from damamba.data.batch import WindowReader
 from damamba.data.shards import Aligned
 from damamba.data.windows import WindowGrid
 from damamba.inference import predict
-from damamba.report.results import FULL_MODEL
-from damamba.scoring import score_sessions, write_scores
+from damamba.scoring.evaluate import score_sessions, write_scores
+from damamba.scoring.results import FULL_MODEL
 from damamba.training import Run, fit, run_key
 
 RESULTS = Path("results")

@@ -10,8 +10,8 @@ from damamba.config import Params
 from damamba.console import InputError, run_stage
 from damamba.report.markdown import table
 from damamba.report.published import GLOBAL, corpus_title
-from damamba.report.results import FULL_MODEL, RunResult
 from damamba.report.tables import SIMULATED, gather, number, span
+from damamba.scoring.results import FULL_MODEL, RunResult
 
 PAGE = Path("../../docs/open-choices.md")
 TITLES = {"brief": "Sessions of seconds", "long": "Sessions of minutes"}

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from damamba.commands.init import run
-from damamba.commands.recordings import propose
 from damamba.console import InputError
 from damamba.corpus.annotations import write_annotation
 from damamba.corpus.labels import Labels
 from damamba.corpus.manifest import read_csv
-from damamba.simulate.faces import Actor, Pose
-from damamba.simulate.render import write_video
+from damamba.ingest.proposal import propose
+from damamba_sim.faces.actor import Actor, Pose
+from damamba_sim.faces.render import write_video
 from tests.conftest import make_video, make_wav, tone
 
 ROOT = Path(__file__).parents[2]

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from damamba.commands.costs import Past, at_once
 from damamba.commands.plan import make_plan, summary
-from damamba.commands.readiness import missing
-from damamba.commands.workload import Seat, Workload, planned
 from damamba.config import Params
 from damamba.corpus.manifest import Manifest, Participant
-from damamba.features.store import write_stream
-from damamba.features.stream import FeatureStream
+from damamba.planning.costs import Past, at_once
+from damamba.planning.readiness import missing
+from damamba.planning.workload import Seat, Workload, planned
+from damamba.streams.store import write_stream
+from damamba.streams.stream import FeatureStream
 from tests.conftest import make_video
 
 ROOT = Path(__file__).parents[2]

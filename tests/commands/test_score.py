@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from damamba.commands.predictions import Pair, pair
 from damamba.commands.score import run
-from damamba.commands.scorecard import scorecard
-from damamba.commands.truth import Annotated, read_truth
 from damamba.console import InputError
-from damamba.scoring import write_prediction
+from damamba.scoring.evaluate import write_prediction
+from damamba.scoring.pairing import Pair, pair
+from damamba.scoring.scorecard import scorecard
+from damamba.scoring.truth import Annotated, read_truth
 
 NAMES_2026 = ("noxi-base/{0}/{1}.engagement.prediction.csv", "mpiigroupinteraction/{0}/{1}.engagement.prediction.csv")
 NAMES_2024 = ("{0}/{1}.engagement.annotation.csv", "{0}/{1}.engagement.annotation.csv")

@@ -12,7 +12,7 @@ from damamba.config import Params
 from damamba.console import InputError
 from damamba.corpus.manifest import Manifest, Participant
 from damamba.model import DAMamba
-from damamba.scoring import write_prediction
+from damamba.scoring.evaluate import write_prediction
 from tests.report.conftest import make_aligned
 
 ROOT = Path(__file__).parents[2]
@@ -90,8 +90,8 @@ def test_the_same_predictions_give_the_same_bytes(data):
 
 
 def test_a_submission_is_scored_as_its_run(data):
-    from damamba.commands.predictions import opened, pair
-    from damamba.commands.truth import Annotated
+    from damamba.scoring.pairing import opened, pair
+    from damamba.scoring.truth import Annotated
 
     submit(data).close()
     truth = [Annotated("noxi", "002", "novice", "test", "novice", "en", "", np.random.default_rng(1).random(102))]

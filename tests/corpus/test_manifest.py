@@ -7,7 +7,7 @@ from damamba.config import EvaluateParams
 from damamba.console import InputError
 from damamba.corpus.manifest import COLUMNS, RESERVED, Manifest, join, label_files, read_csv
 from damamba.data.shards import AlignedSession, Seat
-from damamba.scoring import score_seat, write_scores
+from damamba.scoring.evaluate import score_seat, write_scores
 
 HEADER = ",".join(COLUMNS)
 

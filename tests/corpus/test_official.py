@@ -13,7 +13,7 @@ from damamba.corpus.defects import KINDS
 from damamba.corpus.manifest import Manifest
 from damamba.corpus.official import read_official
 from damamba.corpus.release import LABEL_FILE, SESSIONS
-from damamba.features.ingest import ingest
+from damamba.ingest.ingest import ingest
 from tests.conftest import serially
 from tests.corpus import release
 

@@ -9,6 +9,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from damamba import files
 from damamba.config import AlignParams, Params
 from damamba.console import InputError
 from damamba.corpus.manifest import Manifest, Participant
@@ -17,9 +18,8 @@ from damamba.data.align import _OnGrid, align_all
 from damamba.data.grid import resample
 from damamba.data.moments import Moments
 from damamba.data.shards import Aligned, Shard, shard_moments, write_shard_in_pieces
-from damamba.features import files
-from damamba.features.store import StoredStream, write_stream
-from damamba.features.stream import FeatureStream
+from damamba.streams.store import StoredStream, write_stream
+from damamba.streams.stream import FeatureStream
 
 ROOT = Path(__file__).parents[2]
 

@@ -20,7 +20,7 @@ from damamba.data.shards import (
     write_shard,
 )
 from damamba.data.windows import WindowGrid
-from damamba.features.files import sha256
+from damamba.files import sha256
 
 WIDTHS = {"voice": 3, "face": 2}
 

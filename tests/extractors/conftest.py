@@ -12,10 +12,10 @@ import pytest
 from damamba.corpus.manifest import Participant
 from damamba.extractors.torchvision_import import declare_operators
 from damamba.features.extractor import Recording
-from damamba.features.faces import CHANNELS, N_LANDMARKS
-from damamba.features.store import write_stream
-from damamba.features.stream import FeatureStream
-from damamba.simulate.render import write_video
+from damamba.streams.face_track import CHANNELS, N_LANDMARKS
+from damamba.streams.store import write_stream
+from damamba.streams.stream import FeatureStream
+from damamba_sim.faces.render import write_video
 from tests.conftest import make_wav
 
 SIZE_PX = 100.0

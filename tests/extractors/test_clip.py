@@ -5,8 +5,8 @@ import torch
 from damamba.console import InputError
 from damamba.extractors.clip import Clip, ClipParams
 from damamba.extractors.crop import upright_square, warp
-from damamba.features.media import read_frames
-from damamba.simulate.render import write_video
+from damamba.media.decode import read_frames
+from damamba_sim.faces.render import write_video
 from tests.extractors.conftest import SIZE_PX, filmed, shift
 
 T_S = 0.2 + np.arange(10) * 0.04

@@ -9,7 +9,7 @@ from damamba.corpus.ssi import write_stream
 from damamba.extractors.official import Official, OfficialParams
 from damamba.features.extract import extract_all
 from damamba.features.extractor import Recording
-from damamba.features.store import read_stream
+from damamba.streams.store import read_stream
 
 
 def participant(folder, x, rate_hz=25.0, duration_s=None, **stream):

@@ -16,9 +16,9 @@ from damamba.extractors.official import Official
 from damamba.extractors.wav2vec2 import Wav2Vec2
 from damamba.features.extract import extract_all
 from damamba.features.faces import FaceTracker
-from damamba.features.ingest import ingest
-from damamba.simulate.faces import Actor, Pose
-from damamba.simulate.render import write_video
+from damamba.ingest.ingest import ingest
+from damamba_sim.faces.actor import Actor, Pose
+from damamba_sim.faces.render import write_video
 from tests.conftest import make_wav, serially, tone
 from tests.corpus import release
 

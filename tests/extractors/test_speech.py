@@ -97,7 +97,7 @@ def test_pieces_are_nearly_the_whole_where_frames_attend_to_each_other(speech):
 @pytest.mark.parametrize("n", [0, 100, 399])
 def test_too_little_sound_gives_no_rows(speech_checkpoint, emotion_checkpoint, n):
     from damamba.features.extractor import Recording
-    from damamba.features.media import Waveform
+    from damamba.media.decode import Waveform
 
     class Short(Recording):
         def waveform(self) -> Waveform:

@@ -9,10 +9,10 @@ import pytest
 import damamba
 from damamba.console import InputError
 from damamba.corpus.manifest import Participant
-from damamba.features.executor import run_all
+from damamba.executor import run_all
 from damamba.features.extract import extract_all
-from damamba.features.files import prune, sha256
-from damamba.features.store import describe, read_stream
+from damamba.files import prune, sha256
+from damamba.streams.store import describe, read_stream
 from tests.conftest import make_video
 from tests.extractors_for_tests import Brightness, Settings
 
@@ -65,12 +65,10 @@ def test_changed_media_parameters_weights_or_code_make_a_shard_again(tmp_path, p
 def test_the_code_digest_follows_imports_and_ignores_messages(tmp_path):
     """In a copy of the package: editing what an extractor imports changes its digest, editing the console does not."""
     copy = tmp_path / "damamba"
-    shutil.copytree(
-        Path(damamba.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__", "checkpoints", "simulate")
-    )
+    shutil.copytree(Path(damamba.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__", "checkpoints"))
 
     def digest() -> str:
-        program = "from damamba.features.sources import source_digest; print(source_digest('damamba.features.faces'))"
+        program = "from damamba.keys import source_digest; print(source_digest('damamba.features.faces'))"
         return subprocess.run(
             [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
         ).stdout
@@ -80,9 +78,9 @@ def test_the_code_digest_follows_imports_and_ignores_messages(tmp_path):
 
     before = digest()
     edit("console.py")
-    edit("features/executor.py")
+    edit("executor.py")
     assert digest() == before
-    edit("features/media.py")
+    edit("media/decode.py")
     assert digest() != before
 
 

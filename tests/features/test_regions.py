@@ -3,10 +3,10 @@ from pathlib import Path
 
 import numpy as np
 
-from damamba.features.glance import length_s, sample_frames
 from damamba.features.regions import Region, find_faces, separate
-from damamba.simulate.faces import Actor, Pose
-from damamba.simulate.render import write_video
+from damamba.media.glance import length_s, sample_frames
+from damamba_sim.faces.actor import Actor, Pose
+from damamba_sim.faces.render import write_video
 from tests.conftest import make_video
 
 MODEL = Path(__file__).parents[2] / "models/face_landmarker.task"

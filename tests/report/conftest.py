@@ -9,8 +9,8 @@ import pytest
 
 from damamba.config import LABEL_RATE_HZ, EvaluateParams
 from damamba.data.shards import SCHEMA, Aligned, AlignedSession, Cue, Seat, write_labels, write_shard
-from damamba.report.memory import memory_figure, memory_table
-from damamba.scoring import score_seat, write_prediction, write_scores
+from damamba.report.benchmark import memory_figure, memory_table
+from damamba.scoring.evaluate import score_seat, write_prediction, write_scores
 
 CORPORA = {"noxi": (4, ("expert", "novice")), "noxi_add": (2, ("expert", "novice")), "mpiigi": (2, ("p1", "p2", "p3"))}
 CUES = {

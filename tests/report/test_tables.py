@@ -11,8 +11,8 @@ import pytest
 from damamba.config import Params
 from damamba.console import InputError
 from damamba.report.published import published
-from damamba.report.results import RunResult
 from damamba.report.tables import ablation_table, gather, main_table, write_tables
+from damamba.scoring.results import RunResult
 from tests.report.conftest import EVALUATE, RUNS
 
 PARAMS = Params.load(Path(__file__).parents[2] / "params.yaml")

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from damamba.console import InputError
 from damamba.data.shards import Aligned
-from damamba.report.svg import COLOURS, LARGEST_BYTES, inline_svg
 from damamba.report.timeline import SeatSeries, SessionSeries, decimate, read_series, stretches, timeline_figure
+from damamba.svg import COLOURS, LARGEST_BYTES, inline_svg
 
 
 def test_series_carry_labels_predictions_and_the_masks_of_the_shards(finished):

@@ -1,0 +1,1 @@
+"""From sources of sessions to one checked corpus."""

@@ -1,0 +1,73 @@
+"""Find a cue's extractor, an architecture, a corpus source, a metric or a loss by its name.
+
+A bare name is a file of the folder that holds all of its kind. A name with dots is a module of one's own, which Python
+can import: ``extractor: my_project.gaze``.
+"""
+
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+from damamba.console import InputError
+
+T = TypeVar("T")
+
+
+@cache
+def names(folder: str) -> tuple[str, ...]:
+    """Names that `find` knows in a package; the package's modules are not imported."""
+    package = importlib.util.find_spec(folder)
+    if package is None or not package.submodule_search_locations:
+        raise ValueError(f"{folder} is not a package")
+    modules = pkgutil.iter_modules([str(Path(place)) for place in package.submodule_search_locations])
+    return tuple(sorted(module.name for module in modules if not module.name.startswith("_") and module.name != "base"))
+
+
+def short(name: str) -> str:
+    """The last part of a dotted name: ``gaze`` of ``my_project.gaze``."""
+    return name.rpartition(".")[2]
+
+
+def module_of(folder: str, name: str) -> str:
+    """Dotted path of the module that `name` means."""
+    return name if "." in name else f"{folder}.{name}"
+
+
+def find(folder: str, name: str, base: type[T]) -> type[T]:
+    """The class called `name`: the one subclass of `base` that its module defines.
+
+    Args:
+        folder: Package whose modules are found by their bare names.
+        name: A module of `folder`, or the dotted path of a module of one's own.
+        base: What the class must derive from.
+
+    Raises:
+        InputError: There is no such module, it cannot be imported, or it does not define exactly one such class.
+    """
+    module = module_of(folder, name)
+    if "." not in name and name not in names(folder):
+        raise InputError(
+            f"{name!r}: there is no {folder.replace('.', '/')}/{name}.py; there are {', '.join(names(folder))}; "
+            "name a module of your own by its dotted path, such as my_project.gaze"
+        )
+    try:
+        imported = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise  # the module is there, and needs another that is not
+        raise InputError(
+            f"{name!r}: there is no module {error.name}; put its folder on PYTHONPATH, or correct the name"
+        ) from None
+    defined = [
+        kind
+        for _, kind in inspect.getmembers(imported, inspect.isclass)
+        if issubclass(kind, base) and kind.__module__ == module and not inspect.isabstract(kind)
+    ]
+    if len(defined) != 1:
+        found = ", ".join(kind.__name__ for kind in defined) or "none"
+        raise InputError(f"{name!r}: {module} must define exactly one {base.__name__}; it defines {found}")
+    return defined[0]

@@ -1,0 +1,1 @@
+"""Predictions against labels: pairing, scores and their numbers, prediction folders."""

@@ -1,0 +1,1 @@
+"""What simulated people do: scenes, turns, gestures, engagement, and annotators who rate it."""

@@ -1,0 +1,34 @@
+"""The channels of behaviour as five feature streams: what a model sees of a conversation that nobody filmed.
+
+The streams have the release's format and stand where it has them, so that everything after `simulate` is the same.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from damamba.config import LABEL_RATE_HZ
+from damamba.corpus.ssi import write_stream
+from damamba_sim.behaviour.conversation import Conversation
+
+STREAMS = {
+    "turns": ("speech", "backchannel", "fall"),
+    "prosody": ("voice_pitch", "loudness", "rate", "liveliness"),
+    "face": ("mouth", "eye", "smile", "brow"),
+    "gaze": ("gaze_x", "gaze_y"),
+    "body": ("yaw", "pitch", "roll", "nod", "lean", "shift_x", "hand"),
+}
+"""Stream to its columns; the first two are heard, the others seen."""
+
+
+def stream_names(participant: str) -> dict[str, str]:
+    """Stream to the name of its header file; the data are beside it, with ``~`` after the name."""
+    return {name: f"{participant}.{name}.stream" for name in STREAMS}
+
+
+def write_streams(folder: Path, participant: str, conversation: Conversation, seat: int) -> None:
+    """Write the streams of one participant at 25 Hz."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, file in stream_names(participant).items():
+        columns = np.stack([conversation.channels[channel][seat] for channel in STREAMS[name]], axis=1)
+        write_stream(folder / file, columns.astype(np.float32), LABEL_RATE_HZ)

@@ -1,0 +1,1 @@
+"""What the rendered media keep of the true behaviour: numbers and pictures."""

@@ -1,0 +1,1 @@
+"""How simulated people sound: phrases, espeak-ng voices, prosody, rooms and microphones."""

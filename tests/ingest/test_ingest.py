@@ -1,0 +1,147 @@
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from damamba.config import Params
+from damamba.console import InputError
+from damamba.corpus.annotations import write_annotation
+from damamba.corpus.labels import Labels
+from damamba.corpus.manifest import COLUMNS, Manifest
+from damamba.executor import run_all
+from damamba.ingest.ingest import ingest
+from tests.conftest import make_video, make_wav, serially, tone
+
+SECONDS = 4
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two good participants, and what `ingest` makes of a manifest."""
+    root = tmp_path / "recordings"
+    root.mkdir()
+    for name in "ab":
+        make_video(root / f"{name}.mp4", np.arange(SECONDS * 25) / 25)
+        make_wav(root / f"{name}.wav", tone(SECONDS))
+        (root / f"{name}.csv").write_text("0.5\n" * SECONDS * 25)
+    return root
+
+
+def params_for(root: Path, **folder) -> Params:
+    held = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
+    held["corpus"] |= {"sources": ["folder"], "folder": held["corpus"]["folder"] | {"root": str(root), **folder}}
+    return Params.model_validate(held)
+
+
+def run(root: Path, *rows: str, **folder) -> Manifest:
+    (root / "manifest.csv").write_text("\n".join([",".join(COLUMNS), *rows]) + "\n")
+    out = root.parent / "corpus"
+    ingest(params_for(root, **folder), root.parent / "raw", out, serially)
+    return Manifest.read(out / "manifest.jsonl")
+
+
+A = "s,a,host,train,en,pa,a.mp4,a.wav,a.csv"
+B = "s,b,guest,train,en,pb,b.mp4,b.wav,b.csv"
+
+
+def test_good_recordings_are_taken_with_their_length_and_hash(folder):
+    manifest = run(folder, A, B)
+    a, b = manifest.participants
+    assert (a.n_frames, a.duration_s, a.rate_hz) == (100, pytest.approx(4.0), 25.0)
+    assert a.video_sha256 == b.video_sha256  # same content
+    assert len(a.audio_sha256) == 64
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda r: (r / "a.mp4").write_bytes(b""), r"a\.mp4: the file is empty"),
+        (lambda r: (r / "a.mp4").write_text("hello\n" * 99), r"a\.mp4: not a readable media file"),
+        (
+            lambda r: (r / "a.mp4").write_bytes((r / "a.mp4").read_bytes()[:700]),
+            r"a\.mp4: (not a readable media file|damaged|ends at)",
+        ),
+        (lambda r: (r / "a.wav").write_bytes((r / "a.mp4").read_bytes()), r"a\.wav: no audio in it"),
+        (lambda r: (r / "a.mp4").write_bytes((r / "a.wav").read_bytes()), r"a\.mp4: no video in it, only audio"),
+        (lambda r: (r / "a.csv").write_text("0.5\n" * 20), r"a\.csv: 20 labels are 0\.80 s, .*lasts 4\.00 s"),
+        (lambda r: (r / "a.csv").write_text("0.5\nhalf\n"), r"a\.csv, line 2: 'half' is not value"),
+    ],
+)
+def test_a_bad_file_is_named_and_nothing_is_written(folder, spoil, said):
+    spoil(folder)
+    with pytest.raises(InputError, match=said) as told:
+        run(folder, A, B)
+    assert "1 of 2 participants" in str(told.value)
+    assert not (folder.parent / "corpus").exists()
+
+
+def test_labels_one_frame_short_are_taken_and_the_frame_is_not_valid(folder):
+    (folder / "a.csv").write_text("0.5\n" * 99)
+    run(folder, A, B)
+    table = pq.read_table(folder.parent / "corpus/labels/own/s/a.parquet")
+    assert table["valid"].to_pylist() == [True] * 99 + [False]
+
+
+def test_a_removed_row_takes_its_labels_along(folder):
+    run(folder, A, B)
+    run(folder, A)
+    assert [p.stem for p in (folder.parent / "corpus/labels").rglob("*.parquet")] == ["a"]
+
+
+def test_a_video_with_sound_needs_no_second_file(folder):
+    with pytest.raises(InputError, match=r"a\.mp4: no audio in it"):
+        run(folder, "s,a,host,train,en,pa,a.mp4,,a.csv")
+
+
+def labels(root: Path) -> np.ndarray:
+    return pq.read_table(root.parent / "corpus/labels/own/s/a.parquet")["value"].to_numpy()
+
+
+RAMP = np.linspace(0, 1, SECONDS * 25, dtype=np.float32)
+
+
+@pytest.mark.parametrize("name", ["a.annotation", "a.annotation~", "a.eaf", "a.eaf#engagement", "a.txt"])
+def test_labels_are_read_as_other_tools_write_them(folder, name):
+    path = folder / name.removesuffix("~").partition("#")[0]
+    write_annotation(path, Labels(RAMP, np.isfinite(RAMP)), step_s=0.04)
+    run(folder, f"s,a,host,train,en,pa,a.mp4,a.wav,{name}", B)
+    np.testing.assert_allclose(labels(folder), RAMP, atol=1e-6)
+
+
+def test_stretches_may_leave_gaps_and_an_end_and_may_not_outlast_the_video(folder):
+    (folder / "a.csv").write_text("start;end;value\n1;2;0.25\n2.5;3;0.75\n")
+    run(folder, A, B)
+    expected = np.full(SECONDS * 25, np.nan)
+    expected[25:50], expected[63:75] = 0.25, 0.75
+    expected[62] = 0.75  # half of it is annotated
+    np.testing.assert_array_equal(labels(folder), expected.astype(np.float32))
+    (folder / "a.csv").write_text("start;end;value\n1;7;0.25\n")
+    with pytest.raises(InputError, match=r"a\.csv: annotated up to 7\.00 s, but the recording lasts 4\.00 s"):
+        run(folder, A, B)
+
+
+def test_several_annotators_are_merged_and_moved_back_by_their_lag(folder):
+    rng = np.random.default_rng(0)
+    lag = 10
+    truth = 0.5 + 0.4 * np.sin(np.arange(SECONDS * 25) / 9)
+    late = np.concatenate([np.full(lag, truth[0]), truth[:-lag]])
+    for name, values in (("a", late), ("good", late), ("random", rng.random(len(truth)))):
+        (folder / f"{name}.csv").write_text("".join(f"{value:.6f}\n" for value in values))
+    run(folder, "s,a,host,train,en,pa,a.mp4,a.wav,a.csv;good.csv;random.csv", B, merge="ewe", lag_s=lag / 25)
+    told = labels(folder)
+    assert np.isnan(told[-lag:]).all()
+    weighted = np.abs(told[:-lag] - truth[:-lag]).max()
+    run(folder, "s,a,host,train,en,pa,a.mp4,a.wav,a.csv;good.csv;random.csv", B, merge="mean", lag_s=lag / 25)
+    assert weighted < 0.1 < np.abs(labels(folder)[:-lag] - truth[:-lag]).max()
+
+
+def test_workers_find_what_one_process_finds(folder):
+    alone = run(folder, A, B)
+    out = folder.parent / "corpus"
+    held = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    params = params_for(folder)
+    ingest(params, folder.parent / "raw", out, lambda f, tasks: run_all(f, tasks, 2, "processes", "ingest"))
+    assert Manifest.read(out / "manifest.jsonl") == alone
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == held

@@ -1,0 +1,184 @@
+import csv
+import json
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from damamba.config import EvaluateParams, ModelParams
+from damamba.console import InputError
+from damamba.data.batch import WindowReader
+from damamba.data.shards import AlignedSession, Seat
+from damamba.data.windows import WindowGrid
+from damamba.inference import predict
+from damamba.model import DAMamba
+from damamba.scoring.evaluate import corpus_scores, score_seat, score_sessions, write_prediction, write_scores
+from tests.report.conftest import make_aligned
+
+PARAMS = EvaluateParams(split="test", bootstrap=50, confidence=0.9)
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    """Tiny tensors: a second thread costs more than it brings, all the more on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """Shards of four seconds, and an untrained model that fits them."""
+    aligned = make_aligned(tmp_path_factory.mktemp("aligned"), n_labels=100)
+    params = ModelParams.model_validate(yaml.safe_load((ROOT / "params.yaml").read_text())["model"])
+    return aligned, DAMamba(aligned.groups(), params, 25, None).eval()
+
+
+def seats_of(*corpora):
+    """(corpus, session) -> seats, each with its series, made up."""
+    rng = np.random.default_rng(0)
+    scored, held = [], {}
+    for corpus, sessions in corpora:
+        for name in sessions:
+            session = AlignedSession(corpus, name, "test", "de", 60, tuple(Seat(s, s, s, True) for s in "ab"))
+            for i in range(2):
+                label, valid = rng.random(60).astype(np.float32), rng.random(60) > 0.2
+                pred = (0.5 * label + 0.5 * rng.random(60)).astype(np.float32)
+                scored.append(score_seat(session, i, pred, np.where(valid, label, np.nan), valid))
+                held.setdefault(corpus, []).append((pred[valid], label[valid]))
+    return scored, held
+
+
+def lin(x, y):
+    """CCC from numpy's own covariance matrix, population moments."""
+    (vx, cxy), (_, vy) = np.cov(np.float64(x), np.float64(y), ddof=0)
+    return 2 * cxy / (vx + vy + (np.mean(x, dtype=float) - np.mean(y, dtype=float)) ** 2)
+
+
+def told_by(model, aligned):
+    return partial(predict, model, WindowReader(aligned, WindowGrid(32, 32, 25)))
+
+
+def test_every_labelled_seat_is_predicted_and_scored(tmp_path, small):
+    aligned, model = small
+    (tmp_path / "noxi/001").mkdir(parents=True)
+    (tmp_path / "noxi/001/gone.parquet").write_text("of an earlier run")
+    scored = score_sessions(told_by(model, aligned), aligned, "test", tmp_path)
+    assert len(scored) == 18
+    assert len(list(tmp_path.rglob("*"))) == 18 + 8 + 3  # files, sessions, corpora: nothing stale, nothing temporary
+    seat = scored[0]
+    table = pq.read_table(tmp_path / seat.corpus / seat.session / f"{seat.participant}.parquet")
+    assert {name: str(table.schema.field(name).type) for name in table.column_names} == {
+        "prediction": "float",
+        "label": "float",
+        "valid": "bool",
+    }
+    assert table.num_rows == 100
+    valid = table["valid"].to_numpy()
+    assert table["label"].null_count == (~valid).sum() == seat.invalid > 0
+    assert seat.frames == valid.sum()
+    assert seat.ccc == pytest.approx(
+        lin(table["prediction"].to_numpy()[valid], table["label"].to_numpy()[valid]), abs=1e-9
+    )
+
+
+def test_a_seat_without_annotations_is_not_scored(tmp_path, small):
+    aligned, model = small
+    session = aligned.split("test")[0]
+    unlabelled = replace(session, seats=(session.seats[0], replace(session.seats[1], labelled=False)))
+    one = replace(aligned, sessions=(unlabelled,))
+    scored = score_sessions(told_by(model, one), one, "test", tmp_path)
+    assert [s.participant for s in scored] == [session.seats[0].participant]
+
+
+def test_a_split_without_labels_is_refused(tmp_path, small):
+    aligned, model = small
+    with pytest.raises(InputError, match="nobody in the split val has labels"):
+        score_sessions(told_by(model, aligned), aligned, "val", tmp_path)
+
+
+def test_a_prediction_that_is_not_finite_is_refused(tmp_path, small):
+    aligned, model = small
+    broken = DAMamba(aligned.groups(), model.params, 25, None).eval()
+    broken.head.bias.data.fill_(float("nan"))
+    with pytest.raises(InputError, match="noxi/001/expert: 100 of 100 predictions"):
+        score_sessions(told_by(broken, aligned), aligned, "test", tmp_path)
+
+
+def test_a_corpus_has_one_ccc_over_all_its_frames_and_global_is_the_mean_of_corpora():
+    scored, held = seats_of(("noxi", "12"), ("mine", "123"))
+    scores = corpus_scores(scored, PARAMS)
+    pooled = {
+        corpus: lin(*(np.concatenate(part) for part in zip(*parts, strict=True))) for corpus, parts in held.items()
+    }
+    assert list(scores) == ["noxi", "mine", "global", "interval", "frames"]
+    assert {name: scores[name] for name in pooled} == pytest.approx(pooled, abs=1e-9)
+    assert scores["global"] == pytest.approx(np.mean(list(pooled.values())), abs=1e-9)
+    assert scores["frames"] == {corpus: sum(len(x) for x, _ in parts) for corpus, parts in held.items()}
+    for name in ("noxi", "mine", "global"):
+        low, high = scores["interval"][name]
+        assert low <= scores[name] <= high
+
+
+def test_undefined_is_null_in_json_and_empty_in_csv(tmp_path):
+    session = AlignedSession("own", "s", "test", "", 5, (Seat("a", "", "a", True),))
+    never = score_seat(session, 0, np.zeros(5, np.float32), np.full(5, np.nan, np.float32), np.zeros(5, bool))
+    summary = write_scores([never], PARAMS, "da_mamba-0", tmp_path, simulated=False)
+    assert "own undefined" in summary
+    text = (tmp_path / "scores/da_mamba-0.json").read_text()
+    assert json.loads(text) == {
+        "own": None,
+        "global": None,
+        "interval": {"own": [None, None], "global": [None, None]},
+        "frames": {"own": 0},
+        "split": "test",
+        "protocol": "as given",
+        "simulated": False,
+    }
+    row = next(csv.DictReader((tmp_path / "sessions/da_mamba-0.csv").read_text().splitlines()))
+    assert row["ccc"] == row["mae"] == row["mean_label"] == ""
+    assert (row["frames"], row["invalid"]) == ("0", "5")
+
+
+def test_a_constant_prediction_scores_zero_and_a_single_session_has_no_interval(tmp_path):
+    session = AlignedSession("own", "s", "test", "", 50, (Seat("a", "", "a", True),))
+    label = np.linspace(0, 1, 50, dtype=np.float32)
+    seat = score_seat(session, 0, np.full(50, 0.4, np.float32), label, np.ones(50, bool))
+    scores = corpus_scores([seat], PARAMS)
+    assert scores["own"] == pytest.approx(0, abs=1e-9)
+    assert scores["interval"]["own"] == [None, None]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=40), st.randoms(use_true_random=False))
+def test_statistics_equal_their_definitions_whatever_stands_in_invalid_frames(values, random):
+    label = np.array(values, np.float32)
+    pred = np.array([random.random() for _ in values], np.float32)
+    valid = np.array([random.random() > 0.3 for _ in values])
+    session = AlignedSession("own", "s", "test", "", len(label), (Seat("a", "", "a", True),))
+    seat = score_seat(session, 0, pred, label, valid)
+    planted = score_seat(session, 0, pred, np.where(valid, label, np.nan), valid)
+    assert planted == seat
+    if valid.any():
+        x, y = pred[valid].astype(float), label[valid].astype(float)
+        assert seat.mae == pytest.approx(np.mean(np.abs(x - y)))
+        assert (seat.mean_prediction, seat.std_label) == pytest.approx((np.mean(x), np.std(y)))
+        assert seat.moments == pytest.approx(
+            [len(x), *(np.sum(s) for s in (x - 0.5, y - 0.5, (x - 0.5) ** 2, (y - 0.5) ** 2, (x - 0.5) * (y - 0.5)))]
+        )
+
+
+def test_the_same_prediction_is_the_same_file(tmp_path):
+    pred, label = np.full(9, 0.25, np.float32), np.full(9, np.nan, np.float32)
+    for name in "ab":
+        write_prediction(tmp_path / name, pred, label, np.zeros(9, bool))
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
