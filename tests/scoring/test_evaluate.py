@@ -23,7 +23,7 @@ from damamba.scoring.evaluate import corpus_scores, score_seat, score_sessions, 
 from tests.report.conftest import make_aligned
 
 PARAMS = EvaluateParams(split="test", bootstrap=50, confidence=0.9)
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module", autouse=True)
