@@ -336,6 +336,8 @@ class Params(Section):
 
     preset: str
     """Name of the last preset written; for people."""
+    code: str
+    """Folder of one's own cues, architectures, sources, metrics and losses: DVC runs stages again when it changes."""
     corpus: CorpusParams
     simulate: SimulateParams
     faces: FacesParams
