@@ -3,6 +3,8 @@
 ``python stages/train.py VARIANT-SEED``; a killed run goes on where it was, if data, parameters and code are the same.
 """
 
+import _root
+
 import argparse
 import csv
 from dataclasses import fields
