@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from damamba.config import FacesParams
+from damamba.console import InputError
 from damamba.features.extractor import Extractor, Recording
 from damamba.features.landmarker import SHA256, check_model
 from damamba.streams.face_track import CHANNELS
