@@ -163,7 +163,7 @@ class FacesParams(Section):
     """Face tracking."""
 
     model: str
-    """MediaPipe FaceLandmarker file (``make setup`` fetches it)."""
+    """MediaPipe FaceLandmarker file (the stage `landmarker` fetches it)."""
     min_confidence: Share
     """Of detection and presence."""
     min_found: Share
