@@ -3,7 +3,7 @@
 No data is needed. Each configuration runs in a process of its own, so that its peak memory is its own.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -14,23 +14,26 @@ from damamba.benchmark.process import alone
 from damamba.benchmark.reading import window_read_ms
 from damamba.benchmark.speed import speed
 from damamba.benchmark.streaming import stream_steps
-from damamba.config import BenchmarkParams, ModelParams, WindowParams
+from damamba.config import BenchmarkParams, LossParams, ModelParams, WindowParams
 from damamba.console import progress
 from damamba.data.windows import WindowGrid
 
 __all__ = ["run", "sizes"]
 
 
-def run(params: BenchmarkParams, window: WindowParams, variants: dict[str, ModelParams]) -> dict[str, Any]:
+def run(
+    params: BenchmarkParams, window: WindowParams, variants: dict[str, ModelParams], losses: Mapping[str, LossParams]
+) -> dict[str, Any]:
     """Everything that ``results/benchmark.json`` holds."""
     peers = alone(speed, params.length_frames, params.speed_repeats)
-    return {**sizes(params, window, variants, params.repeats), **peers}
+    return {**sizes(params, window, variants, losses, params.repeats), **peers}
 
 
 def sizes(
     params: BenchmarkParams,
     window: WindowParams,
     variants: dict[str, ModelParams],
+    losses: Mapping[str, LossParams],
     repeats: int,
     known: Iterable[Row] = (),
 ) -> dict[str, Any]:
@@ -41,7 +44,7 @@ def sizes(
     """
     found = {(row.model, row.frames, row.batch): row for row in known}
     tasks = [
-        Task(row, variants[row.variant], frames, batch, again, window.rate_hz, params.memory_limit_gib)
+        Task(row, variants[row.variant], losses, frames, batch, again, window.rate_hz, params.memory_limit_gib)
         for row in rows_to_measure(variants)
         for frames, batch, again in (
             *((frames, params.batch_windows, repeats) for frames in params.frames),

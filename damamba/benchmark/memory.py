@@ -18,8 +18,8 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import checkpoint
 
-from damamba.config import ModelParams
-from damamba.losses import align_loss, ccc_loss
+from damamba.config import LossParams, ModelParams
+from damamba.losses import Prediction, make_losses, total_loss
 from damamba.model import EngagementModel, build_model, recompute_blocks
 
 WIDTHS = {
@@ -63,6 +63,7 @@ class Task:
 
     kind: Kind
     params: ModelParams
+    losses: Mapping[str, LossParams]
     frames: int
     batch: int
     repeats: int
@@ -113,6 +114,7 @@ def measure(task: Task) -> Row:
     present = torch.ones(shape[:2], dtype=torch.bool, device=device)
     label = torch.rand(task.batch, task.frames, device=device)
     seen = torch.ones_like(label, dtype=torch.bool)
+    losses = make_losses(task.losses, task.rate_hz)
 
     def infer() -> None:
         with torch.inference_mode():
@@ -120,18 +122,10 @@ def measure(task: Task) -> Row:
 
     def train() -> None:
         output = model(cues, valid, present)
-        loss = ccc_loss(output.engagement, label, seen)
-        if output.audio is not None and output.visual is not None:
-            loss = loss + align_loss(
-                output.audio,
-                output.visual,
-                seen,
-                temperature=task.params.temperature,
-                frames=task.params.align_frames,
-                exclusion_frames=round(task.params.align_exclusion_s * task.rate_hz),
-                generator=torch.Generator().manual_seed(0),
-            )
-        loss.backward()
+        observed = dict.fromkeys(output.aligned, seen)
+        generator = torch.Generator().manual_seed(0)
+        prediction = Prediction(output.engagement, label, seen, output.aligned, observed, generator)
+        total_loss(prediction, losses, dict.fromkeys(losses, 1.0)).total.backward()
         model.zero_grad(set_to_none=True)
 
     _limit_memory(task.limit_gib, device)

@@ -8,7 +8,8 @@ from torch import nn
 from damamba.benchmark.memory import PARTICIPANTS, WIDTHS, build
 from damamba.benchmark.speed import D_MODEL, D_STATE, EXPAND, HEADDIM
 from damamba.config import ModelParams
-from damamba.model.da_mamba import DAMamba
+from damamba.model.architectures.da_mamba import DAMamba
+from damamba.model.block_params import BlockParams
 from damamba.model.hybrid import HybridBlock
 from damamba.model.stream_state import Memory
 
@@ -25,18 +26,18 @@ def stream_steps(params: ModelParams, rate_hz: int, frames: int) -> dict[str, fl
     """
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    causal = params.model_copy(update={"causal": True})
+    causal = params.model_copy(update={"settings": {**params.settings, "causal": True}})
     sizes = {"d_state": D_STATE, "headdim": HEADDIM, "expand": EXPAND, "n_heads": D_MODEL // HEADDIM}
     model = build(causal, rate_hz).eval()
     assert isinstance(model, DAMamba)
     with torch.inference_mode():
         return {
-            f"{BLOCKS} hybrid blocks, d {D_MODEL}": _blocks(causal.model_copy(update=sizes), frames),
+            f"{BLOCKS} hybrid blocks, d {D_MODEL}": _blocks(model.params.model_copy(update=sizes), frames),
             "da_mamba, a dyad": _model(model, frames),
         }
 
 
-def _blocks(params: ModelParams, frames: int) -> float:
+def _blocks(params: BlockParams, frames: int) -> float:
     blocks = nn.ModuleList(HybridBlock(D_MODEL, params) for _ in range(BLOCKS)).eval()
     valid = torch.ones(1, dtype=torch.bool)
     states: list[Memory | None] = [None] * BLOCKS

@@ -111,7 +111,8 @@ def disk_costs(params: Params, work: Workload, past: Past) -> Iterator[tuple[str
     labelled = work.of([seat for seat in work.seats if seat.labelled]).hours
     yield "data/corpus", Cost(hourly["corpus"] * work.hours, False)
     yield "data/predictions", Cost(hourly["predictions"] * labelled * len(params.runs), False)
-    yield "data/models", Cost(past.table["model_bytes"] * _size_factor(params.model, past) * len(params.runs), False)
+    factors = [_size_factor(params.variant(split_run(run, params.variants)[0]), past) for run in params.runs]
+    yield "data/models", Cost(past.table["model_bytes"] * sum(factors), False)
 
 
 def _sized(measured: float | None, guess: float, hours: float) -> Cost:
@@ -219,8 +220,9 @@ def _size_factor(model: ModelParams, past: Past) -> float:
     def weights(d_model: int, d_fusion: int, group_layers: int, context_layers: int) -> float:
         return d_model**2 * (5 + 13 * group_layers) + d_fusion**2 * (2 + context_layers)
 
-    own = weights(model.d_model, model.d_fusion, model.group_layers, model.context_layers)
-    return own / weights(*(reference[key] for key in ("d_model", "d_fusion", "group_layers", "context_layers")))
+    keys = ("d_model", "d_fusion", "group_layers", "context_layers")
+    own = weights(*(int(model.settings.get(key, reference[key])) for key in keys))
+    return own / weights(*(reference[key] for key in keys))
 
 
 def _same_model(checkpoint: Path, model: ModelParams, window: WindowParams) -> bool:
@@ -228,7 +230,8 @@ def _same_model(checkpoint: Path, model: ModelParams, window: WindowParams) -> b
         description = read_description(checkpoint)
     except InputError:
         return False
-    return description.params == model and description.extra.get("window") == window.model_dump()
+    same = (description.architecture, description.settings) == (model.architecture, model.settings)
+    return same and description.extra.get("window") == window.model_dump()
 
 
 def _steps(curve: Path) -> int:

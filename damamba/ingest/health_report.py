@@ -46,7 +46,7 @@ def notes(healths: Sequence[Health], no_landmarker: bool) -> list[str]:
     """
     lines = [f"note: {health.row.name}: {note}" for health in healths for note in health.notes]
     if no_landmarker:
-        lines.append("note: faces were not looked for: the landmarker is missing (make setup)")
+        lines.append("note: faces were not looked for: the landmarker is missing (dvc repro landmarker)")
     sessions = Counter(health.row.session for health in healths)
     alone = [session for session, n in sessions.items() if n == 1]
     if alone:

@@ -100,20 +100,21 @@ def setting(params: Params, ccc: dict[str, Any]) -> str:
     """What the models of a table were trained and tested on."""
     minutes, asked = params.simulate.minutes, params.simulate.sessions.noxi.train
     tested = ", ".join(f"{corpus_title(corpus)} {n}" for corpus, n in ccc["sessions"].items())
+    sizes, weights = params.variant(FULL_MODEL).settings, params.variant(FULL_MODEL).weights
     return (
         f"{asked} training sessions of NoXi's shape, {f'{minutes:g} min' if minutes >= 1 else f'{minutes * 60:g} s'} "
         f"each, law `{params.simulate.law}`; tested on {tested} sessions of other people. Windows of "
         f"{params.window.frames / params.window.rate_hz:.3g} s at {params.window.rate_hz} Hz, {params.train.steps} "
-        f"steps of {params.train.batch_windows} windows; `d_model` {params.model.d_model}, `d_fusion` "
-        f"{params.model.d_fusion}, `lambda_align` {params.model.lambda_align:g}."
+        f"steps of {params.train.batch_windows} windows; `d_model` {sizes['d_model']}, `d_fusion` "
+        f"{sizes['d_fusion']}, `lambda_align` {weights['align']:g}."
     )
 
 
 def main() -> str:
     """Gather and write; the summary line."""
     params, brief, demo = (Params.load(folder / "params.yaml") for folder in (LONG, BRIEF, DEMO))
-    oracle = read_json(MEDIA / "results/oracle.json", "dvc repro studies/corpus/dvc.yaml:oracle")
-    brief_oracle = read_json(BRIEF / "results/oracle.json", "dvc repro studies/corpus/dvc.yaml:brief_oracle")
+    oracle = read_json(LONG / "results/oracle.json", "cd studies/corpus && dvc repro oracle")
+    brief_oracle = read_json(BRIEF / "results/oracle.json", "cd studies/corpus/brief && dvc repro oracle")
     media = read_json(MEDIA / "results/ccc.json", "dvc repro")
     baselines = [f"{name}-0" for name in BASELINES]
     ccc = gathered(LONG, params, [*params.runs, *baselines])

@@ -5,7 +5,7 @@
     partner  cue ─ project ─ encoder ─ audio encoder ───┘   (visual alike)
 
 Source: MSA-LMC/DAT (its model "M" for NoXi), whose parameters it has, number by number, at `d_model` 512, 8 heads and
-positions for 96 frames. What differs is what that code cannot do: any length, missing data, no or several partners
+positions for 96 frames. It differs where that code has no answer: any length, missing data, no or several partners
 (docs/design.md).
 """
 
@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from damamba.config import ModelParams
+from damamba.config import Positive, Section, Share
 from damamba.console import InputError
 from damamba.model.attention import attend
 from damamba.model.base import EngagementModel, Output, Statistics, standardise_each
@@ -27,13 +27,29 @@ from damamba.model.transformer import FeedForward
 SELU_SLOPE = 1.0507009873554805  # of SELU above 0
 
 
+class DATParams(Section):
+    """Settings of DAT."""
+
+    d_model: Positive
+    """Channels of a cue after projection."""
+    n_heads: Positive
+    """Heads of attention."""
+    dropout: Share
+    partner_fusion: bool
+    """Partners as context of the target; off: the target alone."""
+    share_partner_weights: bool
+    """One set of weights for target and partners."""
+    position_frames: Positive
+    """Learned positions; interpolated where a window is shorter or longer."""
+
+
 class Attention(nn.Module):
     """Full attention; its inner width need not be the outer one."""
 
     def __init__(self, width: int, inner: int, n_heads: int) -> None:
         super().__init__()
         if inner % n_heads:
-            raise InputError(f"model.n_heads: a width of {inner} does not split into {n_heads} heads")
+            raise InputError(f"n_heads: a width of {inner} does not split into {n_heads} heads")
         self.n_heads = n_heads
         self.query = nn.Linear(width, inner, bias=False)
         self.key_value = nn.Linear(width, 2 * inner, bias=False)
@@ -41,13 +57,13 @@ class Attention(nn.Module):
 
     def forward(
         self,
-        asking: Float[Tensor, "batch length width"],
-        answering: Float[Tensor, "batch keys width"],
+        queries: Float[Tensor, "batch length width"],
+        keys: Float[Tensor, "batch keys width"],
         valid: Bool[Tensor, "batch keys"],
     ) -> Float[Tensor, "batch length width"]:
-        """Frames that are not valid do not answer."""
-        query = self.query(asking).unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
-        key, value = self.key_value(answering).unflatten(-1, (2 * self.n_heads, -1)).transpose(1, 2).chunk(2, dim=1)
+        """Keys that are not valid are not seen."""
+        query = self.query(queries).unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
+        key, value = self.key_value(keys).unflatten(-1, (2 * self.n_heads, -1)).transpose(1, 2).chunk(2, dim=1)
         y = attend(query, key, value, valid[:, None, None])
         return self.out(y.transpose(1, 2).flatten(2))
 
@@ -59,7 +75,7 @@ class Encoder(Block):
     is a place in the window.
     """
 
-    def __init__(self, width: int, inner: int, params: ModelParams) -> None:
+    def __init__(self, width: int, inner: int, params: DATParams) -> None:
         super().__init__()
         self.positions = nn.Parameter(torch.randn(params.position_frames, width))
         self.norm = nn.LayerNorm(width)
@@ -82,7 +98,7 @@ class Encoder(Block):
 
 
 class CrossEncoder(Encoder):
-    """The same from target to partners; as in the source, what the partners answer with is not normalised."""
+    """Queries are target frames; keys and values are partner frames, not normalised, as in the source."""
 
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
@@ -90,16 +106,16 @@ class CrossEncoder(Encoder):
         partners: Float[Tensor, "batch partners length width"],
         valid: Bool[Tensor, "batch partners length"],
     ) -> Float[Tensor, "batch length width"]:
-        """Frames of all partners answer together, in no order but that of time."""
+        """The frames of all partners are keys together; only time orders them."""
         target, partners = self.place(target), self.place(partners)
-        answer = self.attention(self.norm(target), partners.flatten(1, 2), valid.flatten(1, 2))
-        return self.feed_forward(target + self.dropout(answer))
+        from_partners = self.attention(self.norm(target), partners.flatten(1, 2), valid.flatten(1, 2))
+        return self.feed_forward(target + self.dropout(from_partners))
 
 
 class Branch(nn.Module):
-    """One person: each cue by itself, then each modality group."""
+    """Layers of one person: an encoder for each cue, then one for each modality group."""
 
-    def __init__(self, cues: Mapping[str, Mapping[str, int]], params: ModelParams) -> None:
+    def __init__(self, cues: Mapping[str, Mapping[str, int]], params: DATParams) -> None:
         super().__init__()
         widths = {name: width for group in cues.values() for name, width in group.items()}
         d = params.d_model
@@ -131,27 +147,25 @@ def any_of(valid: Mapping[str, Bool[Tensor, "*frames"]], names: list[str]) -> Bo
     return torch.stack([valid[name] for name in names]).any(dim=0)
 
 
-class DAT(EngagementModel):
-    """Arguments, call and errors: `EngagementModel`, `build_model`; reads `d_model`, `n_heads`, `dropout`,
-    `partner_fusion`, `share_partner_weights` and `position_frames` of the parameters.
+class DAT(EngagementModel[DATParams]):
+    """Arguments, call and errors: `EngagementModel`, `build_model`. It sees the whole window and cannot be causal.
 
-    Any number of partners goes through the partner branch; the target asks all their frames at once, so that seats can
-    be swapped, and an absent partner is no partner. Memory and time are quadratic in length.
+    Any number of partners goes through the partner branch; queries are target frames, keys and values are the frames of
+    all partners at once, so that seats can be swapped and an absent partner adds nothing. Memory and time are quadratic
+    in length.
     """
 
-    architecture = "dat"
+    Params = DATParams
 
     def __init__(
         self,
         cues: Mapping[str, Mapping[str, int]],
-        params: ModelParams,
+        params: DATParams,
         rate_hz: int,
         statistics: Statistics | None = None,
         label_mean: float = 0.5,
     ) -> None:
-        super().__init__(cues, params, rate_hz)
-        if params.causal:
-            raise InputError("model.causal: dat sees the whole window; only da_mamba and lstm can be causal")
+        super().__init__(cues, params, rate_hz, statistics, label_mean)
         self.standardise = standardise_each(self.widths, statistics)
         self.target = Branch(self.cues, params)
         width = len(self.widths) * params.d_model
@@ -181,7 +195,7 @@ class DAT(EngagementModel):
     ) -> Output:
         """Engagement of participant 0 at every frame; arguments as of `DAMamba.forward`.
 
-        SELU may leave [0, 1]: in training it does, so that there is a slope; scores are cut to it.
+        SELU can leave [0, 1]. In training it does, so that gradients exist there; predictions are clipped.
         """
         seen = {name: valid[name] & present[..., None] for name in self.widths}
         x = {name: standardise(cues[name], seen[name]) for name, standardise in self.standardise.items()}
@@ -190,13 +204,13 @@ class DAT(EngagementModel):
         )
         if self.params.partner_fusion:
             groups = {
-                group: self.cross[group](groups[group], answer, any_of(seen, list(self.cues[group]))[:, 1:])
-                for group, answer in self._answers(groups, x, seen).items()
+                group: self.cross[group](groups[group], vectors, any_of(seen, list(self.cues[group]))[:, 1:])
+                for group, vectors in self._partner_groups(groups, x, seen).items()
             }
         score = F.selu(self.head(self.norm(torch.cat(list(groups.values()), dim=-1))).squeeze(-1))
-        return Output(score if self.training else score.clamp(0, 1), None, None)
+        return Output(score if self.training else score.clamp(0, 1), {})
 
-    def _answers(
+    def _partner_groups(
         self, target: dict[str, Tensor], x: dict[str, Tensor], seen: dict[str, Tensor]
     ) -> dict[str, Float[Tensor, "B partners T _"]]:
         """Representation of each group of the partners; `target` is that of the target."""
