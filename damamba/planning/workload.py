@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from damamba.config import Params
-from damamba.ingest.sources.base import PlannedParticipant as Seat
+from damamba.ingest.sources.base import PlannedSeat as Seat
 from damamba.ingest.sources.base import input_bytes, open_sources, released_s
 
 __all__ = ["GIB", "Seat", "Workload", "input_bytes", "planned", "released_s"]

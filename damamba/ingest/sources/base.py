@@ -28,7 +28,7 @@ class SourceListing:
 
 
 @dataclass(frozen=True)
-class PlannedParticipant:
+class PlannedSeat:
     """One participant of one session, as far as time and disk depend on it."""
 
     corpus: str
@@ -86,7 +86,7 @@ class Source(ABC, Generic[ParamsT]):
         """
         return read_label(participant.label, end_s, self.label_slack_s)
 
-    def planned(self, simulate: SimulateParams) -> list[PlannedParticipant]:
+    def planned(self, simulate: SimulateParams) -> list[PlannedSeat]:
         """All participants with length and size, from headers alone; nothing is decoded.
 
         Args:
@@ -96,7 +96,7 @@ class Source(ABC, Generic[ParamsT]):
             InputError: The source, or the header of a file, cannot be read.
         """
         return [
-            PlannedParticipant(
+            PlannedSeat(
                 p.corpus,
                 p.session,
                 p.split,

@@ -7,7 +7,7 @@ from damamba.config import Section, SimulateParams
 from damamba.console import InputError
 from damamba.corpus.manifest_csv import read_csv
 from damamba.corpus.release import EMPTY_SEATS, SEATS, SESSIONS, UNLABELLED_SEATS
-from damamba.ingest.sources.base import PlannedParticipant, Source, SourceListing
+from damamba.ingest.sources.base import PlannedSeat, Source, SourceListing
 
 RAW = Path("data/raw")
 MANIFEST = "manifest.csv"
@@ -28,14 +28,14 @@ class SimulateSource(Source[SimulateSourceParams]):
             raise InputError(f"{RAW / MANIFEST}: missing; make it: dvc repro simulate, or python stages/simulate.py")
         return SourceListing(read_csv(RAW, MANIFEST, "simulated"))
 
-    def planned(self, simulate: SimulateParams) -> list[PlannedParticipant]:
+    def planned(self, simulate: SimulateParams) -> list[PlannedSeat]:
         """The participants that the simulator makes for these parameters, whether they are made already or not.
 
         Raises:
             InputError: Sessions of a split that the release does not have.
         """
         return [
-            PlannedParticipant(
+            PlannedSeat(
                 corpus,
                 session,
                 split,
