@@ -79,7 +79,7 @@ class Source(ABC, Generic[ParamsT]):
 
         Args:
             participant: One of the listing.
-            end_s: Length of the recording, s, which the labels shall have; None: as long as their file.
+            end_s: Length of the recording, s, to which labels are cut or extended; None: as long as their file.
 
         Raises:
             InputError: A label file cannot be read, or does not fit the recording.
