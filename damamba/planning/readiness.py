@@ -5,7 +5,7 @@ from pathlib import Path
 from damamba.config import CueParams, Params
 from damamba.console import InputError
 from damamba.extractors.checkpoint import COMPACT, HUB_LICENCES, _licence_on_card, local_folder
-from damamba.features.faces import check_model
+from damamba.features.landmarker import check_model
 from damamba.planning.workload import Workload
 from damamba.text import size
 

@@ -28,7 +28,8 @@ def params(tmp_path, monkeypatch):
     """The repository's parameters, in a folder that holds only the landmarker's model."""
     monkeypatch.chdir(tmp_path)
     shutil.copy(ROOT / "params.yaml", tmp_path)
-    (tmp_path / "models").symlink_to(ROOT / "models")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/landmarker").symlink_to(ROOT / "data/landmarker")
     return Params.load()
 
 
@@ -144,8 +145,8 @@ def test_a_checkpoint_that_nobody_measured_is_planned_as_the_slowest_and_said_so
 
 
 def test_media_are_measured_by_their_headers(params, tmp_path):
-    root = tmp_path / "recordings"
-    root.mkdir()
+    root = tmp_path / params.corpus.folder.root
+    root.mkdir(parents=True)
     make_video(root / "v.mp4", np.arange(100) / 25)
     (root / "manifest.csv").write_text(
         "session,participant,role,split,language,person,video,audio,label\ns,a,a,train,en,a,v.mp4,,\n"
@@ -162,8 +163,8 @@ def test_what_is_missing_is_told_with_its_remedy(params, tmp_path):
     work = people(2)
     assert [line for line in missing(params, work, 10, 100) if "test" in line]  # nobody is tested
     assert any(line.startswith("disk: 100 GiB more") for line in missing(params, work, 100 * 2**30, 2**30))
-    (tmp_path / "models").unlink()
-    assert any("make setup" in line for line in missing(params, work, 0, 1))
+    (tmp_path / "data/landmarker").unlink()
+    assert any("dvc repro landmarker" in line for line in missing(params, work, 0, 1))
     unlabelled = Workload(tuple(replace(seat, labelled=False) for seat in work.seats))
     assert any("labels in the split train" in line for line in missing(params, unlabelled, 0, 1))
 
