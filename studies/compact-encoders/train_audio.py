@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from probe import held_out_correlation, write_figures
 from torch import Tensor, nn
-from voices import CLOCK, DELIVERY, FRAME, Conversation, converse_aloud, load
+from voices import CLOCK, DELIVERY, FRAME, Dyad, converse_aloud, load
 
 from damamba.console import progress
 from damamba.executor import run_all
@@ -201,7 +201,7 @@ def main(what: str, conversations: int, steps: int, jobs: int) -> None:
     """Simulate, train, save, measure."""
     DATA.mkdir(parents=True, exist_ok=True)
     numbers = range(conversations)
-    run_all(converse_aloud, [Conversation(n, DATA) for n in numbers], jobs, "processes", "simulate")
+    run_all(converse_aloud, [Dyad(n, DATA) for n in numbers], jobs, "processes", "simulate")
     sounds, truths = load(DATA, numbers)
     test = np.repeat(np.arange(conversations) >= conversations - N_TEST, 3)
     logger.info("%.1f min of sound, %d of %d conversations held out", sounds.size / 16_000 / 60, N_TEST, conversations)
