@@ -9,7 +9,7 @@ Four words have one meaning throughout:
   from channels; the readers in `rendering` predict channels from face landmarks.
 - The *ceiling* is the score of a reader that may use all channels: about the best that a model can reach.
 
-Rooms, each of which imports only from those further left: `behaviour` (what happens), `faces`, `voices` and `corpora`
-(how it looks and sounds; which sessions there are), `recording` (the files of a session), `oracle` (the ceiling) and
-`rendering` (how much of the channels is left in the media).
+The packages, from the bottom up; each imports only from those before it: `behaviour` (what people do), `faces` and
+`voices` (how it looks and sounds), `corpora` (which sessions there are), `recording` (the files of a session), then
+`oracle` (the ceiling) and `rendering` (how much of the channels is left in the media).
 """

@@ -1,4 +1,4 @@
-"""What the parts of the behaviour model share: constants (`Law`), temperaments, phrases, and the growing scene."""
+"""What the parts of the behaviour model share: constants (`Law`), temperaments, phrases, and the `Scene`."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -44,7 +44,7 @@ MANNERS = {
 
 @dataclass(frozen=True)
 class Law:
-    """Constants of the behaviour model. Sizes of direct cues are in units of x (`ENGAGEMENT_UNIT`); q_ are chances."""
+    """Constants of the behaviour model. Sizes of direct cues are in units of x (see `ENGAGEMENT_UNIT`)."""
 
     level: float = 0.0
     """Engagement of the average person, logits."""
@@ -82,19 +82,21 @@ class Law:
     quick_s: float = 0.10
     """How much later the disengaged take their turn, s per unit of e."""
     q_nod: float = 1.0
-    """Of a nod in response to a point that the partner made; `q_vocal` of a "mhm", `q_brow` of raised brows."""
+    """Chance of a nod in response to the partner's point."""
     q_vocal: float = 0.8
+    """Chance of a "mhm" in response to the partner's point."""
     habit: float = 0.40
     """Share of the "mhm" whose timing does not depend on engagement."""
     eager: float = 0.40
     """Chance of a "mhm" where no point was made, relative to that at a point."""
     q_brow: float = 0.7
+    """Chance of raised brows in response to the partner's point."""
     q_look: float = 1.0
-    """Of a look at the end of a phrase; half as much for the speaker."""
+    """Chance of a look at the end of a phrase; half as much for the speaker."""
     follow: float = 0.60
     """Share of the engaged people's looks that go to the speaker."""
     q_smile: float = 0.75
-    """Of a smile in response to a smile."""
+    """Chance of a smile in response to a smile."""
     smiles: float = 2.2
     """Spontaneous smiles a minute."""
 

@@ -84,8 +84,8 @@ def response_s(
     Args:
         rng: Source of randomness.
         scene: The conversation.
-        listener: Who responds.
-        phrase: The partner's, which makes the point.
+        listener: Number of the listener.
+        phrase: The partner's phrase, which makes the point.
         habit: Share of responses whose timing does not depend on engagement.
     """
     point_s = phrase.end_s

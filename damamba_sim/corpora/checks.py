@@ -31,7 +31,7 @@ def problems_of(params: SimulateParams) -> Iterator[str]:
 
 
 def session_count(params: SimulateParams, corpus: str, split: str) -> int:
-    """Number of sessions of a split that the parameters ask for."""
+    """Number of sessions of a split, from the parameters."""
     return getattr(getattr(params.sessions, corpus), split)
 
 

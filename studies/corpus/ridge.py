@@ -45,7 +45,7 @@ def running_means(x: np.ndarray) -> np.ndarray:
 
 
 def describe(aligned: Aligned, session: AlignedSession, partners: bool) -> np.ndarray:
-    """(P, seconds, features): those of each participant and, if asked for, the mean of the partners'."""
+    """(P, seconds, features): those of each participant and, with `partners`, the mean of the others'."""
     each = np.stack([running_means(seconds(aligned, session, seat.participant)) for seat in session.seats])
     if not partners:
         return each
