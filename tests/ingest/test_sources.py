@@ -18,7 +18,7 @@ from damamba.ingest.run import ingest
 from damamba.ingest.sources.base import open_sources
 from damamba.ingest.sources.simulate import SimulateSource, SimulateSourceParams
 from damamba.planning.workload import planned
-from damamba_sim.corpora import plan_corpora
+from damamba_sim.corpora.sessions import plan_corpora
 from tests.conftest import make_video, make_wav, serially, tone
 from tests.corpus import release
 
