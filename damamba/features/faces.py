@@ -4,7 +4,6 @@ IMAGE mode: each frame by itself. VIDEO mode smooths and lags half a frame, and 
 A track is a feature stream like any other: ``data/faces/<corpus>/<session>/<participant>.parquet``.
 """
 
-import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,28 +15,12 @@ import numpy as np
 from damamba.config import FacesParams
 from damamba.console import InputError
 from damamba.features.extractor import Extractor, Recording
+from damamba.features.landmarker import MODEL_SHA256, check_model
 from damamba.streams.face_track import CHANNELS
 from damamba.streams.stream import FeatureStream
 
 STEP_PX = 1 / 16
 """Landmarks are rounded to this: far below the landmarker's own jitter, and the files shrink by half."""
-MODEL_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
-
-
-def check_model(path: Path) -> None:
-    """Refuse a landmarker file that is not there or not the pinned one.
-
-    Raises:
-        InputError: With the command that gets it.
-    """
-    if not path.is_file():
-        raise InputError(f"{path}: the face landmarker's model is missing; get it: make setup")
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != MODEL_SHA256:
-        raise InputError(
-            f"{path}: sha256 {found[:12]}…, expected {MODEL_SHA256[:12]}…; "
-            f"remove it and get it again: rm {path} && make setup"
-        )
 
 
 @contextmanager

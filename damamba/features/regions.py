@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from damamba.features.faces import _quiet, check_model
+from damamba.features.faces import _quiet
+from damamba.features.landmarker import check_model
 from damamba.media.glance import sample_frames
 
 MOST_FACES = 6

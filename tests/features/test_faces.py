@@ -7,7 +7,8 @@ from damamba.config import FacesParams
 from damamba.console import InputError
 from damamba.corpus.manifest import Participant
 from damamba.features.extractor import Recording
-from damamba.features.faces import FaceTracker, check_model
+from damamba.features.faces import FaceTracker
+from damamba.features.landmarker import check_model
 from damamba.streams.face_track import CHANNELS
 from tests.conftest import make_video
 
