@@ -7,8 +7,13 @@ from typing import Annotated, Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from damamba import plugins
 from damamba.console import InputError
 
+ARCHITECTURES = "damamba.model.architectures"
+EXTRACTORS = "damamba.extractors"
+LOSSES = "damamba.losses"
+"""Folders in which a name of params.yaml is a file."""
 Positive = Annotated[int, Field(gt=0)]
 Pixels = Annotated[int, Field(gt=0, multiple_of=4)]
 NonNegative = Annotated[int, Field(ge=0)]
@@ -16,12 +21,11 @@ PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-Group = Literal["audio", "visual"]
 Split = Literal["train", "val", "test"]
 MergeMethod = Literal["mean", "ewe"]
 Places = dict[Literal["noxi", "noxi_add", "mpiigi"], dict[Split, str | None]]
 LABEL_RATE_HZ = 25
-SectionT = TypeVar("SectionT", bound="Section")
+SectionT = TypeVar("SectionT", bound=BaseModel)
 
 
 class Section(BaseModel):
@@ -179,8 +183,8 @@ class CueParams(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    group: Group
-    """Modality group of the model that the cue enters."""
+    group: Name
+    """Modality group of the model that the cue enters, such as audio, visual or text."""
     extractor: Name
     """File in ``damamba/extractors`` and stage file ``stages/extract_<extractor>.py``."""
     reads: Literal["corpus", "faces"]
@@ -224,64 +228,39 @@ class WindowParams(Section):
         return self
 
 
-class ModelParams(Section):
-    """Architecture and loss; sources and reasons of each default: docs/design.md."""
+class LossParams(BaseModel):
+    """One term of the loss. Further keys belong to its class, which checks them."""
 
-    architecture: Literal["da_mamba", "dat", "lstm"]
-    """What is built: DA-Mamba, its predecessor or a recurrent baseline; their classes say which keys they read."""
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    loss: Name
+    """File in ``damamba/losses``, or the dotted path of a module of one's own."""
+
+    def settings(self) -> dict[str, Any]:
+        """Keys of the loss's own class."""
+        return dict(self.model_extra or {})
+
+
+class ModelSection(BaseModel):
+    """What is trained, and how much each term of the loss weighs: ``lambda_<name>`` for each name under `losses`."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    architecture: Name
+    """File in ``damamba/model/architectures``, or the dotted path of a module of one's own."""
     cues: Annotated[tuple[Name, ...], Field(min_length=1)] | None
     """Cues that are used; null: all."""
-    block: Literal["hybrid", "transformer"]
-    """What the stacks are made of; `transformer` is the ablation row with full attention."""
-    modality_fusion: bool
-    """Stacks over the cues of each group, aligned; off: the cues' own layers are joined as they are."""
-    grouping: Literal["modality", "joint"]
-    """Over what a stack runs: the cues of a modality, or all of them in one wide stack (nothing is aligned then)."""
-    partner_fusion: bool
-    """Partners as context of the target; off: the target alone."""
-    d_model: Positive
-    """Channels of a cue after projection."""
-    d_state: Positive
-    """State of the SSM, a head and channel."""
-    headdim: Positive
-    """Channels of an SSM head."""
-    expand: Positive
-    """Inner width of the SSM over its outer width."""
-    d_conv: Positive
-    """Taps of the causal convolution."""
-    group_layers: Positive
-    """Hybrid blocks a modality group."""
-    context_layers: Positive
-    """Blocks of the partner context."""
-    dialogue_layers: NonNegative
-    """Blocks after the target has asked its partners: they count over time what passed between them."""
-    d_fusion: Positive
-    """Width after the groups are joined."""
-    n_heads: Positive
-    """Heads of local attention and cross-attention."""
-    chunk_frames: Positive
-    """Frames of a local-attention chunk."""
-    cross_window_s: PositiveFloat
-    """A target frame sees the partners within this time, s."""
-    ffn_expand: Positive
-    """Inner width of a feed-forward layer over its outer width."""
-    dropout: Share
-    causal: bool
-    """Only the past is seen (streaming)."""
-    share_partner_weights: bool
-    """One set of weights for target and partners in `dat`; da_mamba always does."""
-    position_frames: Positive
-    """Learned positions of `dat`; interpolated where a window is shorter or longer."""
-    d_align: Positive
-    """Width of the alignment projections."""
-    temperature: PositiveFloat
-    """Of the alignment loss."""
-    align_frames: Positive
-    """Frames drawn a batch for the alignment loss."""
-    align_exclusion_s: NonNegativeFloat
-    """Frames of the same window nearer than this are no negatives, s."""
-    lambda_ccc: NonNegativeFloat
-    lambda_align: NonNegativeFloat
+
+
+class ModelParams(Section):
+    """A variant: `model` and the settings of its architecture, with the variant's changes."""
+
+    architecture: Name
+    cues: tuple[Name, ...] | None
+    settings: dict[str, Any]
+    """All settings of the architecture, checked by its class."""
+    weights: dict[Name, NonNegativeFloat]
+    """Weight of each loss."""
 
 
 class TrainParams(Section):
@@ -364,9 +343,13 @@ class Params(Section):
     cues: Annotated[dict[Name, CueParams], Field(min_length=1)]
     align: AlignParams
     window: WindowParams
-    model: ModelParams
+    architectures: dict[Name, dict[str, Any]]
+    """Settings of each architecture, by the last part of its name."""
+    losses: Annotated[dict[Name, LossParams], Field(min_length=1)]
+    """Terms of the loss."""
+    model: ModelSection
     variants: Annotated[dict[Name, dict[str, Any]], Field(min_length=1)]
-    """Rows of the ablation: keys of `model` to change."""
+    """Rows of the ablation: keys of `model`, or settings of its architecture, to change."""
     runs: Annotated[tuple[Name, ...], Field(min_length=1)]
     """VARIANT-SEED: what the pipeline trains and scores."""
     train: TrainParams
@@ -379,44 +362,101 @@ class Params(Section):
             raise ValueError(
                 f"align.rate_hz ({self.align.rate_hz}) must be a multiple of window.rate_hz ({self.window.rate_hz})"
             )
-        for name in self.variants:
-            for cue in self.variant(name).cues or ():
-                if cue not in self.cues:
-                    raise ValueError(f"variants.{name}.cues: no cue {cue!r}; there are {', '.join(self.cues)}")
         for name in self.runs:
             split_run(name, self.variants)
         return self
 
     @property
     def simulated(self) -> bool:
-        """Whether results speak of simulated people."""
+        """Whether any of the people is simulated."""
         return "simulate" in self.corpus.sources
 
     def variant(self, name: str) -> ModelParams:
-        """`model` with the overrides of a variant, validated again.
+        """`model` with the changes of a variant.
 
         Raises:
-            InputError: No such variant.
+            InputError: No such variant, or a setting that its architecture does not have or does not accept.
         """
         if name not in self.variants:
             raise InputError(f"params.yaml: no variant {name!r}; there are {', '.join(self.variants)}")
-        return ModelParams.model_validate({**self.model.model_dump(), **self.variants[name]})
+        where = f"params.yaml: variants.{name}"
+        own = {*ModelSection.model_fields, *(f"lambda_{loss}" for loss in self.losses)}
+        changes = self.variants[name]
+        values = {**self.model.model_dump(), **{key: value for key, value in changes.items() if key in own}}
+        model = parse_section(ModelSection, values, where)
+        weights = {key.removeprefix("lambda_"): value for key, value in (model.model_extra or {}).items()}
+        for cue in model.cues or ():
+            if cue not in self.cues:
+                raise InputError(f"{where}.cues: no cue {cue!r}; there are {', '.join(self.cues)}")
+        settings = {
+            **self.architectures.get(plugins.short(model.architecture), {}),
+            **{key: value for key, value in changes.items() if key not in own},
+        }
+        kind = plugins.settings_of(ARCHITECTURES, model.architecture)
+        checked = parse_section(kind, settings, where).model_dump(mode="json")
+        resolved = {
+            "architecture": model.architecture,
+            "cues": model.cues,
+            "settings": checked,
+            "weights": weights,
+        }
+        return parse_section(ModelParams, resolved, where)
 
-    def groups(self) -> dict[Group, list[str]]:
-        """Cues by modality group, in the order of params.yaml."""
-        groups: dict[Group, list[str]] = {"audio": [], "visual": []}
-        for name, cue in self.cues.items():
-            groups[cue.group].append(name)
-        return {group: names for group, names in groups.items() if names}
+    def check_settings(self) -> None:
+        """Let the class behind every name check its settings: cues, architectures, losses, variants.
+
+        Raises:
+            InputError: One line a problem.
+        """
+        expected = {f"lambda_{name}" for name in self.losses}
+        given = set(self.model.model_extra or {})
+        problems = [
+            f"params.yaml: model.{key}: not a key of `model`, and no loss has this weight; known keys: "
+            + ", ".join([*ModelSection.model_fields, *sorted(expected)])
+            for key in sorted(given - expected)
+        ]
+        problems += [f"params.yaml: model.{key}: missing: the weight of a loss" for key in sorted(expected - given)]
+        problems += [
+            f"params.yaml: model.{key}: expected a number of at least 0, got {value!r}"
+            for key, value in (self.model.model_extra or {}).items()
+            if not (isinstance(value, int | float) and value >= 0)
+        ]
+        dotted = {
+            plugins.short(name): name
+            for name in (self.model.architecture, *(str(v.get("architecture", "")) for v in self.variants.values()))
+            if "." in name
+        }
+        checks = [
+            *((f"cues.{name}", EXTRACTORS, cue.extractor, cue.settings()) for name, cue in self.cues.items()),
+            *((f"losses.{name}", LOSSES, entry.loss, entry.settings()) for name, entry in self.losses.items()),
+            *(
+                (f"architectures.{name}", ARCHITECTURES, dotted.get(name, name), settings)
+                for name, settings in self.architectures.items()
+            ),
+        ]
+        for where, folder, name, settings in checks:
+            try:
+                parse_section(plugins.settings_of(folder, name), settings, f"params.yaml: {where}")
+            except InputError as error:
+                problems.append(str(error))
+        for name in self.variants if not problems else ():
+            try:
+                self.variant(name)
+            except InputError as error:
+                problems.append(str(error))
+        if problems:
+            raise InputError("\n".join(problems))
 
     @classmethod
     def load(cls, path: Path = Path("params.yaml")) -> "Params":
-        """Read and validate.
+        """Read and check.
 
         Raises:
             InputError: Missing file, broken YAML, unknown key, wrong type or value; one line a problem.
         """
-        return read_section(cls, path)
+        params = read_section(cls, path)
+        params.check_settings()
+        return params
 
 
 def split_run(name: str, variants: Mapping[str, Any]) -> tuple[str, int]:

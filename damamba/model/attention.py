@@ -250,4 +250,4 @@ class CrossAttention(Block):
 def check_heads(d_model: int, n_heads: int) -> None:
     """Raise InputError unless `d_model` splits into heads of an even width, which rotary positions need."""
     if d_model % (2 * n_heads):
-        raise InputError(f"model.n_heads: a width of {d_model} does not split into {n_heads} heads of an even width")
+        raise InputError(f"n_heads: a width of {d_model} does not split into {n_heads} heads of an even width")

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from damamba.config import ModelParams
 from damamba.model.attention import CrossAttention
 from damamba.model.base import Standardise, Statistics
+from damamba.model.block_params import BlockParams
 from damamba.model.hybrid import HybridBlock, make_mamba
 from damamba.model.mamba import PartnerMamba
 from damamba.model.recompute import Block
@@ -23,7 +23,7 @@ class CueStem(Block):
     """
 
     def __init__(
-        self, width: int, params: ModelParams, statistics: tuple[Float[Tensor, "width"], Float[Tensor, "width"]] | None
+        self, width: int, params: BlockParams, statistics: tuple[Float[Tensor, "width"], Float[Tensor, "width"]] | None
     ) -> None:
         super().__init__()
         self.standardise = Standardise(width, statistics)
@@ -49,7 +49,7 @@ class CueStem(Block):
 class MambaLayer(nn.Module):
     """x + mamba(norm x)."""
 
-    def __init__(self, width: int, params: ModelParams) -> None:
+    def __init__(self, width: int, params: BlockParams) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.ssm = make_mamba(width, params)
@@ -73,7 +73,7 @@ class ModalityGroupFusion(nn.Module):
     def __init__(
         self,
         cues: Mapping[str, int],
-        params: ModelParams,
+        params: BlockParams,
         statistics: Statistics | None,
     ) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ class ModalityGroupFusion(nn.Module):
 class PartnerContext(Block):
     """One layer over the (P - 1)·T frames of all partners; the order of the seats is of no consequence."""
 
-    def __init__(self, width: int, params: ModelParams) -> None:
+    def __init__(self, width: int, params: BlockParams) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.ssm = PartnerMamba(
@@ -123,7 +123,7 @@ class PartnerContext(Block):
 class PartnerTransformer(Block):
     """`PartnerContext` of the ablation: full attention over all partner frames, each at its instant."""
 
-    def __init__(self, width: int, params: ModelParams) -> None:
+    def __init__(self, width: int, params: BlockParams) -> None:
         super().__init__()
         self.block = TransformerBlock(width, params)
 
@@ -146,7 +146,7 @@ class PartnerGroupFusion(nn.Module):
     target adds up from them is a sum over frames: swapping seats changes nothing, an absent partner adds nothing.
     """
 
-    def __init__(self, width: int, params: ModelParams, window: int) -> None:
+    def __init__(self, width: int, params: BlockParams, window: int) -> None:
         super().__init__()
         layer = PartnerTransformer if params.block == "transformer" else PartnerContext
         self.mark = nn.Parameter(torch.zeros(width))  # partner, not target; time is marked by relative positions

@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from damamba.config import ModelParams
 from damamba.model.attention import SelfAttention
+from damamba.model.block_params import BlockParams
 from damamba.model.mamba import MambaBlock
 from damamba.model.recompute import Block
 from damamba.model.stream_state import Memory
@@ -19,7 +19,7 @@ class HybridBlock(Block):
     may start anywhere.
     """
 
-    def __init__(self, width: int, params: ModelParams) -> None:
+    def __init__(self, width: int, params: BlockParams) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.ssm = make_mamba(width, params)
@@ -53,7 +53,7 @@ class HybridBlock(Block):
         return y[:, 0], state
 
 
-def make_mamba(width: int, params: ModelParams) -> MambaBlock:
+def make_mamba(width: int, params: BlockParams) -> MambaBlock:
     """A state-space layer of this width that looks both ways unless the model is causal."""
     return MambaBlock(
         width, params.d_state, params.headdim, params.expand, params.d_conv, bidirectional=not params.causal

@@ -113,7 +113,7 @@ class MambaBlock(nn.Module):
         self.bidirectional = bidirectional
         if self.d_inner % headdim or self.heads % self.groups:
             raise InputError(
-                f"model.headdim: {headdim} must divide the inner width {self.d_inner} ({expand} x {d_model})"
+                f"headdim: {headdim} must divide the inner width {self.d_inner} ({expand} x {d_model})"
                 + (" into an even number of heads, half of them for each direction" if bidirectional else "")
             )
         channels = self.d_inner + 2 * self.groups * d_state

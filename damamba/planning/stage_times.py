@@ -118,7 +118,8 @@ def _is_same_model(checkpoint: Path, model: ModelParams, window: WindowParams) -
         description = read_description(checkpoint)
     except InputError:
         return False
-    return description.params == model and description.extra.get("window") == window.model_dump()
+    same = (description.architecture, description.settings) == (model.architecture, model.settings)
+    return same and description.extra.get("window") == window.model_dump()
 
 
 def _steps(curve: Path) -> int:

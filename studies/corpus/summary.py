@@ -100,12 +100,13 @@ def setting(params: Params, ccc: dict[str, Any]) -> str:
     """What the models of a table were trained and tested on."""
     minutes, asked = params.simulate.minutes, params.simulate.sessions.noxi.train
     tested = ", ".join(f"{corpus_title(corpus)} {n}" for corpus, n in ccc["sessions"].items())
+    sizes, weights = params.variant(FULL_MODEL).settings, params.variant(FULL_MODEL).weights
     return (
         f"{asked} training sessions of NoXi's shape, {f'{minutes:g} min' if minutes >= 1 else f'{minutes * 60:g} s'} "
         f"each, law `{params.simulate.law}`; tested on {tested} sessions of other people. Windows of "
         f"{params.window.frames / params.window.rate_hz:.3g} s at {params.window.rate_hz} Hz, {params.train.steps} "
-        f"steps of {params.train.batch_windows} windows; `d_model` {params.model.d_model}, `d_fusion` "
-        f"{params.model.d_fusion}, `lambda_align` {params.model.lambda_align:g}."
+        f"steps of {params.train.batch_windows} windows; `d_model` {sizes['d_model']}, `d_fusion` "
+        f"{sizes['d_fusion']}, `lambda_align` {weights['align']:g}."
     )
 
 

@@ -44,14 +44,17 @@ def rows_of(ccc: dict[str, Any], choices: dict[str, dict[str, Any]]) -> list[lis
 
 def setting(params: Params, ccc: dict[str, Any]) -> str:
     """What the default is."""
-    window, model, train, simulate = params.window, params.model, params.train, params.simulate
+    window, train, simulate = params.window, params.train, params.simulate
+    default = params.variant(FULL_MODEL)
+    sizes = default.settings
     tested = ", ".join(f"{corpus_title(corpus)} {n}" for corpus, n in ccc["sessions"].items())
     return (
         f"{simulate.sessions.noxi.train} training sessions of {60 * simulate.minutes:g} s, law `{simulate.law}`; "
         f"tested on {tested} sessions of other people. Default: windows of {window.frames / window.rate_hz:.3g} s at "
         f"{window.rate_hz} Hz, {train.steps} steps of {train.batch_windows} windows, `lambda_align` "
-        f"{model.lambda_align:g}, `d_state` {model.d_state}, `chunk_frames` {model.chunk_frames}, `d_fusion` "
-        f"{model.d_fusion}, `dropout` {model.dropout:g}, {model.dialogue_layers} dialogue layer, both ways in time."
+        f"{default.weights['align']:g}, `d_state` {sizes['d_state']}, `chunk_frames` {sizes['chunk_frames']}, "
+        f"`d_fusion` {sizes['d_fusion']}, `dropout` {sizes['dropout']:g}, {sizes['dialogue_layers']} dialogue layer, "
+        "both ways in time."
     )
 
 

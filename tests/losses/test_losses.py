@@ -4,7 +4,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from damamba.losses import align_loss, ccc_loss
+from damamba.config import Params
+from damamba.losses import Prediction, make_losses, total_loss
+from damamba.losses.align import align_loss
+from damamba.losses.ccc import ccc_loss
 
 
 def lin_1989(pred, target):
@@ -108,5 +111,53 @@ def test_align_loss_of_too_few_frames_is_zero(count):
     assert loss.item() == 0
 
 
-def test_align_loss_without_a_group_is_zero():
-    assert align(None, unit(1, 4, 8), torch.ones(1, 4, dtype=torch.bool)).item() == 0
+def prediction(aligned, observed, seed=0):
+    frames = next(iter(observed.values())).shape
+    score, valid = torch.rand(*frames, generator=torch.Generator().manual_seed(9)), torch.ones(frames, dtype=torch.bool)
+    generator = torch.Generator().manual_seed(seed)
+    return Prediction(score, score.roll(1, dims=1), valid, aligned, observed, generator)
+
+
+def test_three_groups_are_aligned_pair_by_pair_each_where_both_were_observed():
+    losses = make_losses(Params.load().losses, rate_hz=3)
+    aligned = {group: unit(2, 20, 8, seed=k) for k, group in enumerate(("audio", "visual", "text"))}
+    observed = {group: torch.rand(2, 20) > 0.3 for group in aligned}
+    ours = losses["align"](prediction(aligned, observed))
+    generator = torch.Generator().manual_seed(0)
+    pairs = [("audio", "visual"), ("audio", "text"), ("visual", "text")]
+    expected = [
+        align_loss(
+            aligned[a],
+            aligned[b],
+            observed[a] & observed[b],
+            temperature=0.1,
+            frames=512,
+            exclusion_frames=3,
+            generator=generator,
+        )
+        for a, b in pairs
+    ]
+    assert ours.item() == pytest.approx(sum(term.item() for term in expected) / 3, rel=1e-6)
+
+
+@pytest.mark.parametrize("groups", [[], ["audio"]])
+def test_a_model_that_aligns_fewer_than_two_groups_has_no_alignment_loss(groups):
+    losses = make_losses(Params.load().losses, rate_hz=25)
+    seen = torch.ones(1, 6, dtype=torch.bool)
+    given = prediction({group: unit(1, 6, 4) for group in groups}, {"audio": seen})
+    assert losses["align"](given) is None
+    total = total_loss(given, losses, {"ccc": 1.0, "align": 0.4})
+    assert total.curves["align"] is None
+    assert total.total.item() == losses["ccc"](given).item()
+
+
+def test_the_total_is_the_weighted_sum_and_a_term_without_weight_is_not_computed():
+    losses = make_losses(Params.load().losses, rate_hz=3)
+    seen = torch.ones(2, 20, dtype=torch.bool)
+    aligned = {"audio": unit(2, 20, 8), "visual": unit(2, 20, 8, seed=1)}
+    ccc, align_term = (losses[name](prediction(aligned, dict.fromkeys(aligned, seen))) for name in ("ccc", "align"))
+    total = total_loss(prediction(aligned, dict.fromkeys(aligned, seen)), losses, {"ccc": 2.0, "align": 0.5})
+    assert total.total.item() == pytest.approx((2 * ccc + 0.5 * align_term).item(), rel=1e-6)
+    alone = total_loss(prediction(aligned, dict.fromkeys(aligned, seen)), losses, {"ccc": 2.0, "align": 0.0})
+    assert alone.total.item() == pytest.approx(2 * ccc.item(), rel=1e-6)
+    assert alone.curves == {"ccc": pytest.approx(1 - ccc.item()), "align": None}

@@ -10,6 +10,7 @@ import yaml
 from accelerate.state import AcceleratorState
 from safetensors.numpy import save_file
 
+from damamba import training
 from damamba.config import Params
 from damamba.console import InputError
 from damamba.data.batch import LABEL_SAMPLE, TrainingWindows, WindowReader
@@ -19,7 +20,7 @@ from damamba.inference import predict
 from damamba.metrics import ccc
 from damamba.model import DAMamba
 from damamba.scan import ssd_scan
-from damamba.training import Ema, Run, fit, learning_rate, run_key
+from damamba.training import Ema, fit, learning_rate
 from tests.data.test_batch import WIDTHS, make_aligned
 
 
@@ -45,7 +46,7 @@ def _another_precision_may_follow():
 
 
 def params(model=None, window=None, **train) -> Params:
-    held = yaml.safe_load((Path(__file__).parent.parent / "params.yaml").read_text())
+    held = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
     held["train"] |= {
         "steps": 8,
         "batch_windows": 4,
@@ -55,10 +56,23 @@ def params(model=None, window=None, **train) -> Params:
         "threads": 1,
         **train,
     }
-    held["model"] |= {"d_model": 16, "d_fusion": 16, "headdim": 8, "d_state": 8, "n_heads": 2, "dropout": 0.2}
-    held["model"] |= model or {}
+    sizes = {"d_model": 16, "d_fusion": 16, "headdim": 8, "d_state": 8, "n_heads": 2, "dropout": 0.2, **(model or {})}
+    for settings in held["architectures"].values():
+        settings |= {key: value for key, value in sizes.items() if key in settings}
     held["window"] |= window or {}
     return Params.model_validate(held)
+
+
+def sections(params: Params, variant: str, seed: int, shuffle: int | None = None):
+    return params.variant(variant), params.losses, params.window, params.train, seed, shuffle
+
+
+def Run(aligned, params, variant, seed, shuffle=None) -> training.Run:  # noqa: N802
+    return training.Run(aligned, *sections(params, variant, seed, shuffle))
+
+
+def run_key(aligned, params, variant, seed, shuffle) -> str:
+    return training.run_key(aligned, *sections(params, variant, seed, shuffle))
 
 
 def weights(model: DAMamba) -> dict[str, torch.Tensor]:
@@ -94,7 +108,7 @@ def test_other_architectures_train_by_the_same_loop(tmp_path, aligned, variant):
     run = Run(aligned, params(), variant, 0)
     before = weights(run.model)
     model = fit(run, tmp_path / "f.pt")
-    assert all(row["align"] == 0 and math.isfinite(row["val_ccc"] or 0) for row in run.history)
+    assert all(row["align"] is None and math.isfinite(row["val_ccc"] or 0) for row in run.history)
     assert any(not torch.equal(tensor, before[name]) for name, tensor in weights(model).items())
 
 
@@ -199,12 +213,33 @@ def test_the_backend_of_the_scan_changes_no_score(tmp_path, aligned, monkeypatch
     np.testing.assert_allclose(told["torch"], told["reference"], atol=1e-4)
 
 
+def test_the_best_weights_are_kept_not_the_last(tmp_path, aligned, monkeypatch):
+    scores = iter([0.1, 0.9, 0.2, 0.3, 0.4, 0.5])
+    monkeypatch.setattr("damamba.training.run.ccc", lambda *series: next(scores))
+    run = Run(aligned, params(steps=12, validate_steps=2, learning_rate=0.05), "da_mamba", 0)
+    seen = {}
+
+    def remember(step):
+        seen[step.step] = {name: weight.clone() for name, weight in run.ema.weights.items()}
+
+    model = fit(run, tmp_path / "best.pt", remember)
+    assert run.best[:2] == (0.9, 4)
+    for name, weight in model.named_parameters():
+        assert torch.equal(weight, seen[4][name]), name
+    assert any(not torch.equal(seen[4][name], seen[12][name]) for name in seen[4])
+
+
 def test_shuffled_labels_are_another_task(aligned):
     run = Run(aligned, params(), "da_mamba", 0, shuffle=3)
     plain = Run(aligned, params(), "da_mamba", 0)
     drawn = run.windows.batch(0, 4)
     assert drawn == plain.windows.batch(0, 4)
-    assert torch.equal(run.reader.read(drawn).cues["voice"], plain.reader.read(drawn).cues["voice"])
+    ours, true = run.reader.read(drawn), plain.reader.read(drawn)
+    assert torch.equal(ours.cues["voice"], true.cues["voice"])
+    assert run.reader.label_source
+    assert not plain.reader.label_source
+    assert run.validation == []
+    assert plain.validation
 
 
 def test_pieces_of_a_batch_have_the_gradient_of_the_whole(aligned):
@@ -214,9 +249,9 @@ def test_pieces_of_a_batch_have_the_gradient_of_the_whole(aligned):
         row = run.advance()
         found.append((row, {name: p.grad.clone() for name, p in run.model.named_parameters() if p.grad is not None}))
     (whole, expected), *others = found
-    assert whole.align > 0
+    assert whole.terms["align"] > 0
     for row, gradients in others:
-        assert (row.loss, row.ccc) == pytest.approx((whole.loss, whole.ccc), rel=1e-5)
+        assert (row.loss, row.terms["ccc"]) == pytest.approx((whole.loss, whole.terms["ccc"]), rel=1e-5)
         assert gradients.keys() == expected.keys()
         for name, gradient in gradients.items():
             torch.testing.assert_close(gradient, expected[name], rtol=1e-3, atol=1e-6)

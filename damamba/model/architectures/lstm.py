@@ -6,28 +6,39 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from damamba.config import ModelParams
+from damamba.config import Positive, Section, Share
 from damamba.model.base import EngagementModel, Output, Statistics, score_head, standardise_each
 
 
-class LSTM(EngagementModel):
-    """Arguments, call and errors: `EngagementModel`, `build_model`; reads `d_fusion` (units a direction),
-    `group_layers`, `dropout` and `causal` (forwards only) of the parameters.
+class LSTMParams(Section):
+    """Settings of the LSTM."""
+
+    d_fusion: Positive
+    """Units a direction."""
+    group_layers: Positive
+    """Layers."""
+    dropout: Share
+    causal: bool
+    """Forwards only."""
+
+
+class LSTM(EngagementModel[LSTMParams]):
+    """Arguments, call and errors: `EngagementModel`, `build_model`.
 
     A missing frame enters as the mean, beside the cue's mask.
     """
 
-    architecture = "lstm"
+    Params = LSTMParams
 
     def __init__(
         self,
         cues: Mapping[str, Mapping[str, int]],
-        params: ModelParams,
+        params: LSTMParams,
         rate_hz: int,
         statistics: Statistics | None = None,
         label_mean: float = 0.5,
     ) -> None:
-        super().__init__(cues, params, rate_hz)
+        super().__init__(cues, params, rate_hz, statistics, label_mean)
         self.standardise = standardise_each(self.widths, statistics)
         self.lstm = nn.LSTM(
             sum(self.widths.values()) + len(self.widths),
@@ -52,4 +63,4 @@ class LSTM(EngagementModel):
         seen = {name: valid[name][:, 0] & present[:, :1] for name in self.widths}
         x = [standardise(cues[name][:, 0], seen[name]) for name, standardise in self.standardise.items()]
         y, _ = self.lstm(torch.cat((*x, torch.stack(list(seen.values()), dim=-1).to(x[0])), dim=-1))
-        return Output(torch.sigmoid(self.head(self.norm(self.dropout(y))).squeeze(-1)), None, None)
+        return Output(torch.sigmoid(self.head(self.norm(self.dropout(y))).squeeze(-1)), {})

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from damamba.config import ModelParams
+from damamba.config import Positive, Section, Share
 from damamba.console import InputError
 from damamba.model.attention import attend
 from damamba.model.base import EngagementModel, Output, Statistics, standardise_each
@@ -27,13 +27,29 @@ from damamba.model.transformer import FeedForward
 SELU_SLOPE = 1.0507009873554805  # of SELU above 0
 
 
+class DATParams(Section):
+    """Settings of DAT."""
+
+    d_model: Positive
+    """Channels of a cue after projection."""
+    n_heads: Positive
+    """Heads of attention."""
+    dropout: Share
+    partner_fusion: bool
+    """Partners as context of the target; off: the target alone."""
+    share_partner_weights: bool
+    """One set of weights for target and partners."""
+    position_frames: Positive
+    """Learned positions; interpolated where a window is shorter or longer."""
+
+
 class Attention(nn.Module):
     """Full attention; its inner width need not be the outer one."""
 
     def __init__(self, width: int, inner: int, n_heads: int) -> None:
         super().__init__()
         if inner % n_heads:
-            raise InputError(f"model.n_heads: a width of {inner} does not split into {n_heads} heads")
+            raise InputError(f"n_heads: a width of {inner} does not split into {n_heads} heads")
         self.n_heads = n_heads
         self.query = nn.Linear(width, inner, bias=False)
         self.key_value = nn.Linear(width, 2 * inner, bias=False)
@@ -59,7 +75,7 @@ class Encoder(Block):
     is a place in the window.
     """
 
-    def __init__(self, width: int, inner: int, params: ModelParams) -> None:
+    def __init__(self, width: int, inner: int, params: DATParams) -> None:
         super().__init__()
         self.positions = nn.Parameter(torch.randn(params.position_frames, width))
         self.norm = nn.LayerNorm(width)
@@ -99,7 +115,7 @@ class CrossEncoder(Encoder):
 class Branch(nn.Module):
     """One person: each cue by itself, then each modality group."""
 
-    def __init__(self, cues: Mapping[str, Mapping[str, int]], params: ModelParams) -> None:
+    def __init__(self, cues: Mapping[str, Mapping[str, int]], params: DATParams) -> None:
         super().__init__()
         widths = {name: width for group in cues.values() for name, width in group.items()}
         d = params.d_model
@@ -131,27 +147,25 @@ def any_of(valid: Mapping[str, Bool[Tensor, "*frames"]], names: list[str]) -> Bo
     return torch.stack([valid[name] for name in names]).any(dim=0)
 
 
-class DAT(EngagementModel):
-    """Arguments, call and errors: `EngagementModel`, `build_model`; reads `d_model`, `n_heads`, `dropout`,
-    `partner_fusion`, `share_partner_weights` and `position_frames` of the parameters.
+class DAT(EngagementModel[DATParams]):
+    """Arguments, call and errors: `EngagementModel`, `build_model`. It sees the whole window and cannot be causal.
 
-    Any number of partners goes through the partner branch; the target asks all their frames at once, so that seats can
-    be swapped, and an absent partner is no partner. Memory and time are quadratic in length.
+    Any number of partners goes through the partner branch; queries are target frames, keys and values are the frames of
+    all partners at once, so that seats can be swapped and an absent partner adds nothing. Memory and time are quadratic
+    in length.
     """
 
-    architecture = "dat"
+    Params = DATParams
 
     def __init__(
         self,
         cues: Mapping[str, Mapping[str, int]],
-        params: ModelParams,
+        params: DATParams,
         rate_hz: int,
         statistics: Statistics | None = None,
         label_mean: float = 0.5,
     ) -> None:
-        super().__init__(cues, params, rate_hz)
-        if params.causal:
-            raise InputError("model.causal: dat sees the whole window; only da_mamba and lstm can be causal")
+        super().__init__(cues, params, rate_hz, statistics, label_mean)
         self.standardise = standardise_each(self.widths, statistics)
         self.target = Branch(self.cues, params)
         width = len(self.widths) * params.d_model
@@ -194,7 +208,7 @@ class DAT(EngagementModel):
                 for group, answer in self._answers(groups, x, seen).items()
             }
         score = F.selu(self.head(self.norm(torch.cat(list(groups.values()), dim=-1))).squeeze(-1))
-        return Output(score if self.training else score.clamp(0, 1), None, None)
+        return Output(score if self.training else score.clamp(0, 1), {})
 
     def _answers(
         self, target: dict[str, Tensor], x: dict[str, Tensor], seen: dict[str, Tensor]
