@@ -18,7 +18,7 @@ from damamba.planning.readiness import missing
 from damamba.planning.workload import PlannedSeat, Workload, planned
 from damamba.streams.store import write_stream
 from damamba.streams.stream import FeatureStream
-from tests.conftest import make_video
+from tests.conftest import FROZEN_PARAMS, make_video
 
 ROOT = Path(__file__).parents[2]
 ENDED = 1_700_000_000.0
@@ -28,7 +28,7 @@ ENDED = 1_700_000_000.0
 def params(tmp_path, monkeypatch):
     """The repository's parameters, in a folder that holds only the landmarker's model."""
     monkeypatch.chdir(tmp_path)
-    shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copy(FROZEN_PARAMS, tmp_path)
     (tmp_path / "models").symlink_to(ROOT / "models")
     return Params.load()
 

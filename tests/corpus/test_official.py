@@ -14,19 +14,19 @@ from damamba.corpus.manifest import Manifest
 from damamba.corpus.official import read_official
 from damamba.corpus.release import LABEL_FILE, SESSIONS
 from damamba.ingest.ingest import ingest
-from tests.conftest import serially
+from tests.conftest import FROZEN_PARAMS, serially
 from tests.corpus import release
 
 ROOT = Path(__file__).parents[2]
 
 
 def official(root: Path, **changes) -> OfficialParams:
-    held = yaml.safe_load((ROOT / "params.yaml").read_text())["corpus"]["official"]
+    held = yaml.safe_load(FROZEN_PARAMS.read_text())["corpus"]["official"]
     return OfficialParams.model_validate({**held, "root": str(root), **changes})
 
 
 def run(root: Path, out: Path, protocol: dict | None = None, **changes) -> Manifest:
-    held = yaml.safe_load((ROOT / "params.yaml").read_text())
+    held = yaml.safe_load(FROZEN_PARAMS.read_text())
     held["corpus"]["sources"] = ["official"]
     held["corpus"]["official"] = official(root, **changes).model_dump()
     held["corpus"]["protocol"] |= protocol or {}

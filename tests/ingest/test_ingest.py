@@ -12,7 +12,7 @@ from damamba.corpus.labels import Labels
 from damamba.corpus.manifest import COLUMNS, Manifest
 from damamba.executor import run_all
 from damamba.ingest.ingest import ingest
-from tests.conftest import make_video, make_wav, serially, tone
+from tests.conftest import FROZEN_PARAMS, make_video, make_wav, serially, tone
 
 SECONDS = 4
 
@@ -30,7 +30,7 @@ def folder(tmp_path):
 
 
 def params_for(root: Path, **folder) -> Params:
-    held = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
+    held = yaml.safe_load(FROZEN_PARAMS.read_text())
     held["corpus"] |= {"sources": ["folder"], "folder": held["corpus"]["folder"] | {"root": str(root), **folder}}
     return Params.model_validate(held)
 

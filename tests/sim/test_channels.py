@@ -14,7 +14,7 @@ from damamba.ingest.ingest import ingest
 from damamba_sim.behaviour.channels import STREAMS
 from damamba_sim.corpora import plan_corpora, write_manifest
 from damamba_sim.recording import Recording, record
-from tests.conftest import serially
+from tests.conftest import frozen_params, serially
 
 NOBODY = {"train": 0, "val": 0, "test": 0}
 
@@ -22,7 +22,7 @@ NOBODY = {"train": 0, "val": 0, "test": 0}
 @pytest.fixture
 def corpus(tmp_path):
     """Three sessions of 12 s, no face model and no voices at hand; (params, recordings, participants)."""
-    params = Params.load()
+    params = frozen_params()
     sessions = {"noxi": NOBODY | {"train": 1}, "noxi_add": NOBODY | {"test": 1}, "mpiigi": NOBODY | {"test": 1}}
     values = params.model_dump()
     values["simulate"] |= {"features_only": True, "minutes": 0.2, "law": "full", "sessions": sessions}

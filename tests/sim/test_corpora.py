@@ -14,6 +14,7 @@ from damamba.executor import run_all
 from damamba_sim.corpora import ENCODER_SEEDS, plan_corpora, write_manifest
 from damamba_sim.faces.filming import film_of
 from damamba_sim.recording import Recording, film, read_truth, record, simulate_session
+from tests.conftest import frozen_params
 
 ROOT = Path(__file__).parents[2]
 FACE_MODEL = ROOT / "models/face_landmarker.task"
@@ -22,7 +23,7 @@ needs_face_model = pytest.mark.skipif(not FACE_MODEL.exists(), reason="make setu
 
 
 def make_params(**changes) -> SimulateParams:
-    values = Params.load(ROOT / "params.yaml").simulate.model_dump()
+    values = frozen_params().simulate.model_dump()
     return SimulateParams.model_validate({**values, "minutes": 0.1, "resolution": [64, 64], "flaws": 0, **changes})
 
 
@@ -124,7 +125,7 @@ def test_parameters_that_make_no_corpus_are_refused_in_one_line(changes, message
     ],
 )
 def test_values_out_of_range_are_refused_with_their_path(changes, message):
-    values = Params.load(ROOT / "params.yaml").model_dump(mode="json")
+    values = frozen_params().model_dump(mode="json")
     values["simulate"].update(changes)
     with pytest.raises(InputError, match=message):
         parse_section(Params, values, "params.yaml")
