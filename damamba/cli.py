@@ -4,10 +4,10 @@ import argparse
 import signal
 import sys
 
-from damamba.commands import convert, init, landmarker, plan, preset, score, submit
+from damamba.commands import convert, init, plan, preset, score, submit
 from damamba.console import InputError
 
-COMMANDS = (preset, landmarker, convert, init, plan, score, submit)
+COMMANDS = (preset, convert, init, plan, score, submit)
 
 
 def main() -> None:

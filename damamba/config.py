@@ -163,7 +163,7 @@ class FacesParams(Section):
     """Face tracking."""
 
     model: str
-    """MediaPipe FaceLandmarker file (``make setup`` fetches it)."""
+    """MediaPipe FaceLandmarker file (the stage `landmarker` fetches it)."""
     min_confidence: Share
     """Of detection and presence."""
     min_found: Share
@@ -336,6 +336,8 @@ class Params(Section):
 
     preset: str
     """Name of the last preset written; for people."""
+    code: str
+    """Folder of one's own cues, architectures, sources, metrics and losses: DVC runs stages again when it changes."""
     corpus: CorpusParams
     simulate: SimulateParams
     faces: FacesParams

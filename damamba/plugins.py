@@ -21,10 +21,11 @@ T = TypeVar("T")
 @cache
 def names(folder: str) -> tuple[str, ...]:
     """Names that `find` knows in a package; the package's modules are not imported."""
-    package = importlib.util.find_spec(folder)
-    if package is None or not package.submodule_search_locations:
+    top, *inner = folder.split(".")
+    package = importlib.util.find_spec(top)  # of an inner package it would import the outer ones
+    if package is None or package.origin is None:
         raise ValueError(f"{folder} is not a package")
-    modules = pkgutil.iter_modules([str(Path(place)) for place in package.submodule_search_locations])
+    modules = pkgutil.iter_modules([str(Path(package.origin).parent.joinpath(*inner))])
     return tuple(sorted(module.name for module in modules if not module.name.startswith("_") and module.name != "base"))
 
 

@@ -1,5 +1,7 @@
 """Stage benchmark: parameters, peak memory and time of untrained models; needs no data."""
 
+import _root
+
 import argparse
 import json
 from pathlib import Path

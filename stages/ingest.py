@@ -1,5 +1,7 @@
 """Stage ingest: sources of sessions -> data/corpus: one manifest over all of them, and their labels."""
 
+import _root
+
 import argparse
 from pathlib import Path
 

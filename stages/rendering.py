@@ -1,5 +1,7 @@
 """Stage rendering: data/raw, data/faces -> results/rendering.json, results/media: what media keep of the truth."""
 
+import _root
+
 import argparse
 import json
 from pathlib import Path

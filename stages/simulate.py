@@ -1,5 +1,7 @@
 """Stage simulate: params.yaml -> data/raw: the built-in corpora as the challenge releases them, and their truth."""
 
+import _root
+
 import argparse
 from pathlib import Path
 

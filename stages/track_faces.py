@@ -1,5 +1,7 @@
 """Stage track_faces: video -> data/faces, one row a decoded frame: box, head transform, landmarks."""
 
+import _root
+
 import argparse
 from pathlib import Path
 

@@ -4,6 +4,8 @@
 the same.
 """
 
+import _root
+
 import argparse
 import csv
 from functools import partial

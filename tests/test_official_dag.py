@@ -59,7 +59,7 @@ def finished(tmp_path_factory):
             shutil.copy2(ROOT / name, folder / name)
     (folder / "dvc.lock").unlink(missing_ok=True)
     (folder / "models").mkdir(exist_ok=True)
-    shutil.copy2(ROOT / "models/face_landmarker.task", folder / "models/face_landmarker.task")
+    shutil.copy2(ROOT / "data/landmarker/face_landmarker.task", folder / "models/face_landmarker.task")
     call(folder, "git", "init", "-q")
     release.build(folder / "release")
     call(folder, "damamba", "preset", "smoke", "multimediate")

@@ -1,8 +1,10 @@
-"""dvc.yaml tells the truth about the code: what a stage imports and reads is what it declares."""
+"""Every dvc.yaml declares what its stages import and read: no less, so that no result is stale, and no more."""
 
 import ast
 import importlib.util
 import re
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import grimp
@@ -15,58 +17,135 @@ from damamba.model import build_model
 from damamba.scoring.results import FULL_MODEL
 
 ROOT = Path(__file__).parent.parent
-DAG = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
+PACKAGES = ("damamba", "damamba_sim")
+PROJECTS = [ROOT, *sorted(path.parent for path in (ROOT / "studies").rglob("dvc.yaml"))]
+EXTRACTORS = sorted(path.stem for path in (ROOT / "stages").glob("extract_*.py"))
 
 
-def scripts():
-    """(stage, script, deps, params) of every stage, one a script where a `foreach` has several."""
-    for name, stage in DAG.items():
-        body = stage.get("do", stage)
-        script = re.search(r"stages/(\S+)\.py", body["cmd"]).group(1)
-        params = [p if isinstance(p, str) else next(iter(p)) for p in body["params"]]
-        found = [script]
-        if "${item.extractor}" in script:
-            found = [path.stem for path in (ROOT / "stages").glob("extract_*.py")]  # of every preset
-        for one in sorted(set(found)):
-            deps = [dep.replace("${item.extractor}", one.removeprefix("extract_")) for dep in body["deps"]]
-            yield pytest.param(one, deps, params, id=f"{name}:{one}")
+@dataclass(frozen=True)
+class Stage:
+    """A stage of a dvc.yaml; `foreach` and `matrix` are not expanded."""
+
+    folder: Path
+    name: str
+    body: dict
+
+    def __str__(self) -> str:
+        return f"{self.folder.relative_to(ROOT).as_posix()}:{self.name}"
+
+    @property
+    def scripts(self) -> list[Path]:
+        """Python files that its commands run."""
+        commands = self.body["cmd"] if isinstance(self.body["cmd"], list) else [self.body["cmd"]]
+        names = [re.search(r"python (\S+\.py)", command)[1] for command in commands]
+        return [self.path(name.replace("${item.extractor}", each)) for name in names for each in self._extractors(name)]
+
+    @staticmethod
+    def _extractors(name: str) -> list[str]:
+        return EXTRACTORS_OF_CUES if "${item.extractor}" in name else [""]
+
+    def path(self, name: str) -> Path:
+        return (self.folder / name).resolve()
+
+    @property
+    def deps(self) -> list[str]:
+        """Relative to the repository."""
+        names = [dep.replace("${item.extractor}", each) for dep in self.body["deps"] for each in self._extractors(dep)]
+        return [self.path(name).relative_to(ROOT).as_posix() for name in names]
+
+    @property
+    def params(self) -> list[tuple[Path, str]]:
+        """(file, key) of every parameter that it declares."""
+        entries = [{"params.yaml": [e]} if isinstance(e, str) else e for e in self.body.get("params", [])]
+        return [(self.path(file), key) for entry in entries for file, keys in entry.items() for key in keys or []]
+
+    @property
+    def outs(self) -> list[Path]:
+        entries = [entry for kind in ("outs", "metrics", "plots") for entry in self.body.get(kind, [])]
+        return [self.path(entry if isinstance(entry, str) else next(iter(entry))) for entry in entries]
 
 
-@pytest.fixture(scope="module")
-def imports():
-    return grimp.build_graph("damamba", "stages")
+EXTRACTORS_OF_CUES = [name.removeprefix("extract_") for name in EXTRACTORS]
+STAGES = [
+    Stage(folder, name, stage.get("do", stage))
+    for folder in PROJECTS
+    for name, stage in yaml.safe_load((folder / "dvc.yaml").read_text())["stages"].items()
+]
+each_stage = pytest.mark.parametrize("stage", STAGES, ids=str)
 
 
-@pytest.mark.parametrize(("script", "deps", "params"), scripts())
-def test_deps_cover_every_imported_module(script, deps, params, imports):
-    module = f"stages.{script}"
-    assert (ROOT / "stages" / f"{script}.py").is_file()
-    assert f"stages/{script}.py" in deps
-    for name in imports.find_upstream_modules(module):
-        path = name.replace(".", "/")
-        if path in ("damamba", "stages"):
-            continue
-        covered = [dep for dep in deps if f"{path}.py" == dep or path == dep or f"{path}/".startswith(f"{dep}/")]
-        assert covered, f"{script} imports {name}, which no dep of its stage covers"
+@cache
+def library() -> grimp.ImportGraph:
+    return grimp.build_graph(*PACKAGES)
 
 
-@pytest.mark.parametrize(("script", "deps", "params"), scripts())
-def test_params_cover_every_section_read(script, deps, params, imports):
-    """Sections are attributes of what is annotated or loaded as `Params`, in the script and in all that it imports."""
-    read = _sections_read(ROOT / "stages" / f"{script}.py")
-    for name in imports.find_upstream_modules(f"stages.{script}") - {"damamba.config"}:
-        path = ROOT / f"{name.replace('.', '/')}.py"
-        if path.is_file():
-            read |= _sections_read(path)
-    declared = {name.split(".")[0] for name in params}
-    implied = {"simulated": "corpus", "variant": "variants", "groups": "cues"}
-    for name in read:
-        assert implied.get(name, name) in declared, f"{script} reads params.{name}, which its stage does not declare"
+@cache
+def imports(script: Path) -> frozenset[str]:
+    """Modules of ours that a script imports, and all that these import, without the packages themselves."""
+    direct = {name for name in _names_imported(script) if name in library().modules}
+    upstream = set().union(*(library().find_upstream_modules(name) for name in direct))
+    for sibling in _siblings(script):
+        upstream |= imports(sibling)
+    return frozenset((direct | upstream) - set(PACKAGES))
+
+
+def _names_imported(script: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(script.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def _siblings(script: Path) -> list[Path]:
+    """Files beside the script that it imports, but for the stages' `_root`."""
+    files = [script.parent / f"{name}.py" for name in _names_imported(script) - {"_root"}]
+    return [file for file in files if file.is_file()]
+
+
+def _module_path(name: str) -> str:
+    path = name.replace(".", "/")
+    return path if (ROOT / path).is_dir() else f"{path}.py"
+
+
+@each_stage
+def test_deps_cover_every_imported_module(stage):
+    for script in stage.scripts:
+        for own in (script, *_siblings(script)):
+            assert own.relative_to(ROOT).as_posix() in stage.deps
+        for name in imports(script):
+            covered = any(f"{_module_path(name)}/".startswith(f"{dep}/") for dep in stage.deps)
+            assert covered, f"{script.name} imports {name}, which no dep covers"
+
+
+@each_stage
+def test_every_dep_on_code_is_imported(stage):
+    imported = {_module_path(name) for script in stage.scripts for name in imports(script)}
+    imported |= {own.relative_to(ROOT).as_posix() for script in stage.scripts for own in (script, *_siblings(script))}
+    for dep in stage.deps:
+        if dep.split("/")[0] in (*PACKAGES, "stages") or dep.endswith(".py"):
+            assert any(f"{path}/".startswith(f"{dep}/") for path in imported), f"{dep} is not imported"
+
+
+@each_stage
+def test_params_are_the_sections_that_are_read(stage):
+    read = set()
+    for script in stage.scripts:
+        files = {script, *_siblings(script)}
+        files |= {ROOT / _module_path(name) for name in imports(script) - {"damamba.config"}}
+        read |= set().union(*(_sections_read(path) for path in files if path.is_file()))
+    declared = {key.split(".")[0] for file, key in stage.params if file.name == "params.yaml"}
+    assert declared == read
+
+
+METHODS = {"simulated": {"corpus"}, "variant": {"model", "variants"}, "groups": {"cues"}}
+"""Sections behind the properties and methods of `Params`."""
 
 
 def _sections_read(path: Path) -> set[str]:
-    names = {*Params.model_fields, "simulated", "variant", "groups"}
+    """Attributes of `Params.load()`, and of what is annotated as `Params` or called `params` beside such a call."""
     tree = ast.parse(path.read_text())
     holders = {
         argument.arg
@@ -75,41 +154,38 @@ def _sections_read(path: Path) -> set[str]:
         for argument in [*node.args.args, *node.args.kwonlyargs]
         if isinstance(argument.annotation, ast.Name) and argument.annotation.id == "Params"
     }
-    if any(isinstance(node, ast.Attribute) and ast.unparse(node) == "Params.load" for node in ast.walk(tree)):
-        holders.add("params")
-    return {
-        node.attr
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute)
-        and node.attr in names
-        and isinstance(node.value, ast.Name)
-        and node.value.id in holders
-    }
+    attributes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    if any(ast.unparse(node) == "Params.load" for node in attributes):
+        holders |= {"params", "Params.load()"}
+    names = {node.attr for node in attributes if ast.unparse(node.value) in holders}
+    return {section for name in names for section in METHODS.get(name, {name} & set(Params.model_fields))}
 
 
 def test_every_declared_param_exists():
-    for name, stage in DAG.items():
-        for declared in stage.get("do", stage)["params"]:
-            if "${key}" in declared:
-                continue
-            value = PARAMS
+    for stage in STAGES:
+        for file, declared in stage.params:
+            value = yaml.safe_load(file.read_text())
             for key in declared.split("."):
-                assert key in value, f"{name}: {declared} is not in params.yaml"
+                if "${" in key:
+                    break
+                assert key in value, f"{stage}: {declared} is not in {file}"
                 value = value[key]
 
 
-def test_every_cue_has_its_extractor_and_stage_file():
-    for name, cue in PARAMS["cues"].items():
-        assert (ROOT / "damamba/extractors" / f"{cue['extractor']}.py").is_file(), name
-        assert (ROOT / "stages" / f"extract_{cue['extractor']}.py").is_file(), name
-
-
 def test_no_output_is_written_by_two_stages():
-    outs = []
-    for stage in DAG.values():
-        for out in stage.get("do", stage)["outs"]:
-            outs.append(out if isinstance(out, str) else next(iter(out)))
+    outs = [out for stage in STAGES for out in stage.outs]
     assert len(outs) == len(set(outs))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "stages").glob("[!_]*.py")), ids=lambda path: path.stem)
+def test_the_first_import_of_a_stage_puts_its_checkout_first(path):
+    first = next(node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom))
+    assert ast.unparse(first) == "import _root"
+
+
+def test_every_stage_file_belongs_to_a_stage():
+    used = {script for stage in STAGES if stage.folder == ROOT for script in stage.scripts}
+    assert used == set((ROOT / "stages").glob("[!_]*.py"))
 
 
 def test_every_open_choice_is_a_model_that_can_be_trained(monkeypatch):

@@ -86,7 +86,7 @@ def remarks(found: list[Health], blind: bool) -> list[str]:
     """What is odd, a line each; ends with an empty line where there is any. `blind`: faces could not be looked for."""
     notes = [f"note: {health.row.name}: {note}" for health in found for note in health.notes]
     if blind:
-        notes.append("note: faces were not looked for: the landmarker is missing (make setup)")
+        notes.append("note: faces were not looked for: the landmarker is missing (dvc repro landmarker)")
     sessions = Counter(health.row.session for health in found)
     alone = [session for session, n in sessions.items() if n == 1]
     if alone:

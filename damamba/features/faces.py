@@ -15,7 +15,7 @@ import numpy as np
 from damamba.config import FacesParams
 from damamba.console import InputError
 from damamba.features.extractor import Extractor, Recording
-from damamba.features.landmarker import MODEL_SHA256, check_model
+from damamba.features.landmarker import SHA256, check_model
 from damamba.streams.face_track import CHANNELS
 from damamba.streams.stream import FeatureStream
 
@@ -91,7 +91,7 @@ class FaceTracker(Extractor[FacesParams]):
             channels=CHANNELS,
             extractor="face_landmarker",
             checkpoint=Path(self.params.model).name,
-            revision=MODEL_SHA256[:12],
+            revision=SHA256[:12],
         )
 
     def _rows(self, recording: Recording, landmarker: Any) -> Iterator[tuple[float, np.ndarray, float]]:

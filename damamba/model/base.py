@@ -14,7 +14,7 @@ from damamba.console import InputError
 from damamba.model.checkpoint import read_checkpoint, write_checkpoint
 from damamba.model.precision import UnroundedLinear
 
-CLIP = 10.0  # standard deviations: a broken value must not drown the frame
+CLIP = 10.0  # standard deviations: one broken value must not dominate the frame
 ParamsT = TypeVar("ParamsT", bound=Section)
 Statistics = Mapping[str, tuple[Float[Tensor, "_"], Float[Tensor, "_"]]]
 """Mean and standard deviation of each cue's channels over the training split."""
@@ -115,7 +115,11 @@ class EngagementModel(nn.Module, Generic[ParamsT]):
 
 
 def chosen_cues(cues: Mapping[str, Mapping[str, int]], chosen: tuple[str, ...] | None) -> dict[str, dict[str, int]]:
-    """The cues that are used, by group, without groups that became empty; None uses all."""
+    """The cues that are used, by group, without groups that become empty; None uses all.
+
+    Raises:
+        InputError: A chosen cue does not exist.
+    """
     there = [name for widths in cues.values() for name in widths]
     for name in chosen or ():
         if name not in there:
@@ -128,7 +132,7 @@ def chosen_cues(cues: Mapping[str, Mapping[str, int]], chosen: tuple[str, ...] |
 
 
 class Standardise(nn.Module):
-    """(cue - mean) / std of the training split, within ± `CLIP`; 0 where a frame is missing, whatever stands there."""
+    """(cue - mean) / std of the training split, clipped to ± `CLIP`; 0 where a frame is missing, whatever its value."""
 
     def __init__(self, width: int, statistics: tuple[Float[Tensor, "width"], Float[Tensor, "width"]] | None) -> None:
         super().__init__()
@@ -143,7 +147,7 @@ class Standardise(nn.Module):
         self, cue: Float[Tensor, "*frames width"], valid: Bool[Tensor, "*frames"]
     ) -> Float[Tensor, "*frames width"]:
         """Each frame by itself."""
-        x = torch.where(valid[..., None], cue, self.mean)  # first, so that nothing behind it can meet a NaN
+        x = torch.where(valid[..., None], cue, self.mean)  # first, so that no later operation sees a NaN
         return ((x - self.mean) / self.std).clamp(-CLIP, CLIP)
 
 
@@ -155,7 +159,7 @@ def standardise_each(widths: Mapping[str, int], statistics: Statistics | None) -
 
 
 def score_head(width: int, label_mean: float) -> UnroundedLinear:
-    """To the logit of a score: starts at the mean label, with unit gain, so that predictions spread like labels."""
+    """To the logit of a score; starts at the mean label with unit gain, so that predictions spread like labels."""
     head = UnroundedLinear(width, 1)
     nn.init.normal_(head.weight, std=width**-0.5)
     mean = min(max(label_mean, 0.01), 0.99)  # labels that are all 0 or 1 have no logit

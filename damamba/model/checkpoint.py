@@ -31,7 +31,7 @@ class Description:
     """Whatever else was saved."""
 
     def check(self, weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-        """Raise InputError unless the weights are those of the described model."""
+        """Raise InputError unless names and shapes of the weights are those of the described model."""
         for name in (*expected, *weights):
             found, wanted = (
                 "nothing" if tensor is None else str(tuple(tensor.shape))

@@ -1,4 +1,4 @@
-"""Hybrid block: attention inside chunks sees detail, the state-space layer carries memory; a gate weighs them."""
+"""Hybrid block: attention inside chunks for detail, a state-space layer for memory, and a gate that weighs them."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -14,9 +14,9 @@ from damamba.model.stream_state import Memory
 class HybridBlock(Block):
     """x + g ∘ ssm(norm x) + (1 - g) ∘ attention(norm x), g = sigmoid(W norm x), channel by channel.
 
-    Linear in length. No feed-forward layer: the state-space layer is gated and `expand` times as wide, and mixes
-    channels itself. Causal blocks attend to the last `chunk_frames` frames instead of to their chunk, so that a stream
-    may start anywhere.
+    Linear in length. There is no feed-forward layer: the state-space layer is gated, `expand` times as wide, and mixes
+    channels itself. A causal block attends to the last `chunk_frames` frames instead of its chunk, so that a stream can
+    start anywhere.
     """
 
     def __init__(self, width: int, params: BlockParams) -> None:

@@ -1,4 +1,4 @@
-"""Transformer block, the ablation's replacement of each Mamba and hybrid block: full attention, quadratic in length."""
+"""Transformer block, which replaces Mamba and hybrid blocks in the ablation: full attention, quadratic in length."""
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn

@@ -89,7 +89,7 @@ def read_canonical(task_path: Path) -> CanonicalMesh:
         mediapipe/modules/face_geometry/protos: GeometryPipelineMetadata (field 1 the mesh), Mesh3d
         (field 3 the vertex buffer of x, y, z, u, v; field 4 the index buffer).
     """
-    remedy = "expected MediaPipe's face landmarker; run `make setup`"
+    remedy = "expected MediaPipe's face landmarker; get it: dvc repro landmarker"
     try:
         with zipfile.ZipFile(task_path) as archive:
             metadata = archive.read(MESH_MEMBER)

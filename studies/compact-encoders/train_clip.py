@@ -138,6 +138,6 @@ if __name__ == "__main__":
     parser.add_argument("--frames", type=int, default=100, help="pictures of an actor")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--jobs", type=int, default=0, help="processes that render; 0 = one a core")
-    parser.add_argument("--landmarker", default="models/face_landmarker.task")
+    parser.add_argument("--landmarker", default="data/landmarker/face_landmarker.task")
     options = parser.parse_args()
     main(options.actors, options.frames, options.epochs, options.jobs, options.landmarker)

@@ -113,8 +113,8 @@ def setting(params: Params, ccc: dict[str, Any]) -> str:
 def main() -> str:
     """Gather and write; the summary line."""
     params, brief, demo = (Params.load(folder / "params.yaml") for folder in (LONG, BRIEF, DEMO))
-    oracle = read_json(MEDIA / "results/oracle.json", "dvc repro studies/corpus/dvc.yaml:oracle")
-    brief_oracle = read_json(BRIEF / "results/oracle.json", "dvc repro studies/corpus/dvc.yaml:brief_oracle")
+    oracle = read_json(LONG / "results/oracle.json", "cd studies/corpus && dvc repro oracle")
+    brief_oracle = read_json(BRIEF / "results/oracle.json", "cd studies/corpus/brief && dvc repro oracle")
     media = read_json(MEDIA / "results/ccc.json", "dvc repro")
     baselines = [f"{name}-0" for name in BASELINES]
     ccc = gathered(LONG, params, [*params.runs, *baselines])

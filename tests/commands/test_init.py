@@ -204,8 +204,8 @@ def test_a_directory_without_videos_is_refused(tmp_path):
 def test_a_video_of_two_people_is_refused_with_the_commands_that_cut_it(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     shutil.copy(FROZEN_PARAMS, tmp_path)
-    (tmp_path / "models").symlink_to(ROOT / "models")
-    actors = [Actor(seed, ROOT / "models/face_landmarker.task", 320, 240) for seed in (0, 1)]
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    actors = [Actor(seed, ROOT / "data/landmarker/face_landmarker.task", 320, 240) for seed in (0, 1)]
     pictures = (np.concatenate([actor.render(Pose(), k) for actor in actors], axis=1) for k in range(25))
     (tmp_path / "recordings").mkdir()
     write_video(tmp_path / "recordings/talk.mp4", pictures, (np.arange(25) / 25).tolist(), 25)

@@ -29,7 +29,8 @@ def params(tmp_path, monkeypatch):
     """The repository's parameters, in a folder that holds only the landmarker's model."""
     monkeypatch.chdir(tmp_path)
     shutil.copy(FROZEN_PARAMS, tmp_path)
-    (tmp_path / "models").symlink_to(ROOT / "models")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/landmarker").symlink_to(ROOT / "data/landmarker")
     return Params.load()
 
 
@@ -167,8 +168,8 @@ def test_what_is_missing_is_listed_with_its_remedy(params, tmp_path):
     work = people(2)
     assert [line for line in lacks(params, work, 10, 100) if "test" in line]  # no one is in the test split
     assert any(line.startswith("disk: 100 GiB more") for line in lacks(params, work, 100 * 2**30, 2**30))
-    (tmp_path / "models").unlink()
-    assert any("make setup" in line for line in lacks(params, work, 0, 1))
+    (tmp_path / "data/landmarker").unlink()
+    assert any("dvc repro landmarker" in line for line in lacks(params, work, 0, 1))
     unlabelled = Workload(tuple(replace(seat, labelled=False) for seat in work.seats))
     assert any("labels in the split train" in line for line in lacks(params, unlabelled, 0, 1))
 

@@ -35,7 +35,7 @@ def root(tmp_path) -> Path:
     """A session of the release with its videos and sounds."""
     folder = tmp_path / "release/noxi/train" / SESSION
     release.build_session("noxi", SESSION, folder, folder)
-    actor = Actor(0, ROOT / "models/face_landmarker.task", 320, 240)
+    actor = Actor(0, ROOT / "data/landmarker/face_landmarker.task", 320, 240)
     pictures = [actor.render(Pose(), k) for k in range(N + LONGER)]
     for role, n in (("expert", N), ("novice", N + LONGER)):
         write_video(folder / f"{role}.video.mp4", iter(pictures[:n]), (np.arange(n) / 25).tolist(), 25)

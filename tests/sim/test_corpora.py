@@ -17,9 +17,9 @@ from damamba_sim.recording import Recording, film, read_truth, record, simulate_
 from tests.conftest import frozen_params
 
 ROOT = Path(__file__).parents[2]
-FACE_MODEL = ROOT / "models/face_landmarker.task"
+FACE_MODEL = ROOT / "data/landmarker/face_landmarker.task"
 NONE = {"train": 0, "val": 0, "test": 0}
-needs_face_model = pytest.mark.skipif(not FACE_MODEL.exists(), reason="make setup fetches the face model")
+needs_face_model = pytest.mark.skipif(not FACE_MODEL.exists(), reason="dvc repro landmarker fetches the face model")
 
 
 def make_params(**changes) -> SimulateParams:

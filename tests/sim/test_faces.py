@@ -16,7 +16,7 @@ from damamba_sim.faces.landmarks import LOWER_LIDS, LOWER_LIP, UPPER_LIDS, UPPER
 from damamba_sim.faces.mesh import loop_subdivide, read_canonical, smoothstep, sphere
 from damamba_sim.faces.shape import FaceShape, face_topology
 
-TASK = Path(__file__).parents[2] / "models/face_landmarker.task"
+TASK = Path(__file__).parents[2] / "data/landmarker/face_landmarker.task"
 SEEDS = st.integers(0, 10_000)
 
 
@@ -49,7 +49,7 @@ def test_missing_or_wrong_model_says_how_to_get_it(tmp_path, content):
     path = tmp_path / "face_landmarker.task"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(InputError, match=r"face_landmarker\.task: .*make setup"):
+    with pytest.raises(InputError, match=r"face_landmarker\.task: .*dvc repro landmarker"):
         Actor(0, path)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from damamba_sim.faces.actor import Actor, Pose
 from damamba_sim.faces.render import CHANNELS, poses, render_participant, write_video
 
-TASK = Path(__file__).parents[2] / "models/face_landmarker.task"
+TASK = Path(__file__).parents[2] / "data/landmarker/face_landmarker.task"
 
 
 def grey_frames(n, size=(48, 64)):

@@ -5,7 +5,7 @@
     partner  cue ─ project ─ encoder ─ audio encoder ───┘   (visual alike)
 
 Source: MSA-LMC/DAT (its model "M" for NoXi), whose parameters it has, number by number, at `d_model` 512, 8 heads and
-positions for 96 frames. What differs is what that code cannot do: any length, missing data, no or several partners
+positions for 96 frames. It differs where that code has no answer: any length, missing data, no or several partners
 (docs/design.md).
 """
 
@@ -57,13 +57,13 @@ class Attention(nn.Module):
 
     def forward(
         self,
-        asking: Float[Tensor, "batch length width"],
-        answering: Float[Tensor, "batch keys width"],
+        queries: Float[Tensor, "batch length width"],
+        keys: Float[Tensor, "batch keys width"],
         valid: Bool[Tensor, "batch keys"],
     ) -> Float[Tensor, "batch length width"]:
-        """Frames that are not valid do not answer."""
-        query = self.query(asking).unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
-        key, value = self.key_value(answering).unflatten(-1, (2 * self.n_heads, -1)).transpose(1, 2).chunk(2, dim=1)
+        """Keys that are not valid are not seen."""
+        query = self.query(queries).unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
+        key, value = self.key_value(keys).unflatten(-1, (2 * self.n_heads, -1)).transpose(1, 2).chunk(2, dim=1)
         y = attend(query, key, value, valid[:, None, None])
         return self.out(y.transpose(1, 2).flatten(2))
 
@@ -98,7 +98,7 @@ class Encoder(Block):
 
 
 class CrossEncoder(Encoder):
-    """The same from target to partners; as in the source, what the partners answer with is not normalised."""
+    """Queries are target frames; keys and values are partner frames, not normalised, as in the source."""
 
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
@@ -106,14 +106,14 @@ class CrossEncoder(Encoder):
         partners: Float[Tensor, "batch partners length width"],
         valid: Bool[Tensor, "batch partners length"],
     ) -> Float[Tensor, "batch length width"]:
-        """Frames of all partners answer together, in no order but that of time."""
+        """The frames of all partners are keys together; only time orders them."""
         target, partners = self.place(target), self.place(partners)
-        answer = self.attention(self.norm(target), partners.flatten(1, 2), valid.flatten(1, 2))
-        return self.feed_forward(target + self.dropout(answer))
+        from_partners = self.attention(self.norm(target), partners.flatten(1, 2), valid.flatten(1, 2))
+        return self.feed_forward(target + self.dropout(from_partners))
 
 
 class Branch(nn.Module):
-    """One person: each cue by itself, then each modality group."""
+    """Layers of one person: an encoder for each cue, then one for each modality group."""
 
     def __init__(self, cues: Mapping[str, Mapping[str, int]], params: DATParams) -> None:
         super().__init__()
@@ -195,7 +195,7 @@ class DAT(EngagementModel[DATParams]):
     ) -> Output:
         """Engagement of participant 0 at every frame; arguments as of `DAMamba.forward`.
 
-        SELU may leave [0, 1]: in training it does, so that there is a slope; scores are cut to it.
+        SELU can leave [0, 1]. In training it does, so that gradients exist there; predictions are clipped.
         """
         seen = {name: valid[name] & present[..., None] for name in self.widths}
         x = {name: standardise(cues[name], seen[name]) for name, standardise in self.standardise.items()}
@@ -204,13 +204,13 @@ class DAT(EngagementModel[DATParams]):
         )
         if self.params.partner_fusion:
             groups = {
-                group: self.cross[group](groups[group], answer, any_of(seen, list(self.cues[group]))[:, 1:])
-                for group, answer in self._answers(groups, x, seen).items()
+                group: self.cross[group](groups[group], vectors, any_of(seen, list(self.cues[group]))[:, 1:])
+                for group, vectors in self._partner_groups(groups, x, seen).items()
             }
         score = F.selu(self.head(self.norm(torch.cat(list(groups.values()), dim=-1))).squeeze(-1))
         return Output(score if self.training else score.clamp(0, 1), {})
 
-    def _answers(
+    def _partner_groups(
         self, target: dict[str, Tensor], x: dict[str, Tensor], seen: dict[str, Tensor]
     ) -> dict[str, Float[Tensor, "B partners T _"]]:
         """Representation of each group of the partners; `target` is that of the target."""
