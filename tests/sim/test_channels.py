@@ -16,7 +16,7 @@ from damamba_sim.behaviour.channels import STREAMS
 from damamba_sim.corpora.manifest import write_manifest
 from damamba_sim.corpora.sessions import plan_corpora
 from damamba_sim.recording.session import SessionRecording, record
-from tests.conftest import serially
+from tests.conftest import frozen_params, serially
 
 NO_SESSIONS = {"train": 0, "val": 0, "test": 0}
 
@@ -24,7 +24,7 @@ NO_SESSIONS = {"train": 0, "val": 0, "test": 0}
 @pytest.fixture
 def corpus(tmp_path, monkeypatch):
     """Three sessions of 12 s, made without face model and voices; (params, recordings, participants)."""
-    params = Params.load()
+    params = frozen_params()
     sessions = {
         "noxi": NO_SESSIONS | {"train": 1},
         "noxi_add": NO_SESSIONS | {"test": 1},

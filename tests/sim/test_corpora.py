@@ -26,7 +26,7 @@ needs_face_model = pytest.mark.skipif(not FACE_MODEL.exists(), reason="dvc repro
 
 
 def make_params(**changes) -> SimulateParams:
-    values = Params.load(ROOT / "params.yaml").simulate.model_dump()
+    values = frozen_params().simulate.model_dump()
     return SimulateParams.model_validate({**values, "minutes": 0.1, "resolution": [64, 64], "flaws": 0, **changes})
 
 
@@ -140,7 +140,7 @@ def test_media_that_cannot_be_made_fail_fast_in_one_line(tmp_path, changes, mess
     ],
 )
 def test_values_out_of_range_are_refused_with_their_path(changes, message):
-    values = Params.load(ROOT / "params.yaml").model_dump(mode="json")
+    values = frozen_params().model_dump(mode="json")
     values["simulate"].update(changes)
     with pytest.raises(InputError, match=message):
         parse_section(Params, values, "params.yaml")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from damamba.config import Params
 from damamba_sim.corpora.sessions import plan_corpora
 from damamba_sim.recording.key import session_key
+from tests.conftest import frozen_params
 
 ROOT = Path(__file__).parents[2]
 CODE_OF = (
@@ -86,9 +86,7 @@ def test_only_parameters_that_shape_a_session_change_its_key(tmp_path, parameter
     face_model.write_bytes(b"a mesh")
 
     def key(features_only: bool, **changes) -> str:
-        params = Params.load(ROOT / "params.yaml").simulate.model_copy(
-            update={"features_only": features_only, **changes}
-        )
+        params = frozen_params().simulate.model_copy(update={"features_only": features_only, **changes})
         return session_key(plan_corpora(params)[0], params, face_model)
 
     different = tuple(key(only) != key(only, **{parameter: value}) for only in (True, False))

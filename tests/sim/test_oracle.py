@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from damamba.config import Params
 from damamba.metrics import ccc
 from damamba_sim.oracle.readers import Examples, chance, linear, nonlinear
 from damamba_sim.oracle.results import OracleParams, oracle_results
+from tests.conftest import frozen_params
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +53,7 @@ def test_frames_without_a_label_are_left_out():
 
 @pytest.mark.timeout(120)
 def test_the_results_have_every_view_of_every_corpus():
-    simulate = Params.load().simulate.model_copy(update={"minutes": 1.0, "law": "full"})
+    simulate = frozen_params().simulate.model_copy(update={"minutes": 1.0, "law": "full"})
     few = {"train": 0, "val": 0, "test": 2}
     sessions = {"noxi": few | {"train": 6}, "noxi_add": few, "mpiigi": few | {"val": 6}}
     oracle = OracleParams.model_validate({"seeds": [0, 1], "every_s": 5.0, "sessions": sessions})
