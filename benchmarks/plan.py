@@ -49,7 +49,7 @@ def make_release(root: Path, sessions: int, minutes: float) -> None:
 
 def make_folder(root: Path, sessions: int, minutes: float, jobs: int) -> Params:
     """A working folder with params.yaml and the release that it names."""
-    make_release(root / "release", sessions, minutes)
+    make_release(root / "data/release", sessions, minutes)
     yaml = YAML()
     values = yaml.load((ROOT / "params.yaml").read_text(encoding="utf8"))
     values["extract"]["jobs"] = jobs

@@ -14,7 +14,7 @@ import numpy as np
 
 from damamba.config import SimulateParams
 from damamba.console import InputError
-from damamba.corpus.manifest import COLUMNS
+from damamba.corpus.manifest_csv import COLUMNS
 from damamba.corpus.release import EMPTY_SEATS, SESSIONS, UNLABELLED_SEATS
 from damamba.files import whole_file
 from damamba_sim.behaviour.channels import stream_names

@@ -145,7 +145,7 @@ def test_a_checkpoint_that_nobody_measured_is_planned_as_the_slowest_and_said_so
 
 
 def test_media_are_measured_by_their_headers(params, tmp_path):
-    root = tmp_path / params.corpus.folder.root
+    root = tmp_path / params.corpus.settings("folder")["root"]
     root.mkdir(parents=True)
     make_video(root / "v.mp4", np.arange(100) / 25)
     (root / "manifest.csv").write_text(

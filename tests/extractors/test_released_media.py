@@ -16,7 +16,7 @@ from damamba.extractors.official import Official
 from damamba.extractors.wav2vec2 import Wav2Vec2
 from damamba.features.extract import extract_all
 from damamba.features.faces import FaceTracker
-from damamba.ingest.ingest import ingest
+from damamba.ingest.run import ingest
 from damamba_sim.faces.actor import Actor, Pose
 from damamba_sim.faces.render import write_video
 from tests.conftest import make_wav, serially, tone
@@ -57,7 +57,7 @@ def params_of(root: Path) -> Params:
 @pytest.mark.slow
 def test_media_and_streams_of_a_release_are_cues_on_one_grid(root, tmp_path):
     params = params_of(root)
-    ingest(params, tmp_path / "raw", tmp_path / "corpus", serially)
+    ingest(params.corpus, tmp_path / "corpus", serially)
     manifest = Manifest.read(tmp_path / "corpus/manifest.jsonl")
     expert, novice = manifest.participants
     assert expert.video.endswith("023/expert.video.mp4")

@@ -6,11 +6,12 @@ import pytest
 
 from damamba.config import LABEL_RATE_HZ, Params
 from damamba.console import InputError
-from damamba.corpus.manifest import COLUMNS, Manifest, read_csv
+from damamba.corpus.manifest import Manifest
+from damamba.corpus.manifest_csv import COLUMNS, read_csv
 from damamba.corpus.ssi import write_stream
 from damamba.extractors.official import Official, OfficialParams
 from damamba.features.extractor import Recording as Extracted
-from damamba.ingest.ingest import ingest
+from damamba.ingest.run import ingest
 from damamba_sim.behaviour.channels import STREAMS
 from damamba_sim.corpora import plan_corpora, write_manifest
 from damamba_sim.recording import Recording, record
@@ -20,7 +21,7 @@ NOBODY = {"train": 0, "val": 0, "test": 0}
 
 
 @pytest.fixture
-def corpus(tmp_path):
+def corpus(tmp_path, monkeypatch):
     """Three sessions of 12 s, no face model and no voices at hand; (params, recordings, participants)."""
     params = Params.load()
     sessions = {"noxi": NOBODY | {"train": 1}, "noxi_add": NOBODY | {"test": 1}, "mpiigi": NOBODY | {"test": 1}}
@@ -28,11 +29,12 @@ def corpus(tmp_path):
     values["simulate"] |= {"features_only": True, "minutes": 0.2, "law": "full", "sessions": sessions}
     params = Params.model_validate(values)
     plans = plan_corpora(params.simulate)
-    recordings = [Recording(plan, tmp_path / "raw", params.simulate, tmp_path / "no-such.task") for plan in plans]
+    recordings = [Recording(plan, tmp_path / "data/raw", params.simulate, tmp_path / "no-such.task") for plan in plans]
     for recording in recordings:
         record(recording)
-    write_manifest(plans, tmp_path / "raw/manifest.csv", features_only=True)
-    ingest(params, tmp_path / "raw", tmp_path / "corpus", serially)
+    write_manifest(plans, tmp_path / "data/raw/manifest.csv", features_only=True)
+    monkeypatch.chdir(tmp_path)  # the source `simulate` reads data/raw
+    ingest(params.corpus, tmp_path / "corpus", serially)
     return params, recordings, Manifest.read(tmp_path / "corpus/manifest.jsonl").participants
 
 

@@ -7,55 +7,61 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from damamba.config import OfficialParams, Params
+from damamba.config import CorpusParams
 from damamba.console import InputError
 from damamba.corpus.defects import KINDS
-from damamba.corpus.manifest import Manifest
-from damamba.corpus.official import read_official
+from damamba.corpus.manifest import Manifest, Participant
 from damamba.corpus.release import LABEL_FILE, SESSIONS
-from damamba.ingest.ingest import ingest
+from damamba.ingest.run import ingest
+from damamba.ingest.sources.official import OfficialSource, OfficialSourceParams
 from tests.conftest import serially
 from tests.corpus import release
 
 ROOT = Path(__file__).parents[2]
 
 
-def official(root: Path, **changes) -> OfficialParams:
-    held = yaml.safe_load((ROOT / "params.yaml").read_text())["corpus"]["official"]
-    return OfficialParams.model_validate({**held, "root": str(root), **changes})
+def settings(root: Path, **changes) -> dict:
+    own = yaml.safe_load((ROOT / "params.yaml").read_text())["corpus"]["official"]
+    return {**own, "root": str(root), **changes}
+
+
+def listed(root: Path, **changes) -> list[Participant]:
+    """Participants of a release, before its data are read."""
+    params = OfficialSourceParams.model_validate(settings(root, **changes))
+    return OfficialSource(params, label_slack_s=0.5).listing().participants
 
 
 def run(root: Path, out: Path, protocol: dict | None = None, **changes) -> Manifest:
-    held = yaml.safe_load((ROOT / "params.yaml").read_text())
-    held["corpus"]["sources"] = ["official"]
-    held["corpus"]["official"] = official(root, **changes).model_dump()
-    held["corpus"]["protocol"] |= protocol or {}
-    ingest(Params.model_validate(held), out.parent / "raw", out, serially)
+    corpus = yaml.safe_load((ROOT / "params.yaml").read_text())["corpus"]
+    corpus["sources"] = ["official"]
+    corpus["official"] = settings(root, **changes)
+    corpus["protocol"] |= protocol or {}
+    ingest(CorpusParams.model_validate(corpus), out, serially)
     return Manifest.read(out / "manifest.jsonl")
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """A release of 2025 that nobody changes."""
+    """A release of 2025 that no test changes."""
     return release.build(tmp_path_factory.mktemp("built") / "release")
 
 
 @pytest.fixture
 def root(built, tmp_path):
-    """One that the test may spoil."""
+    """A copy that the test may spoil."""
     return Path(shutil.copytree(built, tmp_path / "release"))
 
 
 @pytest.fixture(scope="module")
 def ingested(built, tmp_path_factory):
-    """What `ingest` makes of the whole release."""
+    """Result of `ingest` for the whole release."""
     out = tmp_path_factory.mktemp("ingested") / "corpus"
     manifest = run(built, out)
     report = json.loads((out / "defects.json").read_text())
     return {p.name: p for p in manifest.participants}, report, out
 
 
-def found(report: dict, kind: str) -> dict[str, dict]:
+def defects_of(report: dict, kind: str) -> dict[str, dict]:
     return {f"{d['where']} {d['stream']}".strip(): d for d in report["defects"] if d["kind"] == kind}
 
 
@@ -83,7 +89,7 @@ def test_persons_languages_and_genders_are_known(ingested):
 
 def test_the_wrong_rate_of_w2vbert2_is_found_by_its_siblings(ingested):
     people, report, _ = ingested
-    wrong = found(report, "header_rate")
+    wrong = defects_of(report, "header_rate")
     assert "noxi/001/expert audio.w2vbert2_embeddings" in wrong
     assert "mpiigi/001/subjectPos1 audio.w2vbert2_embeddings" not in wrong  # whose header is right
     assert {stream.rate_hz for p in people.values() for stream in p.streams} == {25.0}
@@ -95,23 +101,23 @@ def test_lengths_off_by_a_few_rows_cut_nothing(ingested):
     expert = people["noxi/001/expert"]
     n = release.n_frames("noxi", "001")
     assert expert.n_frames == n + 2  # clip is the longest
-    assert "clip 208" in found(report, "length")["noxi/001/expert"]["what"]
-    held = labels(out, "noxi/001/expert")
-    assert len(held) == n + 2
-    assert np.isfinite(held[n])
-    assert np.isnan(held[n + 1])
+    assert "clip 208" in defects_of(report, "length")["noxi/001/expert"]["what"]
+    values = labels(out, "noxi/001/expert")
+    assert len(values) == n + 2
+    assert np.isfinite(values[n])
+    assert np.isnan(values[n + 1])
 
 
 def test_invalid_label_tokens_are_counted_and_masked(ingested):
     _, report, out = ingested
-    assert found(report, "invalid_labels")["noxi/003/expert"]["count"] == 4
-    held = labels(out, "noxi/003/expert")
-    assert np.flatnonzero(np.isnan(held[:100])).tolist() == [3, 4, 9, 20]
+    assert defects_of(report, "invalid_labels")["noxi/003/expert"]["count"] == 4
+    values = labels(out, "noxi/003/expert")
+    assert np.flatnonzero(np.isnan(values[:100])).tolist() == [3, 4, 9, 20]
 
 
 def test_truncated_data_keep_their_declared_length(ingested):
     people, report, _ = ingested
-    truncated = found(report, "truncated")
+    truncated = defects_of(report, "truncated")
     assert set(truncated) == {"noxi/002/novice audio.w2vbert2_embeddings"}
     stream = next(s for s in people["noxi/002/novice"].streams if s.name.startswith("audio.w2v"))
     assert stream.rows == release.n_frames("noxi", "002")
@@ -120,43 +126,43 @@ def test_truncated_data_keep_their_declared_length(ingested):
 
 def test_values_that_stand_for_missing_are_counted(ingested):
     report = ingested[1]
-    assert set(found(report, "not_finite")) == {
+    assert set(defects_of(report, "not_finite")) == {
         "noxi/013/expert audio.egemapsv2",
         "noxi/013/novice clip",
         "noxi/022/expert audio.w2vbert2_embeddings",
     }
-    assert found(report, "undetected")["noxi/013/novice openpose"]["count"] == 5
-    assert found(report, "undetected")["noxi/013/expert openface2"]["count"] == 5
+    assert defects_of(report, "undetected")["noxi/013/novice openpose"]["count"] == 5
+    assert defects_of(report, "undetected")["noxi/013/expert openface2"]["count"] == 5
 
 
 def test_seats_absent_empty_and_unlabelled(ingested):
     people, report, _ = ingested
-    assert set(found(report, "empty_seat")) == {"mpiigi/026/subjectPos1", "mpiigi/001/subjectPos4"}
+    assert set(defects_of(report, "empty_seat")) == {"mpiigi/026/subjectPos1", "mpiigi/001/subjectPos4"}
     assert "mpiigi/026/subjectPos1" not in people
-    assert set(found(report, "unlabelled")) == {"mpiigi/028/subjectPos1"}
+    assert set(defects_of(report, "unlabelled")) == {"mpiigi/028/subjectPos1"}
     assert people["mpiigi/028/subjectPos1"].label == ""
     assert "engagement-annotations-val/028" in people["mpiigi/028/subjectPos2"].label
-    assert set(found(report, "absent_stream")) == {"noxi/006/expert openpose"}
+    assert set(defects_of(report, "absent_stream")) == {"noxi/006/expert openpose"}
     gone = next(s for s in people["noxi/006/expert"].streams if s.name == "openpose")
     assert (gone.path, gone.width, gone.rows) == ("", release.WIDTHS["openpose"], 0)
 
 
-def test_tests_without_labels_scene_files_and_missing_sessions_are_told(ingested):
+def test_splits_without_labels_scene_files_and_missing_sessions_are_reported(ingested):
     report = ingested[1]
-    assert set(found(report, "withheld_labels")) == {"noxi (test)", "noxi_add (test)", "mpiigi (test)"}
-    assert {d["where"] for d in found(report, "scene_view").values()} == {"mpiigi/002", "mpiigi/003"}
-    assert found(report, "missing_session")["noxi (train)"]["count"] == 38 - 7
+    assert set(defects_of(report, "withheld_labels")) == {"noxi (test)", "noxi_add (test)", "mpiigi (test)"}
+    assert {d["where"] for d in defects_of(report, "scene_view").values()} == {"mpiigi/002", "mpiigi/003"}
+    assert defects_of(report, "missing_session")["noxi (train)"]["count"] == 38 - 7
     assert all(report["outcomes"][kind] == KINDS[kind] for kind in report["counts"])
 
 
-def test_what_data_say_against_their_headers_is_told(ingested):
+def test_data_that_contradict_their_headers_are_reported(ingested):
     people, report, _ = ingested
-    assert set(found(report, "times")) == {"noxi/020/novice openpose"}
-    assert set(found(report, "surplus")) == {"noxi/009/expert clip"}
-    assert set(found(report, "other_length")) == {"noxi/011/novice openface2"}
+    assert set(defects_of(report, "times")) == {"noxi/020/novice openpose"}
+    assert set(defects_of(report, "surplus")) == {"noxi/009/expert clip"}
+    assert set(defects_of(report, "other_length")) == {"noxi/011/novice openface2"}
     assert people["noxi/011/novice"].n_frames == release.n_frames("noxi", "011")
-    assert {d["where"] for d in found(report, "unlisted_session").values()} == {f"noxi/{release.UNLISTED}"}
-    assert {d["where"] for d in found(report, "unknown_language").values()} == {"noxi/022"}
+    assert {d["where"] for d in defects_of(report, "unlisted_session").values()} == {f"noxi/{release.UNLISTED}"}
+    assert {d["where"] for d in defects_of(report, "unknown_language").values()} == {"noxi/022"}
 
 
 def test_a_good_participant_beside_a_bad_one_is_untouched(ingested, built, tmp_path):
@@ -199,13 +205,13 @@ def test_labels_and_features_at_other_places(root, tmp_path):
     with pytest.raises(
         InputError, match=r"NoXi val has no labels; expected 007/expert\.engagement.*labels_at\.noxi\.val"
     ):
-        read_official(official(root, **places))
-    people, _ = read_official(official(root, **places, labels_at={"noxi": {"val": str(apart)}}))
+        listed(root, **places)
+    people = listed(root, **places, labels_at={"noxi": {"val": str(apart)}})
     assert all(p.label.startswith(str(apart)) for p in people if (p.corpus, p.split) == ("noxi", "val"))
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "expected"),
     [
         (
             lambda r: release.remove(r / "noxi/val"),
@@ -217,7 +223,7 @@ def test_labels_and_features_at_other_places(root, tmp_path):
         ),
         (
             lambda r: (r / "noxi/train/001/expert.clip.stream").rename(r / "noxi/train/001/teacher.clip.stream"),
-            r"teacher\.clip\.stream: 'teacher' is no role of NoXi; expected expert, novice",
+            r"teacher\.clip\.stream: NoXi has no role 'teacher'; expected expert, novice",
         ),
         (
             lambda r: (r / "noxi/train/001/expert.audio.gemaps.stream").write_text("x"),
@@ -232,7 +238,7 @@ def test_labels_and_features_at_other_places(root, tmp_path):
         ),
         (
             lambda r: [path.unlink() for path in (r / "noxi/train/003").iterdir()],
-            "train/003: nobody in it; expected streams",
+            "train/003: no participant in it; expected streams",
         ),
         (
             lambda r: (r / "noxi/train/003/language.annotation.csv").write_text("German\n"),
@@ -249,31 +255,31 @@ def test_labels_and_features_at_other_places(root, tmp_path):
         ),
     ],
 )
-def test_what_cannot_be_meant_is_refused(root, spoil, said):
+def test_impossible_trees_are_refused(root, spoil, expected):
     spoil(root)
-    with pytest.raises(InputError, match=said):
-        read_official(official(root))
+    with pytest.raises(InputError, match=expected):
+        listed(root)
 
 
 def test_a_tree_of_another_year_names_its_layout(tmp_path):
     root = release.build(tmp_path / "release", layout=2024)
     with pytest.raises(InputError, match=r"This is the tree of 2024: set corpus\.official\.layout to 2024"):
-        read_official(official(root))
+        listed(root)
 
 
 def test_splits_that_a_corpus_lacks_are_refused(built):
     with pytest.raises(
         InputError, match=r"mpiigi\.train: MPIIGI has no such split, only val and test.*protocol\.adapt"
     ):
-        read_official(official(built, features_at={"mpiigi": {"train": "x"}}))
+        listed(built, features_at={"mpiigi": {"train": "x"}})
 
 
-def test_all_problems_of_a_release_are_told_at_once(root):
+def test_all_problems_of_a_release_are_reported_at_once(root):
     release.remove(root / "noxi/val")
     release.remove(root / "noxi/test-additional")
-    with pytest.raises(InputError) as told:
-        read_official(official(root))
-    assert len(str(told.value).splitlines()) == 2
+    with pytest.raises(InputError) as raised:
+        listed(root)
+    assert len(str(raised.value).splitlines()) == 2
 
 
 def test_labels_a_minute_too_long_are_refused_and_nothing_is_written(root, tmp_path):
@@ -293,29 +299,29 @@ def test_a_stream_much_longer_than_the_others_does_not_set_the_length(root, tmp_
     people = {p.name: p for p in run(root, tmp_path / "corpus").participants}
     assert people["noxi/020/novice"].duration_s < 12
     report = json.loads((tmp_path / "corpus/defects.json").read_text())
-    assert "noxi/020/novice openface2" in found(report, "other_length")
+    assert "noxi/020/novice openface2" in defects_of(report, "other_length")
 
 
 def test_persons_of_a_table_are_taken_and_may_not_be_in_two_splits(built, tmp_path):
     table = tmp_path / "persons.csv"
     table.write_text("corpus,session,participant,person\nnoxi,001,expert,anna\nnoxi,003,expert,anna\n")
-    people, _ = read_official(official(built, persons=str(table)))
+    people = listed(built, persons=str(table))
     assert [p.name for p in people if p.person == "anna"] == ["noxi/001/expert", "noxi/003/expert"]
     table.write_text("corpus,session,participant,person\nnoxi,001,teacher,anna\n")
     with pytest.raises(
         InputError, match=r"persons\.csv, line 2: noxi/001/teacher: no such role; expected one of expert"
     ):
-        read_official(official(built, persons=str(table)))
+        listed(built, persons=str(table))
     table.write_text("corpus,session,participant,person\nnoxi,001,expert,anna\nnoxi,007,expert,anna\n")
     with pytest.raises(InputError, match="person anna of noxi is in the splits train and val"):
         run(built, tmp_path / "corpus", persons=str(table))
 
 
 def test_no_release_at_all(tmp_path):
-    with pytest.raises(InputError, match=r"no such folder; set corpus\.official\.root"):
-        read_official(official(tmp_path / "none"))
+    with pytest.raises(InputError, match=r"no such folder; put or link .* or set corpus\.official\.root"):
+        listed(tmp_path / "none")
 
 
-def test_the_guide_says_what_becomes_of_every_kind_of_defect():
+def test_the_guide_has_the_outcome_of_every_kind_of_defect():
     guide = (ROOT / "docs/noxi.md").read_text()
     assert [kind for kind in KINDS if f"| `{kind}` |" not in guide] == []
