@@ -26,7 +26,7 @@ from damamba.config import LABEL_RATE_HZ, Params
 from damamba.corpus.labels import write_values
 from damamba.corpus.release import SESSIONS
 from damamba.corpus.ssi import write_stream
-from damamba.planning.costs import folder_size
+from damamba.planning.earlier_runs import folder_size
 from damamba.planning.workload import planned
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -1,7 +1,5 @@
 """Planted flashes and clicks come out of decoding, extraction and alignment where they were planted."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import yaml
@@ -12,7 +10,7 @@ from damamba.data.align import align_all
 from damamba.data.shards import Aligned
 from damamba.features.extract import extract_all
 from damamba.ingest.run import ingest
-from tests.conftest import make_video, make_wav, serially
+from tests.conftest import FROZEN_PARAMS, make_video, make_wav, serially
 from tests.extractors_for_tests import Brightness, Loudness, Settings
 
 SECONDS = 12
@@ -78,7 +76,7 @@ def peaks(series: np.ndarray, above: float) -> np.ndarray:
 
 
 def two_cue_params() -> Params:
-    values = yaml.safe_load((Path(__file__).parent.parent / "params.yaml").read_text())
+    values = yaml.safe_load(FROZEN_PARAMS.read_text())
     values["cues"] = {name: values["cues"][name] for name in ("wav2vec2", "clip")}
     return Params.model_validate(values)
 

@@ -80,7 +80,7 @@ def loading(checkpoint: str, revision: str | None = None) -> Iterator[None]:
             cure = f"run this stage once where there is a network; or do without: {COMPACT}"
         raise InputError(f"checkpoint {checkpoint} cannot be loaded ({reason}); {cure}") from None
     if multiprocessing.parent_process() is None:  # once a stage, not once a worker
-        licence = _licence_on_card(folder) if folder else HUB_LICENCES.get(checkpoint.removeprefix("hf-hub:"))
+        licence = licence_on_card(folder) if folder else HUB_LICENCES.get(checkpoint.removeprefix("hf-hub:"))
         logger.info("checkpoint %s · licence %s", checkpoint, licence or "unknown to damamba: see its card")
 
 
@@ -98,7 +98,7 @@ def _quiet() -> Iterator[None]:
             each.setLevel(level)
 
 
-def _licence_on_card(folder: Path) -> str | None:
+def licence_on_card(folder: Path) -> str | None:
     """`license:` of the card's front matter."""
     card = folder / "README.md"
     lines = card.read_text(encoding="utf8").splitlines() if card.is_file() else []

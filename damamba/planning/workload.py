@@ -1,22 +1,21 @@
-"""What the sources hold: sessions, hours and bytes, by headers and parameters alone; nothing is decoded."""
+"""The sessions, hours and bytes of all sources, from headers and parameters alone; nothing is decoded."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 from damamba.config import Params
-from damamba.ingest.sources.base import PlannedSeat as Seat
-from damamba.ingest.sources.base import input_bytes, open_sources, released_s
+from damamba.ingest.sources.base import PlannedSeat, input_bytes, open_sources, released_s
 
-__all__ = ["GIB", "Seat", "Workload", "input_bytes", "planned", "released_s"]
+__all__ = ["GIB", "PlannedSeat", "Workload", "input_bytes", "planned", "released_s"]
 GIB = 2**30
 
 
 @dataclass(frozen=True)
 class Workload:
-    """All seats."""
+    """All participants of all sessions."""
 
-    seats: tuple[Seat, ...]
+    seats: tuple[PlannedSeat, ...]
 
     @cached_property
     def hours(self) -> float:
@@ -33,27 +32,27 @@ class Workload:
         """Number of sessions."""
         return len({(seat.corpus, seat.session) for seat in self.seats})
 
-    def of(self, seats: Sequence[Seat]) -> "Workload":
-        """A part."""
-        return Workload(tuple(seats))
+    def where(self, condition: Callable[[PlannedSeat], bool]) -> "Workload":
+        """The seats that meet a condition."""
+        return Workload(tuple(seat for seat in self.seats if condition(seat)))
 
     @property
     def filmed(self) -> "Workload":
         """Seats with a video."""
-        return self.of([seat for seat in self.seats if seat.filmed])
+        return self.where(lambda seat: seat.filmed)
 
     @property
     def simulated(self) -> "Workload":
-        """Seats that are made, not read."""
-        return self.of([seat for seat in self.seats if seat.simulated])
+        """Seats that are simulated rather than read."""
+        return self.where(lambda seat: seat.simulated)
 
     def width(self, stream: str) -> int | None:
-        """Channels of a released stream; None where nobody has it."""
+        """Channels of a released stream; None where no participant has it."""
         return next((seat.widths[stream] for seat in self.seats if stream in seat.widths), None)
 
 
 def planned(params: Params) -> Workload:
-    """What the sources of params.yaml hold.
+    """The workload of the sources in params.yaml.
 
     Raises:
         InputError: A source cannot be read.

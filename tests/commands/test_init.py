@@ -16,7 +16,7 @@ from damamba.corpus.manifest_csv import read_csv
 from damamba.ingest.proposal import propose
 from damamba_sim.faces.actor import Actor, Pose
 from damamba_sim.faces.render import write_video
-from tests.conftest import make_video, make_wav, tone
+from tests.conftest import FROZEN_PARAMS, make_video, make_wav, tone
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 2
@@ -203,7 +203,7 @@ def test_a_directory_without_videos_is_refused(tmp_path):
 
 def test_a_video_of_two_people_is_refused_with_the_commands_that_cut_it(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copy(FROZEN_PARAMS, tmp_path)
     (tmp_path / "data").symlink_to(ROOT / "data")
     actors = [Actor(seed, ROOT / "data/landmarker/face_landmarker.task", 320, 240) for seed in (0, 1)]
     pictures = (np.concatenate([actor.render(Pose(), k) for actor in actors], axis=1) for k in range(25))

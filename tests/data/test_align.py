@@ -20,6 +20,7 @@ from damamba.data.moments import Moments
 from damamba.data.shards import Aligned, Shard, shard_moments, write_shard_in_pieces
 from damamba.streams.store import StoredStream, write_stream
 from damamba.streams.stream import FeatureStream
+from tests.conftest import FROZEN_PARAMS
 
 ROOT = Path(__file__).parents[2]
 
@@ -86,7 +87,7 @@ def test_the_shortest_sessions_have_shards(tmp_path, n_frames):
 @pytest.fixture
 def aligned(tmp_path):
     """A session of one participant, aligned, and what aligns it again."""
-    held = yaml.safe_load((ROOT / "params.yaml").read_text())
+    held = yaml.safe_load(FROZEN_PARAMS.read_text())
     held["cues"] = {"a": {"group": "audio", "extractor": "test", "reads": "corpus"}}
     params = Params.model_validate(held)
     person = Participant("own", "s", "dr.p", "p", "train", "en", "p", "", "", "", duration_s=2.0)

@@ -19,7 +19,7 @@ from damamba.features.faces import FaceTracker
 from damamba.ingest.run import ingest
 from damamba_sim.faces.actor import Actor, Pose
 from damamba_sim.faces.render import write_video
-from tests.conftest import make_wav, serially, tone
+from tests.conftest import FROZEN_PARAMS, make_wav, serially, tone
 from tests.corpus import release
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +44,7 @@ def root(tmp_path) -> Path:
 
 
 def params_of(root: Path) -> Params:
-    held = yaml.safe_load((ROOT / "params.yaml").read_text())
+    held = yaml.safe_load(FROZEN_PARAMS.read_text())
     nothing = {"noxi": {"val": None, "test": None}, "noxi_add": {"test": None}, "mpiigi": {"val": None, "test": None}}
     held["corpus"]["sources"] = ["official"]
     held["corpus"]["official"] |= {"root": str(root), "media": True, "features_at": nothing}

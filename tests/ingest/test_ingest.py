@@ -13,7 +13,7 @@ from damamba.corpus.manifest import Manifest
 from damamba.corpus.manifest_csv import COLUMNS
 from damamba.executor import run_all
 from damamba.ingest.run import ingest
-from tests.conftest import make_video, make_wav, serially, tone
+from tests.conftest import FROZEN_PARAMS, make_video, make_wav, serially, tone
 
 SECONDS = 4
 
@@ -31,7 +31,7 @@ def folder(tmp_path):
 
 
 def params_for(root: Path, **folder) -> CorpusParams:
-    corpus = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())["corpus"]
+    corpus = yaml.safe_load(FROZEN_PARAMS.read_text())["corpus"]
     corpus |= {"sources": ["folder"], "folder": corpus["folder"] | {"root": str(root), **folder}}
     return CorpusParams.model_validate(corpus)
 

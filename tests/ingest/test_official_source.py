@@ -14,14 +14,14 @@ from damamba.corpus.manifest import Manifest, Participant
 from damamba.corpus.release import LABEL_FILE, SESSIONS
 from damamba.ingest.run import ingest
 from damamba.ingest.sources.official import OfficialSource, OfficialSourceParams
-from tests.conftest import serially
+from tests.conftest import FROZEN_PARAMS, serially
 from tests.corpus import release
 
 ROOT = Path(__file__).parents[2]
 
 
 def settings(root: Path, **changes) -> dict:
-    own = yaml.safe_load((ROOT / "params.yaml").read_text())["corpus"]["official"]
+    own = yaml.safe_load(FROZEN_PARAMS.read_text())["corpus"]["official"]
     return {**own, "root": str(root), **changes}
 
 
@@ -32,7 +32,7 @@ def listed(root: Path, **changes) -> list[Participant]:
 
 
 def run(root: Path, out: Path, protocol: dict | None = None, **changes) -> Manifest:
-    corpus = yaml.safe_load((ROOT / "params.yaml").read_text())["corpus"]
+    corpus = yaml.safe_load(FROZEN_PARAMS.read_text())["corpus"]
     corpus["sources"] = ["official"]
     corpus["official"] = settings(root, **changes)
     corpus["protocol"] |= protocol or {}

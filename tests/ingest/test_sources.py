@@ -18,8 +18,8 @@ from damamba.ingest.run import ingest
 from damamba.ingest.sources.base import open_sources
 from damamba.ingest.sources.simulate import SimulateSource, SimulateSourceParams
 from damamba.planning.workload import planned
-from damamba_sim.corpora import plan_corpora
-from tests.conftest import make_video, make_wav, serially, tone
+from damamba_sim.corpora.sessions import plan_corpora
+from tests.conftest import FROZEN_PARAMS, make_video, make_wav, serially, tone
 from tests.corpus import release
 
 ROOT = Path(__file__).parents[2]
@@ -27,12 +27,12 @@ SECONDS = 2
 
 
 def corpus_of(**changes) -> CorpusParams:
-    values = yaml.safe_load((ROOT / "params.yaml").read_text())["corpus"]
+    values = yaml.safe_load(FROZEN_PARAMS.read_text())["corpus"]
     return parse_section(CorpusParams, {**values, **changes}, "params.yaml: corpus")
 
 
 def simulate_of(**changes) -> SimulateParams:
-    values = yaml.safe_load((ROOT / "params.yaml").read_text())["simulate"]
+    values = yaml.safe_load(FROZEN_PARAMS.read_text())["simulate"]
     return SimulateParams.model_validate({**values, **changes})
 
 
@@ -118,7 +118,7 @@ def test_a_source_of_ones_own_works_in_workers_and_beside_others(planted, tmp_pa
 
 
 def test_a_source_of_ones_own_is_planned_by_headers(planted):
-    values = yaml.safe_load((ROOT / "params.yaml").read_text())
+    values = yaml.safe_load(FROZEN_PARAMS.read_text())
     values["corpus"] |= planted
     work = planned(Params.model_validate(values))
     assert [seat.seconds for seat in work.seats] == [pytest.approx(SECONDS, abs=0.05)] * 2

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from damamba.config import EvaluateParams, Params
+from damamba.config import EvaluateParams
 from damamba.console import InputError
 from damamba.data.batch import WindowReader
 from damamba.data.shards import AlignedSession, Seat
@@ -19,6 +19,7 @@ from damamba.data.windows import WindowGrid
 from damamba.inference import predict
 from damamba.model import build_model
 from damamba.scoring.evaluate import corpus_scores, score_seat, score_sessions, write_prediction, write_scores
+from tests.conftest import frozen_params
 from tests.report.conftest import make_aligned
 
 PARAMS = EvaluateParams(split="test", bootstrap=50, confidence=0.9)
@@ -38,7 +39,7 @@ def _one_thread():
 def small(tmp_path_factory):
     """Shards of four seconds, and an untrained model that fits them."""
     aligned = make_aligned(tmp_path_factory.mktemp("aligned"), n_labels=100)
-    params = Params.load(ROOT / "params.yaml").variant("da_mamba")
+    params = frozen_params().variant("da_mamba")
     return aligned, build_model(aligned.groups(), params, 25).eval()
 
 
@@ -107,7 +108,7 @@ def test_a_split_without_labels_is_refused(tmp_path, small):
 
 def test_a_prediction_that_is_not_finite_is_refused(tmp_path, small):
     aligned, _ = small
-    broken = build_model(aligned.groups(), Params.load(ROOT / "params.yaml").variant("da_mamba"), 25).eval()
+    broken = build_model(aligned.groups(), frozen_params().variant("da_mamba"), 25).eval()
     broken.head.bias.data.fill_(float("nan"))
     with pytest.raises(InputError, match="noxi/001/expert: 100 of 100 predictions"):
         score_sessions(told_by(broken, aligned), aligned, "test", tmp_path)

@@ -1,7 +1,6 @@
 import math
 import os
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +20,7 @@ from damamba.metrics import ccc
 from damamba.model import DAMamba
 from damamba.scan import ssd_scan
 from damamba.training import Ema, fit, learning_rate
+from tests.conftest import FROZEN_PARAMS
 from tests.data.test_batch import WIDTHS, make_aligned
 
 
@@ -46,7 +46,7 @@ def _another_precision_may_follow():
 
 
 def params(model=None, window=None, **train) -> Params:
-    held = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
+    held = yaml.safe_load(FROZEN_PARAMS.read_text())
     held["train"] |= {
         "steps": 8,
         "batch_windows": 4,

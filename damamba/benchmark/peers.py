@@ -1,6 +1,6 @@
-"""The scan and the block against what one would use instead: same input, one thread, one run, taken in turns.
+"""The scan and the block compared with alternatives: same input, one thread, interleaved calls in one run.
 
-Times are of the processor, not of the clock, so that other programs do not enter; medians.
+Times are medians of processor time, which other programs hardly affect.
 """
 
 import statistics
@@ -20,12 +20,12 @@ BATCH, FRAMES = 32, 96
 D_MODEL, D_STATE, HEADDIM, EXPAND = 256, 64, 64, 2
 HEADS = EXPAND * D_MODEL // HEADDIM
 THEIR_CHUNKS = {"transformers, chunks of 32": 32, "transformers, chunks of 64": 64}
-"""With its default of 256 it is five times as slow at this length."""
+"""Chunk lengths of transformers' scan; with its default of 256 it is five times as slow at this length."""
 Calls = Mapping[str, Callable[[], object]]
 
 
 def interleaved(calls: Calls, repeats: int) -> dict[str, float]:
-    """Median processor time of each call, s; in turns, after one that is not counted."""
+    """Median processor time of each call, s; calls alternate, and the first round does not count."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(1 + repeats):
         for name, call in calls.items():
@@ -62,7 +62,7 @@ def module_calls(modules: Mapping[str, nn.Module], batch: int, frames: int) -> d
 
 
 def scan_inputs() -> list[Tensor]:
-    """x, dt, A, B, C as a new Mamba-2 layer makes them."""
+    """x, dt, A, B, C as an untrained Mamba-2 layer produces them."""
     generator = torch.Generator().manual_seed(0)
 
     def normal(*shape: int) -> Tensor:
@@ -76,7 +76,7 @@ def scan_inputs() -> list[Tensor]:
 
 
 def scans() -> dict[str, Callable[..., Any]]:
-    """Ours, and transformers' chunk scan with different chunks."""
+    """Our scan, and transformers' chunk scan with several chunk lengths."""
     declare_operators()
     from transformers.models.mamba2.modeling_mamba2 import mamba2_chunk_scan
 
@@ -87,7 +87,7 @@ def scans() -> dict[str, Callable[..., Any]]:
 
 
 def blocks() -> dict[str, nn.Module]:
-    """Ours, transformers' Mamba-2, and the usual layers of like size."""
+    """Our block, transformers' Mamba-2, and common layers with about as many parameters."""
     declare_operators()
     from transformers import Mamba2Config
     from transformers.models.mamba2.modeling_mamba2 import Mamba2Mixer
@@ -113,43 +113,46 @@ def blocks() -> dict[str, nn.Module]:
     return {
         "ours": ours,
         **{name: mixer(chunk) for name, chunk in THEIR_CHUNKS.items()},
-        "nn.TransformerEncoderLayer": fit(transformer_layer, range(64, 1025, 2), size),
-        "LSTM": fit(_LSTM, range(64, 513, 2), size),
+        "nn.TransformerEncoderLayer": closest_in_size(transformer_layer, range(64, 1025, 2), size),
+        "LSTM": closest_in_size(LSTMLayer, range(64, 513, 2), size),
     }
 
 
 def transformer_layer(feed_forward: int) -> nn.Module:
-    """Full attention by fused kernels (with dropout it would fall back to slower ones)."""
+    """Full attention with fused kernels; with dropout torch would fall back to slower ones."""
     return nn.TransformerEncoderLayer(D_MODEL, D_MODEL // HEADDIM, feed_forward, dropout=0.0, batch_first=True)
 
 
-class _LSTM(nn.Module):
+class LSTMLayer(nn.Module):
+    """An LSTM that returns only its output."""
+
     def __init__(self, hidden: int) -> None:
         super().__init__()
         self.layer = nn.LSTM(D_MODEL, hidden, batch_first=True)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(batch, frames, D_MODEL) -> (batch, frames, hidden)."""
         return self.layer(x)[0]
 
 
 def count(module: nn.Module) -> int:
-    """Parameters."""
+    """Number of parameters."""
     return sum(p.numel() for p in module.parameters())
 
 
-def fit(make: Callable[[int], nn.Module], widths: Iterable[int], size: int) -> nn.Module:
-    """The one whose number of parameters is next to `size`."""
+def closest_in_size(make: Callable[[int], nn.Module], widths: Iterable[int], size: int) -> nn.Module:
+    """The module whose number of parameters is closest to `size`."""
     with torch.device("meta"):
         best = min(widths, key=lambda width: abs(count(make(width)) - size))
     return make(best)
 
 
-def speed(lengths: Sequence[int], repeats: int) -> dict[str, Any]:
-    """How many times as long the peers take, and from which length on full attention takes longer.
+def compare_with_peers(lengths: Sequence[int], repeats: int) -> dict[str, Any]:
+    """Time of the alternatives relative to ours, and the length from which on full attention takes longer.
 
     Args:
-        lengths: Frames of the sequences on which block and Transformer layer are compared, as many frames in all.
-        repeats: Calls that are timed.
+        lengths: Sequence lengths at which block and Transformer layer are compared, on equally many frames in total.
+        repeats: Timed calls.
     """
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -191,7 +194,7 @@ def speed(lengths: Sequence[int], repeats: int) -> dict[str, Any]:
 
 
 def length_costs(modules: Mapping[str, nn.Module], lengths: Sequence[int], repeats: int) -> dict[int, dict[str, float]]:
-    """Training time a frame, µs, by length; each length on as many frames in all, all in turns."""
+    """Training time per frame, µs, by length; every length processes the same total of frames, in alternating calls."""
     total = max(lengths)
     calls = {
         (frames, name): call
@@ -209,7 +212,7 @@ def length_costs(modules: Mapping[str, nn.Module], lengths: Sequence[int], repea
 
 
 def crossover(by_length: Sequence[Mapping[str, float]]) -> int | None:
-    """Frames from which our block trains faster than the Transformer layer, between lengths by a line; None: never."""
+    """Length from which on our block trains faster than the Transformer layer, interpolated linearly; None if never."""
     gains = [(row["frames"], row["nn.TransformerEncoderLayer"] - row["ours"]) for row in by_length]
     if gains[-1][1] < 0:
         return None
