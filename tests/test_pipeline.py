@@ -1,6 +1,7 @@
 """Every dvc.yaml declares what its stages import and read: no less, so that no result is stale, and no more."""
 
 import ast
+import importlib
 import importlib.util
 import re
 from dataclasses import dataclass
@@ -51,6 +52,8 @@ class Stage:
     def deps(self) -> list[str]:
         """Relative to the repository."""
         names = [dep.replace("${item.extractor}", each) for dep in self.body["deps"] for each in self._extractors(dep)]
+        if "${code}" in names:
+            names.append(yaml.safe_load((self.folder / "params.yaml").read_text())["code"])
         return [self.path(name).relative_to(ROOT).as_posix() for name in names]
 
     @property
@@ -81,12 +84,26 @@ def library() -> grimp.ImportGraph:
 
 @cache
 def imports(script: Path) -> frozenset[str]:
-    """Modules of ours that a script imports, and all that these import, without the packages themselves."""
-    direct = {name for name in _names_imported(script) if name in library().modules}
-    upstream = set().union(*(library().find_upstream_modules(name) for name in direct))
-    for sibling in _siblings(script):
-        upstream |= imports(sibling)
-    return frozenset((direct | upstream) - set(PACKAGES))
+    """Modules of ours that a script imports, at once or by name, and all that these import."""
+    waiting = {name for name in _names_imported(script) if name in library().modules}
+    seen = set().union(*(imports(sibling) for sibling in _siblings(script)))
+    while waiting:
+        name = waiting.pop()
+        seen.add(name)
+        waiting |= library().find_modules_directly_imported_by(name) - seen
+        for folder in folders_searched(name):
+            waiting |= library().find_children(folder) - seen
+    return frozenset(seen - set(PACKAGES))
+
+
+@cache
+def folders_searched(name: str) -> frozenset[str]:
+    """Packages whose modules a module finds by their names: first arguments of its calls of `plugins.find`."""
+    path = ROOT / _module_path(name)
+    tree = ast.parse((path / "__init__.py" if path.is_dir() else path).read_text())
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "plugins.find"]
+    module = importlib.import_module(name) if calls else None
+    return frozenset(getattr(module, ast.unparse(call.args[0])) for call in calls)
 
 
 def _names_imported(script: Path) -> set[str]:
@@ -130,6 +147,12 @@ def test_every_dep_on_code_is_imported(stage):
 
 
 @each_stage
+def test_a_stage_that_finds_parts_by_name_depends_on_the_users_own(stage):
+    searches = any(folders_searched(name) for script in stage.scripts for name in imports(script))
+    assert ("extensions" in stage.deps) == searches
+
+
+@each_stage
 def test_params_are_the_sections_that_are_read(stage):
     read = set()
     for script in stage.scripts:
@@ -140,10 +163,11 @@ def test_params_are_the_sections_that_are_read(stage):
     assert declared == read
 
 
-METHODS = {"simulated": {"corpus"}, "variant": {"model", "variants"}, "groups": {"cues"}}
+METHODS = {"simulated": {"corpus"}, "variant": {"architectures", "model", "variants"}, "groups": {"cues"}}
 """Sections behind the properties and methods of `Params`."""
 
 
+@cache
 def _sections_read(path: Path) -> set[str]:
     """Attributes of `Params.load()`, and of what is annotated as `Params` or called `params` beside such a call."""
     tree = ast.parse(path.read_text())
