@@ -18,6 +18,7 @@ from damamba_sim.faces.filming import filming_of
 from damamba_sim.recording.equipment import check_equipment
 from damamba_sim.recording.session import SessionRecording, film, record
 from damamba_sim.recording.truth import read_truth
+from tests.conftest import frozen_params
 
 ROOT = Path(__file__).parents[2]
 FACE_MODEL = ROOT / "data/landmarker/face_landmarker.task"
