@@ -143,7 +143,7 @@ class SimulateParams(Section):
     features_only: bool
     """Write the channels of behaviour as feature streams and labels; no pictures, no sound."""
     flaws: Share
-    """Share of the participants on whom each kind of flaw falls (`damamba_sim.corpora.FLAWS`)."""
+    """Share of the participants on whom each kind of flaw falls (`damamba_sim.faces.filming.FLAWS`)."""
     sessions: SimulatedSessions
     languages: SimulatedLanguages
 
