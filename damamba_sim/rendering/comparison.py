@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from damamba.media.decode import read_waveform
 from damamba.streams.face_track import FaceTrack
-from damamba.streams.store import read_stream
+from damamba.streams.reader import read_stream
 from damamba_sim.faces import landmarks as face
 
 RATE_HZ = 25  # of channels

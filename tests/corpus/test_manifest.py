@@ -6,7 +6,7 @@ import pytest
 from damamba.config import EvaluateParams
 from damamba.console import InputError
 from damamba.corpus.manifest import COLUMNS, RESERVED, Manifest, join, label_files, read_csv
-from damamba.data.shards import AlignedSession, Seat
+from damamba.data.shards import AlignedSeat, AlignedSession
 from damamba.scoring.evaluate import score_seat, write_scores
 
 HEADER = ",".join(COLUMNS)
@@ -105,7 +105,7 @@ def test_a_corpus_may_not_be_called_as_something_else_in_the_files_of_results(fo
 
 def test_every_key_beside_the_corpora_in_a_file_of_scores_is_reserved(tmp_path):
     params = EvaluateParams(split="test", bootstrap=2, confidence=0.9)
-    session = AlignedSession("own", "s", "test", "de", 9, (Seat("a", "a", "a", True),))
+    session = AlignedSession("own", "s", "test", "de", 9, (AlignedSeat("a", "a", "a", True),))
     seat = score_seat(session, 0, np.linspace(0, 1, 9), np.linspace(0, 1, 9) ** 2, np.ones(9, bool))
     write_scores([seat], params, "run-0", tmp_path, simulated=False)
     assert set(json.loads((tmp_path / "scores/run-0.json").read_text())) - {"own"} == set(RESERVED)

@@ -8,8 +8,8 @@ from damamba.config import LABEL_RATE_HZ, Params
 from damamba.console import InputError
 from damamba.corpus.manifest import COLUMNS, Manifest, read_csv
 from damamba.corpus.ssi import write_stream
-from damamba.extractors.official import Official, OfficialParams
-from damamba.features.extractor import Recording as Extracted
+from damamba.extractors.official import Official, OfficialCueParams
+from damamba.features.extractor import ExtractorInput
 from damamba.ingest.ingest import ingest
 from damamba_sim.behaviour.channels import STREAMS
 from damamba_sim.corpora import plan_corpora, write_manifest
@@ -45,7 +45,7 @@ def test_streams_are_the_true_channels(corpus):
             (who,) = [p for p in participants if p.key == (plan.corpus, plan.session, member.participant)]
             truth = pq.read_table(recording.truth / f"{member.participant}.parquet")
             for name, channels in STREAMS.items():
-                found = Official(OfficialParams(stream=name)).extract(Extracted(who, None))
+                found = Official(OfficialCueParams(stream=name)).extract(ExtractorInput(who))
                 assert found.rate_hz == LABEL_RATE_HZ
                 assert found.valid.all()
                 for column, channel in enumerate(channels):
