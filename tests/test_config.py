@@ -1,12 +1,11 @@
-from pathlib import Path
-
 import pytest
 import yaml
 
 from damamba.config import Params, split_run
 from damamba.console import InputError
+from tests.conftest import FROZEN_PARAMS
 
-TEXT = (Path(__file__).parent.parent / "params.yaml").read_text()
+TEXT = FROZEN_PARAMS.read_text()
 
 
 def load(tmp_path, change) -> Params:

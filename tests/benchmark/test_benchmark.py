@@ -4,16 +4,16 @@ from dataclasses import asdict
 
 import pytest
 import torch
+from damamba.benchmark.memory import KINDS, PARTICIPANTS, Row, Task, exponents, measure, rows_to_measure
+from damamba.benchmark.speed import blocks, count, crossover, length_costs, scan_inputs, scans
 from torch import nn
 
 from damamba.benchmark import sizes
-from damamba.benchmark.memory import KINDS, PARTICIPANTS, Row, Task, exponents, measure, rows_to_measure
 from damamba.benchmark.process import alone
-from damamba.benchmark.speed import blocks, count, crossover, length_costs, scan_inputs, scans
 from damamba.benchmark.streaming import stream_steps
-from damamba.config import Params
+from tests.conftest import frozen_params
 
-PARAMS = Params.load()
+PARAMS = frozen_params()
 VARIANTS = {name: PARAMS.variant(name) for name in PARAMS.variants}
 BY_NAME = {kind.name: kind for kind in KINDS}
 

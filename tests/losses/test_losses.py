@@ -4,10 +4,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from damamba.config import Params
 from damamba.losses import Prediction, make_losses, total_loss
 from damamba.losses.align import align_loss
 from damamba.losses.ccc import ccc_loss
+from tests.conftest import frozen_params
 
 
 def lin_1989(pred, target):
@@ -119,7 +119,7 @@ def prediction(aligned, observed, seed=0):
 
 
 def test_three_groups_are_aligned_pair_by_pair_each_where_both_were_observed():
-    losses = make_losses(Params.load().losses, rate_hz=3)
+    losses = make_losses(frozen_params().losses, rate_hz=3)
     aligned = {group: unit(2, 20, 8, seed=k) for k, group in enumerate(("audio", "visual", "text"))}
     observed = {group: torch.rand(2, 20) > 0.3 for group in aligned}
     ours = losses["align"](prediction(aligned, observed))
@@ -142,7 +142,7 @@ def test_three_groups_are_aligned_pair_by_pair_each_where_both_were_observed():
 
 @pytest.mark.parametrize("groups", [[], ["audio"]])
 def test_a_model_that_aligns_fewer_than_two_groups_has_no_alignment_loss(groups):
-    losses = make_losses(Params.load().losses, rate_hz=25)
+    losses = make_losses(frozen_params().losses, rate_hz=25)
     seen = torch.ones(1, 6, dtype=torch.bool)
     given = prediction({group: unit(1, 6, 4) for group in groups}, {"audio": seen})
     assert losses["align"](given) is None
@@ -152,7 +152,7 @@ def test_a_model_that_aligns_fewer_than_two_groups_has_no_alignment_loss(groups)
 
 
 def test_the_total_is_the_weighted_sum_and_a_term_without_weight_is_not_computed():
-    losses = make_losses(Params.load().losses, rate_hz=3)
+    losses = make_losses(frozen_params().losses, rate_hz=3)
     seen = torch.ones(2, 20, dtype=torch.bool)
     aligned = {"audio": unit(2, 20, 8), "visual": unit(2, 20, 8, seed=1)}
     ccc, align_term = (losses[name](prediction(aligned, dict.fromkeys(aligned, seen))) for name in ("ccc", "align"))

@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from damamba.config import Params
 from damamba.console import InputError
 from damamba.model import DAMamba
 from damamba.model.attention import SelfAttention, rotate
@@ -11,6 +10,7 @@ from damamba.model.fusion import PartnerGroupFusion
 from damamba.model.hybrid import HybridBlock
 from damamba.model.mamba import MambaBlock, PartnerMamba
 from damamba.scan import ssd_scan
+from tests.conftest import frozen_params
 
 AS_ROUNDED = {"rtol": 0, "atol": 1e-5}
 SIZES = {"d_state": 4, "headdim": 4}
@@ -23,7 +23,7 @@ def _no_gradients():
 
 
 def sized(**changes):
-    return DAMamba.Params.model_validate(Params.load().architectures["da_mamba"] | SIZES | changes)
+    return DAMamba.Params.model_validate(frozen_params().architectures["da_mamba"] | SIZES | changes)
 
 
 def hybrid(causal, **changes):

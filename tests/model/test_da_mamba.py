@@ -5,9 +5,10 @@ import json
 import pytest
 import torch
 
-from damamba.config import ModelParams, Params
+from damamba.config import ModelParams
 from damamba.console import InputError
 from damamba.model import DAMamba, build_model, load_model
+from tests.conftest import frozen_params
 
 CUES = {"audio": {"wav2vec2": 6, "emotion": 5}, "visual": {"clip": 7, "flow": 4}}
 WIDTHS = {name: width for group in CUES.values() for name, width in group.items()}
@@ -34,7 +35,7 @@ def variant(changes, small=SMALL) -> ModelParams:
     """Parameters of an architecture, at sizes that it has settings for, with changes."""
     changes = dict(changes)
     architecture, cues = changes.pop("architecture", "da_mamba"), changes.pop("cues", None)
-    settings = Params.load().architectures[architecture]
+    settings = frozen_params().architectures[architecture]
     settings = settings | {key: value for key, value in small.items() if key in settings} | changes
     return ModelParams(architecture=architecture, cues=cues, settings=settings, weights={})
 

@@ -11,14 +11,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from damamba.config import EvaluateParams, Params
+from damamba.config import EvaluateParams
 from damamba.console import InputError
 from damamba.data.batch import WindowReader
-from damamba.data.shards import AlignedSession, Seat
+from damamba.data.shards import AlignedSeat, AlignedSession
 from damamba.data.windows import WindowGrid
 from damamba.inference import predict
 from damamba.model import build_model
 from damamba.scoring.evaluate import corpus_scores, score_seat, score_sessions, write_prediction, write_scores
+from tests.conftest import frozen_params
 from tests.report.conftest import make_aligned
 
 PARAMS = EvaluateParams(split="test", bootstrap=50, confidence=0.9)
@@ -38,7 +39,7 @@ def _one_thread():
 def small(tmp_path_factory):
     """Shards of four seconds, and an untrained model that fits them."""
     aligned = make_aligned(tmp_path_factory.mktemp("aligned"), n_labels=100)
-    params = Params.load(ROOT / "params.yaml").variant("da_mamba")
+    params = frozen_params().variant("da_mamba")
     return aligned, build_model(aligned.groups(), params, 25).eval()
 
 
@@ -48,7 +49,7 @@ def seats_of(*corpora):
     scored, held = [], {}
     for corpus, sessions in corpora:
         for name in sessions:
-            session = AlignedSession(corpus, name, "test", "de", 60, tuple(Seat(s, s, s, True) for s in "ab"))
+            session = AlignedSession(corpus, name, "test", "de", 60, tuple(AlignedSeat(s, s, s, True) for s in "ab"))
             for i in range(2):
                 label, valid = rng.random(60).astype(np.float32), rng.random(60) > 0.2
                 pred = (0.5 * label + 0.5 * rng.random(60)).astype(np.float32)
@@ -107,7 +108,7 @@ def test_a_split_without_labels_is_refused(tmp_path, small):
 
 def test_a_prediction_that_is_not_finite_is_refused(tmp_path, small):
     aligned, _ = small
-    broken = build_model(aligned.groups(), Params.load(ROOT / "params.yaml").variant("da_mamba"), 25).eval()
+    broken = build_model(aligned.groups(), frozen_params().variant("da_mamba"), 25).eval()
     broken.head.bias.data.fill_(float("nan"))
     with pytest.raises(InputError, match="noxi/001/expert: 100 of 100 predictions"):
         score_sessions(told_by(broken, aligned), aligned, "test", tmp_path)
@@ -129,7 +130,7 @@ def test_a_corpus_has_one_ccc_over_all_its_frames_and_global_is_the_mean_of_corp
 
 
 def test_undefined_is_null_in_json_and_empty_in_csv(tmp_path):
-    session = AlignedSession("own", "s", "test", "", 5, (Seat("a", "", "a", True),))
+    session = AlignedSession("own", "s", "test", "", 5, (AlignedSeat("a", "", "a", True),))
     never = score_seat(session, 0, np.zeros(5, np.float32), np.full(5, np.nan, np.float32), np.zeros(5, bool))
     summary = write_scores([never], PARAMS, "da_mamba-0", tmp_path, simulated=False)
     assert "own undefined" in summary
@@ -149,7 +150,7 @@ def test_undefined_is_null_in_json_and_empty_in_csv(tmp_path):
 
 
 def test_a_constant_prediction_scores_zero_and_a_single_session_has_no_interval(tmp_path):
-    session = AlignedSession("own", "s", "test", "", 50, (Seat("a", "", "a", True),))
+    session = AlignedSession("own", "s", "test", "", 50, (AlignedSeat("a", "", "a", True),))
     label = np.linspace(0, 1, 50, dtype=np.float32)
     seat = score_seat(session, 0, np.full(50, 0.4, np.float32), label, np.ones(50, bool))
     scores = corpus_scores([seat], PARAMS)
@@ -163,7 +164,7 @@ def test_statistics_equal_their_definitions_whatever_stands_in_invalid_frames(va
     label = np.array(values, np.float32)
     pred = np.array([random.random() for _ in values], np.float32)
     valid = np.array([random.random() > 0.3 for _ in values])
-    session = AlignedSession("own", "s", "test", "", len(label), (Seat("a", "", "a", True),))
+    session = AlignedSession("own", "s", "test", "", len(label), (AlignedSeat("a", "", "a", True),))
     seat = score_seat(session, 0, pred, label, valid)
     planted = score_seat(session, 0, pred, np.where(valid, label, np.nan), valid)
     assert planted == seat

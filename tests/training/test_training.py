@@ -1,7 +1,6 @@
 import math
 import os
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,13 +13,14 @@ from damamba import training
 from damamba.config import Params
 from damamba.console import InputError
 from damamba.data.batch import LABEL_SAMPLE, TrainingWindows, WindowReader
-from damamba.data.shards import AlignedSession, Seat
+from damamba.data.shards import AlignedSeat, AlignedSession
 from damamba.data.windows import WindowGrid
 from damamba.inference import predict
 from damamba.metrics import ccc
 from damamba.model import DAMamba
 from damamba.scan import ssd_scan
 from damamba.training import Ema, fit, learning_rate
+from tests.conftest import FROZEN_PARAMS
 from tests.data.test_batch import WIDTHS, make_aligned
 
 
@@ -46,7 +46,7 @@ def _another_precision_may_follow():
 
 
 def params(model=None, window=None, **train) -> Params:
-    held = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
+    held = yaml.safe_load(FROZEN_PARAMS.read_text())
     held["train"] |= {
         "steps": 8,
         "batch_windows": 4,
@@ -321,7 +321,7 @@ def test_ten_thousand_sessions_start_with_as_few_reads_as_a_thousand():
     class Reader:
         aligned = Labels()
 
-    seat = (Seat("p", "host", "x", True),)
+    seat = (AlignedSeat("p", "host", "x", True),)
     sessions = [AlignedSession("own", str(i), "train", "en", 50, seat) for i in range(10_000)]
     windows = TrainingWindows(sessions, WindowGrid(10, 5, 25), 0)
     assert windows.label_mean(Reader()) == pytest.approx(0.5, abs=0.01)
