@@ -28,7 +28,7 @@ from damamba.corpus.ssi import write_stream
 ROOT = Path(__file__).parent.parent
 WIDTHS = {"audio.egemapsv2": 88, "audio.w2vbert2_embeddings": 1024, "clip": 512, "openface2": 714, "openpose": 139}
 CUES = ("egemaps", "w2vbert2", "clip", "openface", "openpose")
-STAGES = (("ingest", ["stages/ingest.py"]), *((f"extract@{cue}", ["stages/extract_official.py", cue]) for cue in CUES))
+STAGES = (("ingest", ["stages/ingest.py"]), *((f"extract@{cue}", ["stages/extract.py", cue]) for cue in CUES))
 RATE_HZ = 25
 SAMPLE_S = 0.05
 

@@ -144,7 +144,6 @@ def test_a_changed_constant_changes_the_keys_of_what_the_module_writes(copy, pat
         "damamba/config.py",
         "damamba/encoders/licences.py",
         "damamba/features/extract.py",
-        "damamba/features/stage.py",
         "damamba/features/regions.py",
         "damamba/media/glance.py",
         "damamba/data/align.py",

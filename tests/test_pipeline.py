@@ -1,17 +1,17 @@
 """Every dvc.yaml declares what its stages import and read: no less, so that no result is stale, and no more."""
 
 import ast
-import importlib
 import importlib.util
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import grimp
 import pytest
 import yaml
 
+from damamba import config
 from damamba.config import Params
 from damamba.data.windows import WindowGrid
 from damamba.model import build_model
@@ -20,7 +20,11 @@ from damamba.scoring.results import FULL_MODEL
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("damamba", "damamba_sim")
 PROJECTS = [ROOT, *sorted(path.parent for path in (ROOT / "studies").rglob("dvc.yaml"))]
-EXTRACTORS = sorted(path.stem for path in (ROOT / "stages").glob("extract_*.py"))
+
+
+@cache
+def read_yaml(path: Path) -> dict:
+    return yaml.safe_load(path.read_text())
 
 
 @dataclass(frozen=True)
@@ -39,21 +43,16 @@ class Stage:
         """Python files that its commands run."""
         commands = self.body["cmd"] if isinstance(self.body["cmd"], list) else [self.body["cmd"]]
         names = [re.search(r"python (\S+\.py)", command)[1] for command in commands]
-        return [self.path(name.replace("${item.extractor}", each)) for name in names for each in self._extractors(name)]
-
-    @staticmethod
-    def _extractors(name: str) -> list[str]:
-        return EXTRACTORS_OF_CUES if "${item.extractor}" in name else [""]
+        return [self.path(name) for name in dict.fromkeys(names)]
 
     def path(self, name: str) -> Path:
         return (self.folder / name).resolve()
 
-    @property
+    @cached_property
     def deps(self) -> list[str]:
         """Relative to the repository."""
-        names = [dep.replace("${item.extractor}", each) for dep in self.body["deps"] for each in self._extractors(dep)]
-        if "${code}" in names:
-            names.append(yaml.safe_load((self.folder / "params.yaml").read_text())["code"])
+        params = read_yaml(self.folder / "params.yaml") if "${code}" in self.body["deps"] else {}
+        names = [params["code"] if dep == "${code}" else dep for dep in self.body["deps"]]
         return [self.path(name).relative_to(ROOT).as_posix() for name in names]
 
     @property
@@ -68,11 +67,10 @@ class Stage:
         return [self.path(entry if isinstance(entry, str) else next(iter(entry))) for entry in entries]
 
 
-EXTRACTORS_OF_CUES = [name.removeprefix("extract_") for name in EXTRACTORS]
 STAGES = [
     Stage(folder, name, stage.get("do", stage))
     for folder in PROJECTS
-    for name, stage in yaml.safe_load((folder / "dvc.yaml").read_text())["stages"].items()
+    for name, stage in read_yaml(folder / "dvc.yaml")["stages"].items()
 ]
 each_stage = pytest.mark.parametrize("stage", STAGES, ids=str)
 
@@ -84,26 +82,29 @@ def library() -> grimp.ImportGraph:
 
 @cache
 def imports(script: Path) -> frozenset[str]:
-    """Modules of ours that a script imports, at once or by name, and all that these import."""
-    waiting = {name for name in _names_imported(script) if name in library().modules}
+    """Modules of ours that a script imports, directly or by name, and all that these import."""
+    waiting = {name for name in _names_imported(script) if name in library().modules} | found_by_name(script)
     seen = set().union(*(imports(sibling) for sibling in _siblings(script)))
     while waiting:
         name = waiting.pop()
         seen.add(name)
-        waiting |= library().find_modules_directly_imported_by(name) - seen
-        for folder in folders_searched(name):
-            waiting |= library().find_children(folder) - seen
+        waiting |= library().find_modules_directly_imported_by(name) | found_by_name(ROOT / _module_path(name))
+        waiting -= seen
     return frozenset(seen - set(PACKAGES))
 
 
 @cache
-def folders_searched(name: str) -> frozenset[str]:
-    """Packages whose modules a module finds by their names: first arguments of its calls of `plugins.find`."""
-    path = ROOT / _module_path(name)
+def found_by_name(path: Path) -> frozenset[str]:
+    """Modules of the packages that a file searches: the first arguments of its calls of `plugins.find`."""
     tree = ast.parse((path / "__init__.py" if path.is_dir() else path).read_text())
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "plugins.find"]
-    module = importlib.import_module(name) if calls else None
-    return frozenset(getattr(module, ast.unparse(call.args[0])) for call in calls)
+    own = {
+        ast.unparse(node.targets[0]): node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+    }
+    folders = {(own | vars(config))[ast.unparse(call.args[0])] for call in calls}
+    return frozenset().union(*(library().find_children(folder) for folder in folders))
 
 
 def _names_imported(script: Path) -> set[str]:
@@ -148,7 +149,8 @@ def test_every_dep_on_code_is_imported(stage):
 
 @each_stage
 def test_a_stage_that_finds_parts_by_name_depends_on_the_users_own(stage):
-    searches = any(folders_searched(name) for script in stage.scripts for name in imports(script))
+    files = [ROOT / _module_path(name) for script in stage.scripts for name in imports(script)]
+    searches = any(found_by_name(path) for path in (*stage.scripts, *files))
     assert ("extensions" in stage.deps) == searches
 
 
@@ -188,7 +190,7 @@ def _sections_read(path: Path) -> set[str]:
 def test_every_declared_param_exists():
     for stage in STAGES:
         for file, declared in stage.params:
-            value = yaml.safe_load(file.read_text())
+            value = read_yaml(file)
             for key in declared.split("."):
                 if "${" in key:
                     break
