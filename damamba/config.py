@@ -143,7 +143,7 @@ class SimulateParams(Section):
     features_only: bool
     """Write the channels of behaviour as feature streams and labels; no pictures, no sound."""
     flaws: Share
-    """Share of the participants on whom each kind of flaw falls (`damamba_sim.corpora.FLAWS`)."""
+    """Share of the participants on whom each kind of flaw falls (`damamba_sim.faces.filming.FLAWS`)."""
     sessions: SimulatedSessions
     languages: SimulatedLanguages
 
@@ -168,16 +168,16 @@ class ExtractParams(Section):
 
 
 class CueParams(BaseModel):
-    """One feature stream. Further keys belong to its extractor, which validates them."""
+    """One feature stream. Further keys belong to its extractor, whose `Params` validates them."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
     group: Name
     """Modality group of the model that the cue enters, such as audio, visual or text."""
     extractor: Name
-    """File in ``damamba/extractors`` and stage file ``stages/extract_<extractor>.py``."""
+    """File in ``damamba/extractors``, or the dotted path of a module of one's own, such as ``my_project.gaze``."""
     reads: Literal["corpus", "faces"]
-    """Artefact that the extractor needs: media alone, or face tracks too."""
+    """Artefact that the extractor reads: media alone, or face tracks too."""
 
     def settings(self) -> dict[str, Any]:
         """The extractor's own keys."""

@@ -54,7 +54,16 @@ def test_flashes_and_clicks_are_where_they_were(tmp_path, monkeypatch, kind, sou
     extract_all(Brightness, Settings(), manifest.participants, tmp_path / "features/clip", serially)
     extract_all(Loudness, Settings(), manifest.participants, tmp_path / "features/wav2vec2", serially)
     params = two_cue_params()
-    align_all(params, manifest, tmp_path / "features", tmp_path / "corpus", tmp_path / "aligned", serially)
+    align_all(
+        params.cues,
+        params.align,
+        "as given",
+        manifest,
+        tmp_path / "features",
+        tmp_path / "corpus",
+        tmp_path / "aligned",
+        serially,
+    )
     aligned = Aligned.read(tmp_path / "aligned")
     session = aligned.sessions[0]
     shard = aligned.shard(session, "p")

@@ -22,16 +22,18 @@ def session_key(plan: SessionPlan, params: SimulateParams, face_model: Path) -> 
     `params.seed` is not in it: all seeds of the session are in the plan.
     """
     used = {"minutes", "features_only"} | (set() if params.features_only else {"resolution", "fps", "flaws"})
-    inputs = {"plan": asdict(plan), "params": params.model_dump(include=used), "code": _code(params.features_only)}
+    code = writer_digest(params.features_only)
+    inputs = {"plan": asdict(plan), "params": params.model_dump(include=used), "code": code}
     if not params.features_only:
         inputs |= {"face_model": sha256(face_model), "synthesiser": _synthesiser_version()}
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 
 @cache
-def _code(features_only: bool) -> str:
-    """Hash of the modules that write a session, and of all modules that they import."""
-    return source_digest(*(CHANNEL_WRITERS if features_only else MEDIA_WRITERS))
+def writer_digest(features_only: bool) -> str:
+    """Hash of the modules that write a session, with or without media, and of all modules that they import."""
+    writers = CHANNEL_WRITERS if features_only else MEDIA_WRITERS
+    return " ".join(source_digest(module) for module in writers)
 
 
 def _synthesiser_version() -> str:

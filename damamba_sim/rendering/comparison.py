@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from damamba.config import LABEL_RATE_HZ
 from damamba.streams.face_track import FaceTrack
-from damamba.streams.store import read_stream
+from damamba.streams.reader import read_stream
 from damamba_sim.rendering.faces import FACE_SPREAD, SecondMoments, face_correlations, face_moments
 from damamba_sim.rendering.participants import FilmedParticipant
 from damamba_sim.rendering.voices import VOICE_SPREAD, voice_correlations

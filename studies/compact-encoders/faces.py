@@ -8,8 +8,8 @@ import numpy as np
 
 from damamba.config import FacesParams
 from damamba.corpus.manifest import Participant
-from damamba.extractors.crop import upright_square, warp
-from damamba.features.extractor import Recording
+from damamba.features.crop import upright_square, warp
+from damamba.features.extractor import ExtractorInput
 from damamba.features.faces import FaceTracker
 from damamba.media.decode import read_frames
 from damamba.streams.face_track import FaceTrack
@@ -84,7 +84,7 @@ def _track(video: Path, landmarker: str) -> FaceTrack:
     tracker = FaceTracker(FacesParams(model=landmarker, min_confidence=0.5, min_found=0.02))
     tracker.load()
     unnamed = Participant("", "", "", "", "train", "en", "", str(video), str(video), "", rate_hz=FPS)
-    return FaceTrack.of(tracker.extract(Recording(unnamed)))
+    return FaceTrack.of(tracker.extract(ExtractorInput(unnamed)))
 
 
 def load(out: Path, seeds: range) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -20,13 +20,13 @@ from torch import Tensor, nn
 from voices import CLOCK, DELIVERY, FRAME, Dyad, converse_aloud, load
 
 from damamba.console import progress
+from damamba.encoders.torchvision_import import declare_operators
 from damamba.executor import run_all
-from damamba.extractors.torchvision_import import declare_operators
 
 declare_operators()
 from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model  # noqa: E402 (needs the line before)
 
-from damamba.extractors.emotion_model import EmotionModel  # noqa: E402
+from damamba.encoders.emotion_model import EmotionModel  # noqa: E402
 
 CHECKPOINTS = Path("damamba/extractors/checkpoints")
 DATA = Path("data/compact-encoders/voices")

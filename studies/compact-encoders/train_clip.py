@@ -20,8 +20,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from damamba.console import progress
+from damamba.encoders.torchvision_import import declare_operators
 from damamba.executor import run_all
-from damamba.extractors.torchvision_import import declare_operators
 
 declare_operators()
 import open_clip  # noqa: E402 (needs the line before)

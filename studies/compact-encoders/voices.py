@@ -7,7 +7,7 @@ from pathlib import Path
 import librosa
 import numpy as np
 
-from damamba.extractors.speech_encoder import FrameClock
+from damamba.encoders.speech_encoder import FrameClock
 from damamba_sim.behaviour.conversation import converse
 from damamba_sim.behaviour.scene import Phrase
 from damamba_sim.behaviour.traits import Traits

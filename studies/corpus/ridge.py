@@ -12,7 +12,7 @@ import numpy as np
 
 from damamba.config import LABEL_RATE_HZ, Params
 from damamba.console import run_stage
-from damamba.data.grid import pool
+from damamba.data.pooling import pool
 from damamba.data.shards import Aligned, AlignedSession
 from damamba.scoring.evaluate import score_sessions, write_scores
 from damamba_sim.oracle.readers import Examples, linear

@@ -9,8 +9,8 @@ from damamba.console import InputError
 from damamba.corpus.manifest import Manifest
 from damamba.corpus.manifest_csv import COLUMNS, read_csv
 from damamba.corpus.ssi import write_stream
-from damamba.extractors.official import Official, OfficialParams
-from damamba.features.extractor import Recording as Extracted
+from damamba.extractors.official import Official, OfficialCueParams
+from damamba.features.extractor import ExtractorInput
 from damamba.ingest.run import ingest
 from damamba_sim.behaviour.channels import STREAMS
 from damamba_sim.corpora.manifest import write_manifest
@@ -54,7 +54,7 @@ def test_streams_are_the_true_channels(corpus):
             (participant,) = [p for p in participants if p.key == (plan.corpus, plan.session, member.participant)]
             truth = pq.read_table(recording.root / plan.truth_path(member.participant))
             for name, channels in STREAMS.items():
-                stream = Official(OfficialParams(stream=name)).extract(Extracted(participant, None))
+                stream = Official(OfficialCueParams(stream=name)).extract(ExtractorInput(participant))
                 assert stream.rate_hz == LABEL_RATE_HZ
                 assert stream.valid.all()
                 for column, channel in enumerate(channels):

@@ -1,7 +1,7 @@
 """Upright, square pictures of a face: one geometry for every cue that looks at faces.
 
 frame, px                      square, px
-the face anywhere, tilted  ->  eyes level, always in the same place, `crop` face sizes a side
+the face anywhere, tilted  ->  eyes level, always in the same place; each side is `crop` face sizes long
 """
 
 import cv2
@@ -11,17 +11,18 @@ from numpy.typing import NDArray
 OUTER_EYE_CORNERS = (33, 263)
 EYE_CORNERS = (33, 133, 362, 263)
 CENTRE_BELOW_EYES = 0.12
-"""From between the eyes down to the middle of the face, in face sizes; the chin moves with speech, the eyes do not."""
+"""From the middle between the eyes down to the middle of the face, in face sizes. Measured from the eyes, because the
+chin moves with speech."""
 
 
 def upright_square(landmarks_px: np.ndarray, size_px: float, crop: float, side_px: int) -> NDArray[np.float64]:
-    """Similarity from the frame to a square in which the face stands upright.
+    """Similarity from the frame to a square in which the face is upright.
 
     Args:
-        landmarks_px: (478, 2) of a face.
-        size_px: Its size, forehead to chin.
+        landmarks_px: (478, 2) landmarks of the face.
+        size_px: Size of the face, forehead to chin.
         crop: Side of the square in face sizes.
-        side_px: Side of the square.
+        side_px: Side of the square in px.
 
     Returns:
         (2, 3) affine matrix from frame px to square px.
@@ -35,7 +36,7 @@ def upright_square(landmarks_px: np.ndarray, size_px: float, crop: float, side_p
 
 
 def warp(image: np.ndarray, matrix: np.ndarray, side_px: int) -> np.ndarray:
-    """`image` seen through `matrix` of `upright_square`; the border of the frame is continued.
+    """Warp `image` by a `matrix` of `upright_square`; outside the frame, its border pixels are repeated.
 
     Args:
         image: (height, width) or (height, width, 3) uint8.
@@ -46,7 +47,7 @@ def warp(image: np.ndarray, matrix: np.ndarray, side_px: int) -> np.ndarray:
         (side_px, side_px) or (side_px, side_px, 3) uint8.
     """
     shrinks = 1 / np.hypot(matrix[0, 0], matrix[1, 0])
-    factor = max(1, round(shrinks))  # a large face is warped at its own scale, then averaged: no aliasing
+    factor = max(1, round(shrinks))  # against aliasing, a large face is warped at its own scale, then averaged
     fine = matrix * factor
     fine[:, 2] += (factor - 1) / 2
     fine_px = side_px * factor
@@ -55,5 +56,5 @@ def warp(image: np.ndarray, matrix: np.ndarray, side_px: int) -> np.ndarray:
 
 
 def to_square(points_px: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """(…, 2) points of the frame in the square, px."""
+    """Map (…, 2) points of the frame to the square, px."""
     return points_px @ matrix[:, :2].T + matrix[:, 2]

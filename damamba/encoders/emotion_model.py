@@ -33,6 +33,6 @@ class EmotionModel(Wav2Vec2PreTrainedModel):
         self.post_init()
 
     def forward(self, input_values: Tensor) -> tuple[Tensor, Tensor]:
-        """Of one whole utterance: (B, hidden_size) mean hidden state, (B, num_labels) dimensions."""
+        """(B, hidden_size) mean hidden state and (B, num_labels) dimensions of whole utterances."""
         pooled = self.wav2vec2(input_values).last_hidden_state.mean(1)
         return pooled, self.classifier(pooled)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from damamba.extractors.crop import to_square, upright_square, warp
+from damamba.features.crop import to_square, upright_square, warp
 from tests.extractors.conftest import face_landmarks
 
 

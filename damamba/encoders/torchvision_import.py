@@ -1,8 +1,8 @@
 """Make `import torchvision` work beside a CPU build of torch.
 
-Registries hold torchvision linked to CUDA. Beside a CPU torch its extension cannot load, and its import then fails
-on the first operator that it wants to describe ("operator torchvision::nms does not exist"). transformers and
-open_clip import torchvision for parts that we never call, so the schemas of those operators are enough.
+Package registries carry torchvision linked to CUDA. Beside a CPU build of torch its extension cannot be loaded, and
+`import torchvision` fails at the first operator that it registers ("operator torchvision::nms does not exist").
+transformers and open_clip import torchvision for parts that damamba never calls, so schemas of those operators suffice.
 """
 
 import importlib.util
@@ -15,9 +15,9 @@ SCHEMAS = (
 )
 
 
-@cache  # also keeps the library alive: its schemas go when it does
+@cache  # also keeps the library alive, and with it the schemas
 def declare_operators() -> object:
-    """Declare torchvision's operators where its extension cannot; call before importing transformers or open_clip."""
+    """Declare torchvision's operators if its extension cannot; call this before importing transformers or open_clip."""
     import torch
 
     spec = importlib.util.find_spec("torchvision")

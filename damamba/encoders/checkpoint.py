@@ -1,4 +1,4 @@
-"""Checkpoints of encoders: a folder with weights, or a name on the model hub; their licences."""
+"""Checkpoints of encoders: a folder with weights, or a name on the model hub."""
 
 import hashlib
 import logging
@@ -9,26 +9,21 @@ from pathlib import Path
 
 import damamba
 from damamba.console import InputError
+from damamba.encoders.licences import licence_of
 from damamba.files import sha256
 
 logger = logging.getLogger(__name__)
 COMPACT = "damamba preset compact"
-HUB_LICENCES = {
-    "facebook/wav2vec2-base": "Apache-2.0",
-    "audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim": "CC BY-NC-SA 4.0: no commercial use",
-    "laion/CLIP-ViT-B-32-laion2B-s34B-b79K": "MIT",
-    "ViT-B-32": "MIT (LAION-2B weights)",
-}
-"""Of the checkpoints in our presets; the table for people is checkpoints/README.md."""
+"""Command that switches to the encoders that come with the package."""
 
 
 def local_folder(checkpoint: str) -> Path | None:
-    """The folder that `checkpoint` means, None where it is a name on the hub.
+    """Folder of a checkpoint; None where `checkpoint` is a name on the hub.
 
     The encoders that come with the package are found from any working directory.
 
     Raises:
-        InputError: It can only be a folder, and there is none.
+        InputError: `checkpoint` can only be a folder, and the folder does not exist.
     """
     inside = Path(damamba.__file__).parent.parent / checkpoint
     for folder in (Path(checkpoint), inside):
@@ -36,20 +31,20 @@ def local_folder(checkpoint: str) -> Path | None:
             return folder
     if checkpoint.startswith((".", "/", "~")) or checkpoint.count("/") > 1:
         raise InputError(
-            f"{checkpoint}: there is no such checkpoint folder; "
-            f"correct `checkpoint` in params.yaml, or take the encoders that come with damamba: {COMPACT}"
+            f"{checkpoint}: no such checkpoint folder; correct `checkpoint` in params.yaml, "
+            f"or use the encoders that come with damamba: {COMPACT}"
         )
     return None
 
 
 def local_weights(checkpoint: str) -> list[Path]:
-    """What an extractor's `weights` are: all of a folder but its card; nothing where the hub's revision says it all."""
+    """Files of a local checkpoint, without its card; empty for a name on the hub, whose revision is a parameter."""
     folder = local_folder(checkpoint)
     return sorted(path for path in folder.iterdir() if path.is_file() and path.suffix != ".md") if folder else []
 
 
 def revision_of(checkpoint: str, revision: str | None) -> str:
-    """For a stream's metadata: of a folder the hash of its content, of a hub checkpoint what was asked for."""
+    """Revision for a stream's metadata: hash of a folder's content, or the revision wanted from the hub."""
     if local_folder(checkpoint) is None:
         return revision or ""
     return hashlib.sha256("".join(map(sha256, local_weights(checkpoint))).encode()).hexdigest()[:12]
@@ -57,16 +52,16 @@ def revision_of(checkpoint: str, revision: str | None) -> str:
 
 @contextmanager
 def loading(checkpoint: str, revision: str | None = None) -> Iterator[None]:
-    """Turn what libraries raise while they read `checkpoint` into one line, and log its licence when it is read.
+    """Turn errors of the libraries that read `checkpoint` into one line; log the licence once it is read.
 
     Raises:
-        InputError: Not there, not to be had, or not what it should be, with the commands that help.
+        InputError: The checkpoint is missing, cannot be downloaded or is damaged; with the commands that help.
     """
     from safetensors import SafetensorError
 
     folder = local_folder(checkpoint)
     try:
-        with _quiet():
+        with _only_errors():
             yield
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:160]
@@ -80,13 +75,12 @@ def loading(checkpoint: str, revision: str | None = None) -> Iterator[None]:
             cure = f"run this stage once where there is a network; or do without: {COMPACT}"
         raise InputError(f"checkpoint {checkpoint} cannot be loaded ({reason}); {cure}") from None
     if multiprocessing.parent_process() is None:  # once a stage, not once a worker
-        licence = licence_on_card(folder) if folder else HUB_LICENCES.get(checkpoint.removeprefix("hf-hub:"))
-        logger.info("checkpoint %s · licence %s", checkpoint, licence or "unknown to damamba: see its card")
+        logger.info("checkpoint %s · licence %s", checkpoint, licence_of(checkpoint, folder))
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Hold back what is not an error: open_clip tells each step to the root logger, the hub each of many retries."""
+def _only_errors() -> Iterator[None]:
+    """Silence log lines below CRITICAL: open_clip logs every step to the root logger, the hub every retry."""
     loggers = [logging.getLogger(), logging.getLogger("huggingface_hub")]
     levels = [each.level for each in loggers]
     for each in loggers:
@@ -96,10 +90,3 @@ def _quiet() -> Iterator[None]:
     finally:
         for each, level in zip(loggers, levels, strict=True):
             each.setLevel(level)
-
-
-def licence_on_card(folder: Path) -> str | None:
-    """`license:` of the card's front matter."""
-    card = folder / "README.md"
-    lines = card.read_text(encoding="utf8").splitlines() if card.is_file() else []
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("license:")), None)

@@ -1,8 +1,8 @@
-"""wav2vec 2.0 over a whole session: the clock of its frames, and long sound in overlapping pieces.
+"""wav2vec 2.0 over a whole session: the times of its frames, and long sound in overlapping pieces.
 
 sound    |------------------------------------------|
 piece 0  [==========core==========|ctx]
-piece 1                      [ctx|=======core=======]    rows of the context are thrown away
+piece 1                      [ctx|=======core=======]    rows of the context are dropped
 """
 
 from collections.abc import Callable
@@ -12,39 +12,39 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from damamba.console import InputError
-from damamba.extractors.checkpoint import loading, local_folder
-from damamba.extractors.torchvision_import import declare_operators
+from damamba.encoders.checkpoint import loading, local_folder
+from damamba.encoders.torchvision_import import declare_operators
 from damamba.media.decode import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
     from transformers import Wav2Vec2Config, Wav2Vec2Model, Wav2Vec2PreTrainedModel
 
 CORE_S, CONTEXT_S = 16.0, 2.0
-"""Of a piece: about what these encoders were trained on; attention costs the square of it."""
-MAY_BE_NEW = {"masked_spec_embed", "wav2vec2.masked_spec_embed"}
+"""Of a piece, s: about as long as the sound that these encoders were trained on; attention costs the square of it."""
+MAY_BE_MISSING = {"masked_spec_embed", "wav2vec2.masked_spec_embed"}
 """Weights that only pretraining uses; some checkpoints lack them."""
 
 
 def exact(dividend: int, divisor: int) -> int:
-    """Dividend / divisor, which must be whole."""
+    """Quotient of two integers; raises ValueError where it is not an integer."""
     quotient, rest = divmod(dividend, divisor)
     if rest:
-        raise ValueError(f"{dividend} is no multiple of {divisor}")
+        raise ValueError(f"{dividend} is not a multiple of {divisor}")
     return quotient
 
 
 @dataclass(frozen=True)
 class FrameClock:
-    """Where the frames of a stack of convolutions stand in the sound that it reads."""
+    """Times of the frames of a stack of convolutions over sound at 16 kHz."""
 
     stride: int
     """Samples from one frame to the next."""
     receptive: int
-    """Samples that one frame sees."""
+    """Samples that one frame depends on."""
 
     @classmethod
     def of(cls, config: "Wav2Vec2Config") -> "FrameClock":
-        """The clock of a wav2vec 2.0 model: 320 and 400 for all published ones."""
+        """Of a wav2vec 2.0 model: stride 320 and receptive field 400 in all published ones."""
         stride = receptive = 1
         for kernel, step in zip(config.conv_kernel, config.conv_stride, strict=True):
             receptive += (kernel - 1) * stride
@@ -53,19 +53,19 @@ class FrameClock:
 
     @property
     def rate_hz(self) -> float:
-        """Frames a second."""
+        """Frames per second."""
         return float(exact(SAMPLE_RATE_HZ, self.stride))
 
     def count(self, samples: int) -> int:
-        """Frames in so many samples: only those that see nothing but sound."""
+        """Frames that lie completely inside `samples` samples."""
         return max(0, (samples - self.receptive) // self.stride + 1)
 
     def span(self, first: int, last: int) -> slice:
-        """Samples that frames `first` up to, not including, `last` see."""
+        """Samples that the frames [first, last) depend on."""
         return slice(first * self.stride, (last - 1) * self.stride + self.receptive)
 
     def centres_s(self, n: int) -> np.ndarray:
-        """(n,) middle of each frame, s after the first sample."""
+        """(n,) middle of each of the first n frames, s after the first sample."""
         return (np.arange(n) * self.stride + exact(self.receptive, 2)) / SAMPLE_RATE_HZ
 
 
@@ -76,14 +76,14 @@ def in_pieces(
     core_s: float = CORE_S,
     context_s: float = CONTEXT_S,
 ) -> np.ndarray:
-    """`encode` of a long sound, piece by piece.
+    """Apply `encode` to a long sound, piece by piece.
 
     Args:
-        encode: From (n,) samples to (clock.count(n), D) rows.
+        encode: Maps (n,) samples to (clock.count(n), D) rows.
         samples: (n,) float32.
-        clock: Of `encode`.
-        core_s: Sound whose rows are kept from a piece.
-        context_s: Sound on each side that is only heard.
+        clock: Frames of `encode`.
+        core_s: Length of the part of a piece whose rows are kept, s.
+        context_s: Length of the context on each side of it, s.
 
     Returns:
         (clock.count(n), D) float32.
@@ -102,20 +102,20 @@ class SpeechEncoder:
     """A loaded wav2vec 2.0 encoder."""
 
     def __init__(self, model: "Wav2Vec2Model", normalise: bool, layer: int, name: str) -> None:
-        """Take a loaded model.
+        """Wrap a loaded model.
 
         Args:
             model: In evaluation mode.
             normalise: Whether it was trained on waveforms of zero mean and unit variance.
             layer: Hidden layer that `encode` returns.
-            name: Of the checkpoint, for messages.
+            name: Name of the checkpoint, for messages.
 
         Raises:
-            InputError: There is no such layer.
+            InputError: The model has no such layer.
         """
         n_layers = model.config.num_hidden_layers
         if not -n_layers - 1 <= layer <= n_layers:
-            raise InputError(f"{name}: layer {layer} asked for; it has 0 to {n_layers} (-1 = last); correct `layer`")
+            raise InputError(f"{name}: no layer {layer}; it has 0 to {n_layers} (-1 = last); correct `layer`")
         self.frames = FrameClock.of(model.config)
         self.width = model.config.hidden_size
         self._model, self._normalise = model, normalise
@@ -123,7 +123,7 @@ class SpeechEncoder:
 
     @classmethod
     def load(cls, checkpoint: str, revision: str | None, layer: int) -> "SpeechEncoder":
-        """Read a `Wav2Vec2Model` checkpoint; raises `InputError` where it cannot be had."""
+        """Load a `Wav2Vec2Model` checkpoint; raises `InputError` as `pretrained`."""
         declare_operators()
         from transformers import Wav2Vec2Model
 
@@ -135,7 +135,7 @@ class SpeechEncoder:
         if not self.frames.count(len(samples)):
             return np.empty((0, self.width), np.float32)
         if self._normalise:
-            # by the whole session: statistics of a piece would change at its borders
+            # over the whole session: statistics of single pieces would jump from one to the next
             samples = ((samples - samples.mean()) / np.sqrt(samples.var() + 1e-7)).astype(np.float32)
         return in_pieces(self._encode_piece, samples, self.frames)
 
@@ -145,37 +145,37 @@ class SpeechEncoder:
         with torch.inference_mode():
             sound = torch.from_numpy(np.ascontiguousarray(samples))[None].to(self._model.device)
             output = self._model(sound, output_hidden_states=self._layer is not None)
-            # some models normalise what leaves the last layer; only `last_hidden_state` has that
+            # some models normalise the output of the last layer, which only `last_hidden_state` contains
             states = output.last_hidden_state if self._layer is None else output.hidden_states[self._layer]
         return states[0].cpu().numpy()
 
 
 def pretrained(kind: "type[Wav2Vec2PreTrainedModel]", checkpoint: str, revision: str | None) -> tuple[Any, bool]:
-    """A model of class `kind`, and whether it was trained on normalised waveforms.
+    """Load a model of class `kind`.
 
     Returns:
-        The model in float32, in evaluation mode, on the accelerator if there is one; `do_normalize` of its
-        preprocessor.
+        The model in float32, in evaluation mode, on the accelerator if there is one; and whether it was trained on
+        normalised waveforms.
 
     Raises:
-        InputError: The checkpoint cannot be had, is of another kind of model, or of another sampling rate.
+        InputError: The checkpoint cannot be loaded, belongs to another class, or expects another sampling rate.
     """
     import torch
     from transformers import Wav2Vec2FeatureExtractor
     from transformers.utils.logging import disable_progress_bar
 
-    disable_progress_bar()  # the stage has its own
+    disable_progress_bar()  # the stage shows its own
     where = local_folder(checkpoint) or checkpoint
     with loading(checkpoint, revision):
         loaded: Any = kind.from_pretrained(
             where, revision=revision or "main", dtype=torch.float32, output_loading_info=True
         )
         model, report = loaded
-        missing = sorted(set(report["missing_keys"]) - MAY_BE_NEW)
-        if missing:  # transformers would go on with random weights
+        missing = sorted(set(report["missing_keys"]) - MAY_BE_MISSING)
+        if missing:  # transformers would continue with random weights
             raise ValueError(f"it lacks {len(missing)} weights of a {kind.__name__}, such as {missing[0]}")
         preprocessor = Wav2Vec2FeatureExtractor.from_pretrained(where, revision=revision or "main")
         if preprocessor.sampling_rate != SAMPLE_RATE_HZ:
-            raise ValueError(f"it hears {preprocessor.sampling_rate} Hz, damamba reads sound at {SAMPLE_RATE_HZ} Hz")
+            raise ValueError(f"it expects {preprocessor.sampling_rate} Hz; damamba reads sound at {SAMPLE_RATE_HZ} Hz")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return model.eval().to(device), bool(preprocessor.do_normalize)

@@ -1,0 +1,52 @@
+"""MediaPipe's FaceLandmarker, opened."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+@contextmanager
+def open_landmarker(model: Path, faces: int, **options: Any) -> Iterator[Any]:
+    """A landmarker that treats every picture by itself.
+
+    Args:
+        model: FaceLandmarker file.
+        faces: Most faces to find in a picture.
+        options: Further fields of ``FaceLandmarkerOptions``.
+    """
+    from mediapipe.tasks.python import BaseOptions, vision
+
+    chosen = vision.FaceLandmarkerOptions(
+        base_options=BaseOptions(model_asset_path=str(model)),
+        running_mode=vision.RunningMode.IMAGE,
+        num_faces=faces,
+        **options,
+    )
+    with _without_native_log():
+        landmarker = vision.FaceLandmarker.create_from_options(chosen)
+    with landmarker:
+        yield landmarker
+
+
+def detect(landmarker: Any, image: np.ndarray) -> Any:
+    """MediaPipe's result for a (height, width, 3) uint8 RGB picture."""
+    import mediapipe
+
+    return landmarker.detect(mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(image)))
+
+
+@contextmanager
+def _without_native_log() -> Iterator[None]:
+    """Drop what native libraries write to stderr past Python's logging; failures still raise."""
+    stderr = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere:  # noqa: PTH123 (a device)
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
