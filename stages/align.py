@@ -1,5 +1,7 @@
 """Stage align: every cue and label of a session on one grid -> data/aligned."""
 
+import _root
+
 import argparse
 from pathlib import Path
 

@@ -1,5 +1,7 @@
 """Stage extract_wav2vec2: sound -> data/features/CUE, hidden states of a speech encoder, one row per 20 ms."""
 
+import _root
+
 from damamba.features.stage import extract_cue
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Stage report: everything that was measured -> results/figures, results/run.json and results/report.html."""
 
+import _root
+
 import argparse
 import json
 from pathlib import Path

@@ -54,7 +54,7 @@ def finished(tmp_path_factory):
             shutil.copy2(ROOT / name, folder / name)
     (folder / "dvc.lock").unlink(missing_ok=True)
     (folder / "models").mkdir(exist_ok=True)
-    shutil.copy2(ROOT / "models/face_landmarker.task", folder / "models/face_landmarker.task")
+    shutil.copy2(ROOT / "data/landmarker/face_landmarker.task", folder / "models/face_landmarker.task")
     call(folder, "git", "init", "-q")
     call(folder, "damamba", "preset", "smoke")
     repro(folder)
@@ -248,7 +248,7 @@ def test_a_missing_checkpoint_and_a_missing_landmarker_name_the_command(repo):
     done = call(repo, "python", "stages/extract_clip.py", check=False)
     assert done.returncode == 1
     assert "compact-clip" in done.stderr
-    (repo / "models/face_landmarker.task").unlink()
+    (repo / "data/landmarker/face_landmarker.task").unlink()
     shutil.rmtree(repo / "data/faces")
     done = call(repo, "python", "stages/track_faces.py", check=False)
     assert done.returncode == 1

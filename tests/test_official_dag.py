@@ -59,9 +59,9 @@ def finished(tmp_path_factory):
             shutil.copy2(ROOT / name, folder / name)
     (folder / "dvc.lock").unlink(missing_ok=True)
     (folder / "models").mkdir(exist_ok=True)
-    shutil.copy2(ROOT / "models/face_landmarker.task", folder / "models/face_landmarker.task")
+    shutil.copy2(ROOT / "data/landmarker/face_landmarker.task", folder / "models/face_landmarker.task")
     call(folder, "git", "init", "-q")
-    release.build(folder / "release")
+    release.build(folder / "data/release")
     call(folder, "damamba", "preset", "smoke", "multimediate")
     repro(folder)
     return folder
@@ -123,7 +123,7 @@ def test_every_defect_is_counted_and_ends_as_documented(finished):
 
 
 def test_the_tree_of_the_other_generation_is_the_same_corpus(finished, tmp_path):
-    release.build(tmp_path / "release", layout=2024)
+    release.build(tmp_path / "data/release", layout=2024)
     text = (finished / "params.yaml").read_text()
     (tmp_path / "params.yaml").write_text(text.replace("layout: 2025", "layout: 2024"))
     shutil.copytree(finished / "damamba", tmp_path / "damamba")
@@ -156,7 +156,7 @@ def test_nothing_reads_media_and_nothing_runs_twice(finished):
 
 def test_one_session_more_costs_one_session_and_an_adapted_one_none(finished):
     features, aligned = times(finished, "data/features"), times(finished, "data/aligned")
-    session = finished / "release/noxi/train/026"
+    session = finished / "data/release/noxi/train/026"
     release.build_session("noxi", "026", session, session)
     repro(finished, "align")
     assert len(times(finished, "data/features")) == len(features) + 2 * 5

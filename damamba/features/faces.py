@@ -5,7 +5,6 @@ numbers from run to run. A track is a feature stream like any other:
 ``data/faces/<corpus>/<session>/<participant>.parquet``.
 """
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,30 +13,13 @@ import numpy as np
 from damamba.config import FacesParams
 from damamba.console import InputError
 from damamba.features.extractor import Extractor, ExtractorInput
-from damamba.features.mediapipe_landmarker import detect, open_landmarker
+from damamba.features.landmarker import SHA256, check_model, detect, open_landmarker
 from damamba.media.decode import read_frames
 from damamba.streams.face_track import CHANNELS
 from damamba.streams.stream import FeatureStream
 
 STEP_PX = 1 / 16
 """Landmarks are rounded to this: far below the landmarker's own jitter, and files take half the space."""
-MODEL_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
-
-
-def check_model(path: Path) -> None:
-    """Refuse a landmarker file that is missing or not the pinned one.
-
-    Raises:
-        InputError: With the command that fetches it.
-    """
-    if not path.is_file():
-        raise InputError(f"{path}: the face landmarker's model is missing; get it: make setup")
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    if digest != MODEL_SHA256:
-        raise InputError(
-            f"{path}: sha256 {digest[:12]}…, expected {MODEL_SHA256[:12]}…; "
-            f"remove it and get it again: rm {path} && make setup"
-        )
 
 
 class FaceTracker(Extractor[FacesParams]):
@@ -79,7 +61,7 @@ class FaceTracker(Extractor[FacesParams]):
             channels=CHANNELS,
             extractor="face_landmarker",
             checkpoint=Path(self.params.model).name,
-            revision=MODEL_SHA256[:12],
+            revision=SHA256[:12],
         )
 
     def _rows(self, video: Path) -> Iterator[tuple[float, np.ndarray, float]]:

@@ -225,7 +225,7 @@ def ablation_table(ccc: Mapping[str, Any], models: Mapping[str, ModelParams], si
 
     Args:
         ccc: From `gather`.
-        models: Variant -> its section `model`.
+        models: Variant -> its parameters.
         simulated: Whether the people are.
     """
     names = [*ccc["sessions"], GLOBAL]
@@ -235,8 +235,8 @@ def ablation_table(ccc: Mapping[str, Any], models: Mapping[str, ModelParams], si
         model = models[variant]
         if model.architecture != "da_mamba":
             continue  # another model, not one with a part less: a row of the main table alone
-        hybrid = model.block == "hybrid"
-        ticks = _ticks(hybrid, not hybrid, model.modality_fusion, model.partner_fusion)
+        hybrid = model.settings["block"] == "hybrid"
+        ticks = _ticks(hybrid, not hybrid, model.settings["modality_fusion"], model.settings["partner_fusion"])
         rows.append([f"`{variant}`", *ticks, str(len(row["seeds"])), *(number(row["mean"][n]) for n in names)])
     held = published()
     columns: dict[str, str] = held["ccc"]["columns"]

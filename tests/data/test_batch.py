@@ -199,6 +199,22 @@ def test_index_of_another_schema_is_refused(tmp_path):
         Aligned.read(tmp_path)
 
 
+def test_seats_that_a_session_lacks_are_padded_and_absent(tmp_path):
+    pair, group = (make_aligned(tmp_path / f"{n}", sessions=1, seats=n) for n in (2, 4))
+    (tmp_path / "2/own/s0").rename(tmp_path / "4/own/s1")
+    smaller = replace(pair.sessions[0], session="s1")
+    reader = WindowReader(replace(group, sessions=(*group.sessions, smaller)), WindowGrid(8, 8, 100))
+    batch = reader.read([Window(smaller, 1, 40), Window(group.sessions[0], 3, 40)])
+    assert batch.present.tolist() == [[True, True, False, False], [True] * 4]
+    for name, valid in batch.valid.items():
+        assert not valid[0, 2:].any()
+        assert not batch.cues[name][0, 2:].any()
+        assert valid[0, :2].any(-1).all()
+        assert valid[1].any(-1).all()
+    alone = reader.read([Window(smaller, 1, 40)])
+    assert torch.equal(alone.cues["voice"], batch.cues["voice"][:1, :2])
+
+
 def test_shuffled_labels_come_from_other_sessions_and_all_are_used(tmp_path):
     aligned = make_aligned(tmp_path)
     source = shuffled_labels(aligned, list(aligned.sessions), 5)

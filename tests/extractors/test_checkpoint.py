@@ -4,12 +4,12 @@ import shutil
 
 import pytest
 
-from damamba.config import Params
 from damamba.console import InputError
 from damamba.encoders.checkpoint import local_folder
 from damamba.extractors.clip import Clip, ClipParams
 from damamba.extractors.emotion import Emotion, EmotionParams
 from damamba.extractors.wav2vec2 import Wav2Vec2, Wav2Vec2Params
+from tests.conftest import frozen_params
 
 
 def wav2vec2(checkpoint: str, revision: str | None = None) -> Wav2Vec2:
@@ -79,7 +79,7 @@ def test_weights_of_another_kind_of_model_are_refused_rather_than_random(speech_
 
 
 def test_the_compact_encoders_load_and_their_licences_are_logged(caplog):
-    cues = Params.load().cues
+    cues = frozen_params().cues
     with caplog.at_level(logging.INFO, logger="damamba"):
         for kind, name in ((Wav2Vec2, "wav2vec2"), (Emotion, "emotion"), (Clip, "clip")):
             extractor = kind(kind.Params.model_validate(cues[name].settings()))

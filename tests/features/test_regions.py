@@ -9,7 +9,7 @@ from damamba_sim.faces.actor import Actor, Pose
 from damamba_sim.faces.render import write_video
 from tests.conftest import make_video
 
-MODEL = Path(__file__).parents[2] / "models/face_landmarker.task"
+MODEL = Path(__file__).parents[2] / "data/landmarker/face_landmarker.task"
 
 
 def test_regions_hold_every_face_and_never_overlap():

@@ -2,20 +2,19 @@ import csv
 import json
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from damamba.config import Params
 from damamba.console import InputError
 from damamba.report.published import published
 from damamba.report.tables import ablation_table, gather, main_table, write_tables
 from damamba.scoring.results import RunResult
+from tests.conftest import frozen_params
 from tests.report.conftest import EVALUATE, RUNS
 
-PARAMS = Params.load(Path(__file__).parents[2] / "params.yaml")
+PARAMS = frozen_params()
 MODELS = {name: PARAMS.variant(name) for name in PARAMS.variants}
 CORPORA = ("noxi", "noxi_add", "mpiigi")
 

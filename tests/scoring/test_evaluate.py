@@ -8,18 +8,18 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from damamba.config import EvaluateParams, ModelParams
+from damamba.config import EvaluateParams
 from damamba.console import InputError
 from damamba.data.batch import WindowReader
 from damamba.data.shards import AlignedSeat, AlignedSession
 from damamba.data.windows import WindowGrid
 from damamba.inference import predict
-from damamba.model import DAMamba
+from damamba.model import build_model
 from damamba.scoring.evaluate import corpus_scores, score_seat, score_sessions, write_prediction, write_scores
+from tests.conftest import frozen_params
 from tests.report.conftest import make_aligned
 
 PARAMS = EvaluateParams(split="test", bootstrap=50, confidence=0.9)
@@ -39,8 +39,8 @@ def _one_thread():
 def small(tmp_path_factory):
     """Shards of four seconds, and an untrained model that fits them."""
     aligned = make_aligned(tmp_path_factory.mktemp("aligned"), n_labels=100)
-    params = ModelParams.model_validate(yaml.safe_load((ROOT / "params.yaml").read_text())["model"])
-    return aligned, DAMamba(aligned.groups(), params, 25, None).eval()
+    params = frozen_params().variant("da_mamba")
+    return aligned, build_model(aligned.groups(), params, 25).eval()
 
 
 def seats_of(*corpora):
@@ -107,8 +107,8 @@ def test_a_split_without_labels_is_refused(tmp_path, small):
 
 
 def test_a_prediction_that_is_not_finite_is_refused(tmp_path, small):
-    aligned, model = small
-    broken = DAMamba(aligned.groups(), model.params, 25, None).eval()
+    aligned, _ = small
+    broken = build_model(aligned.groups(), frozen_params().variant("da_mamba"), 25).eval()
     broken.head.bias.data.fill_(float("nan"))
     with pytest.raises(InputError, match="noxi/001/expert: 100 of 100 predictions"):
         score_sessions(told_by(broken, aligned), aligned, "test", tmp_path)
