@@ -10,7 +10,7 @@ from damamba.config import Params
 from damamba.console import run_stage
 from damamba.features.extract import extract_manifest
 from damamba.features.faces import FaceTracker
-from damamba.features.stage import add_loop_arguments, workers
+from damamba.features.options import add_loop_arguments, workers
 
 OUT = Path("data/faces")
 

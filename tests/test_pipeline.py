@@ -12,7 +12,8 @@ import grimp
 import pytest
 import yaml
 
-from damamba.config import Params
+from damamba import plugins
+from damamba.config import EXTRACTORS, Params
 from damamba.data.windows import WindowGrid
 from damamba.model import build_model
 from damamba.scoring.results import FULL_MODEL
@@ -20,7 +21,6 @@ from damamba.scoring.results import FULL_MODEL
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("damamba", "damamba_sim")
 PROJECTS = [ROOT, *sorted(path.parent for path in (ROOT / "studies").rglob("dvc.yaml"))]
-EXTRACTORS = sorted(path.stem for path in (ROOT / "stages").glob("extract_*.py"))
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,7 @@ class Stage:
     def scripts(self) -> list[Path]:
         """Python files that its commands run."""
         commands = self.body["cmd"] if isinstance(self.body["cmd"], list) else [self.body["cmd"]]
-        names = [re.search(r"python (\S+\.py)", command)[1] for command in commands]
-        return [self.path(name.replace("${item.extractor}", each)) for name in names for each in self._extractors(name)]
-
-    @staticmethod
-    def _extractors(name: str) -> list[str]:
-        return EXTRACTORS_OF_CUES if "${item.extractor}" in name else [""]
+        return [self.path(re.search(r"python (\S+\.py)", command)[1]) for command in commands]
 
     def path(self, name: str) -> Path:
         return (self.folder / name).resolve()
@@ -51,7 +46,7 @@ class Stage:
     @property
     def deps(self) -> list[str]:
         """Relative to the repository."""
-        names = [dep.replace("${item.extractor}", each) for dep in self.body["deps"] for each in self._extractors(dep)]
+        names = list(self.body["deps"])
         if "${code}" in names:
             names.append(yaml.safe_load((self.folder / "params.yaml").read_text())["code"])
         return [self.path(name).relative_to(ROOT).as_posix() for name in names]
@@ -68,7 +63,6 @@ class Stage:
         return [self.path(entry if isinstance(entry, str) else next(iter(entry))) for entry in entries]
 
 
-EXTRACTORS_OF_CUES = [name.removeprefix("extract_") for name in EXTRACTORS]
 STAGES = [
     Stage(folder, name, stage.get("do", stage))
     for folder in PROJECTS
@@ -209,7 +203,8 @@ def test_the_first_import_of_a_stage_puts_its_checkout_first(path):
 
 def test_every_stage_file_belongs_to_a_stage():
     used = {script for stage in STAGES if stage.folder == ROOT for script in stage.scripts}
-    assert used == set((ROOT / "stages").glob("[!_]*.py"))
+    shortcuts = {ROOT / "stages" / f"extract_{name}.py" for name in plugins.names(EXTRACTORS)}  # of stages/extract.py
+    assert used | shortcuts == set((ROOT / "stages").glob("[!_]*.py"))
 
 
 def test_every_open_choice_is_a_model_that_can_be_trained(monkeypatch):

@@ -1,4 +1,4 @@
-"""Command line of the stages that make feature streams."""
+"""Entry point of the extraction stages: any cue, by its name."""
 
 import argparse
 from collections.abc import Sequence
@@ -6,26 +6,13 @@ from functools import partial
 from pathlib import Path
 
 from damamba import plugins
-from damamba.config import ExtractParams, Params, parse_section
+from damamba.config import EXTRACTORS, Params, parse_section
 from damamba.console import InputError, run_stage
 from damamba.features.extract import extract_manifest
 from damamba.features.extractor import Extractor
+from damamba.features.options import add_loop_arguments, workers
 
-EXTRACTORS = "damamba.extractors"
 FEATURES, FACES = Path("data/features"), Path("data/faces")
-
-
-def add_loop_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of every stage that loops over participants."""
-    parser.add_argument("--session", metavar="ID", help="only this session: ID, or CORPUS/ID")
-    parser.add_argument(
-        "--jobs", type=int, metavar="N", help="worker processes (default: extract.jobs; 0 = one per core)"
-    )
-
-
-def workers(params: ExtractParams, jobs: int | None) -> ExtractParams:
-    """Section `extract`, with the workers of the option ``--jobs`` if it was given."""
-    return params if jobs is None else params.model_copy(update={"jobs": jobs})
 
 
 def extract_cue(extractor: str | None = None, argv: Sequence[str] | None = None) -> None:

@@ -9,7 +9,7 @@ from damamba.corpus.manifest import Manifest, Participant
 from damamba.features.stage import extract_cue
 from damamba.files import sha256
 from damamba.streams.reader import read_stream
-from tests.conftest import make_video
+from tests.conftest import FROZEN_PARAMS, make_video
 
 ROOT = Path(__file__).parents[2]
 LEVEL = """
@@ -44,7 +44,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "my_cues").mkdir()
     (tmp_path / "my_cues/level.py").write_text(LEVEL)
-    values = yaml.safe_load((ROOT / "params.yaml").read_text())
+    values = yaml.safe_load(FROZEN_PARAMS.read_text())
     values["cues"]["light"] = {"group": "visual", "extractor": "my_cues.level", "reads": "corpus", "gain": 2.0}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
     video = make_video(tmp_path / "v.mp4", [i / 25 for i in range(10)], [0.5] * 10)
@@ -84,8 +84,3 @@ def test_an_unknown_cue_and_a_cue_of_another_extractor_are_refused(capsys):
     assert stage("clip", extractor="flow") == 1
     message = "no cue 'clip' of extractor flow under `cues`; there are flow, landmark_flow"
     assert message in capsys.readouterr().err
-
-
-def test_every_extractor_has_a_stage_file():
-    extractors = {path.stem for path in (ROOT / "damamba/extractors").glob("*.py")} - {"__init__"}
-    assert extractors == {path.stem.removeprefix("extract_") for path in (ROOT / "stages").glob("extract_*.py")}
