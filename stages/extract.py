@@ -12,8 +12,9 @@ from pathlib import Path
 from damamba import plugins
 from damamba.config import EXTRACTORS, Params, parse_section
 from damamba.console import InputError, run_stage
-from damamba.features.extract import add_loop_arguments, extract_manifest, workers
+from damamba.features.extract import extract_manifest
 from damamba.features.extractor import Extractor
+from damamba.features.options import add_loop_arguments, workers
 
 FEATURES, FACES = Path("data/features"), Path("data/faces")
 

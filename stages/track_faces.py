@@ -8,8 +8,9 @@ from pathlib import Path
 
 from damamba.config import Params
 from damamba.console import run_stage
-from damamba.features.extract import add_loop_arguments, extract_manifest, workers
+from damamba.features.extract import extract_manifest
 from damamba.features.faces import FaceTracker
+from damamba.features.options import add_loop_arguments, workers
 
 OUT = Path("data/faces")
 

@@ -110,7 +110,7 @@ def constant(text: str) -> str:
     ("path", "expected"),
     [
         ("damamba/features/faces.py", {"faces"}),
-        ("damamba/features/mediapipe_landmarker.py", {"faces"}),
+        ("damamba/features/landmarker.py", {"faces"}),
         ("damamba/features/crop.py", SEEING),
         ("damamba/features/tracked_frames.py", SEEING),
         ("damamba/streams/face_track.py", SEEING | {"faces"}),
@@ -144,6 +144,8 @@ def test_a_changed_constant_changes_the_keys_of_what_the_module_writes(copy, pat
         "damamba/config.py",
         "damamba/encoders/licences.py",
         "damamba/features/extract.py",
+        "damamba/features/options.py",
+        "damamba/features/landmarker_download.py",
         "damamba/features/regions.py",
         "damamba/media/glance.py",
         "damamba/data/align.py",

@@ -4,7 +4,6 @@ A shard's key hashes all that its rows depend on: content of the media, face tra
 shard with the right key is kept. So one more session costs one session, and a killed run continues where it stopped.
 """
 
-import argparse
 import hashlib
 import json
 import logging
@@ -171,16 +170,3 @@ def extract_manifest(
     summary = extract_all(extractor, params, chosen, out, run, faces)
     removed = prune(out, {participant.shard(out) for participant in manifest.participants})
     return summary + (f" · {len(removed)} removed" if removed else "")
-
-
-def add_loop_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of every stage that loops over participants."""
-    parser.add_argument("--session", metavar="ID", help="only this session: ID, or CORPUS/ID")
-    parser.add_argument(
-        "--jobs", type=int, metavar="N", help="worker processes (default: extract.jobs; 0 = one per core)"
-    )
-
-
-def workers(params: ExtractParams, jobs: int | None) -> ExtractParams:
-    """Section `extract`, with the workers of the option ``--jobs`` if it was given."""
-    return params if jobs is None else params.model_copy(update={"jobs": jobs})

@@ -13,8 +13,7 @@ import numpy as np
 from damamba.config import FacesParams
 from damamba.console import InputError
 from damamba.features.extractor import Extractor, ExtractorInput
-from damamba.features.landmarker import SHA256, check_model
-from damamba.features.mediapipe_landmarker import detect, open_landmarker
+from damamba.features.landmarker import SHA256, check_model, detect, open_landmarker
 from damamba.media.decode import read_frames
 from damamba.streams.face_track import CHANNELS
 from damamba.streams.stream import FeatureStream

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from damamba.features.landmarker import check_model
-from damamba.features.mediapipe_landmarker import detect, open_landmarker
+from damamba.features.landmarker import check_model, detect, open_landmarker
 from damamba.media.glance import sample_frames
 
 MOST_FACES = 6
