@@ -150,7 +150,7 @@ def test_an_unmeasured_checkpoint_is_planned_as_the_slowest_with_a_remark(params
 
 
 def test_media_are_measured_by_their_headers(params, tmp_path):
-    root = tmp_path / "recordings"
+    root = tmp_path / "data/recordings"
     root.mkdir()
     make_video(root / "v.mp4", np.arange(100) / 25)
     (root / "manifest.csv").write_text(
