@@ -13,6 +13,7 @@ from damamba.console import InputError
 ARCHITECTURES = "damamba.model.architectures"
 EXTRACTORS = "damamba.extractors"
 LOSSES = "damamba.losses"
+SOURCES = "damamba.ingest.sources"
 """Folders in which a name of params.yaml is a file."""
 Positive = Annotated[int, Field(gt=0)]
 Pixels = Annotated[int, Field(gt=0, multiple_of=4)]
@@ -23,7 +24,6 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Split = Literal["train", "val", "test"]
 MergeMethod = Literal["mean", "ewe"]
-Places = dict[Literal["noxi", "noxi_add", "mpiigi"], dict[Split, str | None]]
 LABEL_RATE_HZ = 25
 SectionT = TypeVar("SectionT", bound=BaseModel)
 
@@ -34,54 +34,19 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
-class FolderParams(Section):
-    """The user's own recordings."""
-
-    root: str
-    """Folder that holds them; every path of the manifest is relative to it."""
-    manifest: str
-    """CSV inside `root`, one row a participant."""
-    merge: MergeMethod
-    """Several annotators of a participant: their mean, or weighted by how well each agrees with the others."""
-    lag_s: Annotated[float, Field(ge=0, le=60)]
-    """Time by which the annotators answered late, s: what they said at t is taken as said of t - lag_s."""
-
-
-class OfficialParams(Section):
-    """The MultiMediate release: NoXi, NoXi-Add, MPIIGI."""
-
-    root: str
-    """Folder of the download; the paths below are relative to it, or absolute."""
-    layout: Literal[2024, 2025]
-    """Whose tree it is; 2026's is that of 2025."""
-    streams: Annotated[tuple[Name, ...], Field(min_length=1)]
-    """Names of the released streams that are read."""
-    media: bool
-    """Whether raw video and sound are read too, where they are there."""
-    features_at: Places
-    """Folder of a split's sessions where it is not the layout's; null leaves the split out."""
-    labels_at: Places
-    """Folder of a split's labels where they lie neither beside the features nor where the layout has them."""
-    media_at: Places
-    """The same of raw media."""
-    persons: str | None
-    """CSV with the columns corpus, session, participant, person; null: everybody is met once, as the release has no
-    names."""
-
-
 class ProtocolParams(Section):
-    """Who is trained on and who is scored: at most one of these departs from the splits of the sources."""
+    """Which sessions are trained on and which are scored: the splits of the sources, or one departure from them."""
 
     adapt: tuple[str, ...]
-    """corpus/session of validation sessions that become training data, such as mpiigi/008."""
+    """Validation sessions that become training data, as corpus/session: mpiigi/008."""
     folds: NonNegative
-    """Cross-validation over all labelled sessions, no person in two folds; 0 = none."""
+    """Number of folds of a cross-validation over all labelled sessions, no person in two folds; 0 = none."""
     fold: NonNegative
-    """The fold that is tested, from 0; the next one validates."""
+    """The fold that is tested, from 0; the next one is the validation split."""
 
     @property
     def name(self) -> str:
-        """For index and tables."""
+        """The protocol in words, for index and tables."""
         if self.folds:
             return f"fold {self.fold} of {self.folds}, by person"
         if self.adapt:
@@ -89,7 +54,7 @@ class ProtocolParams(Section):
         return "as given"
 
     @model_validator(mode="after")
-    def _one(self) -> "ProtocolParams":
+    def _one_departure(self) -> "ProtocolParams":
         if self.folds in (1, 2):
             raise ValueError("folds must be 0 or at least 3: one to test, one to validate, the rest to train")
         if self.folds and self.adapt:
@@ -99,16 +64,40 @@ class ProtocolParams(Section):
         return self
 
 
-class CorpusParams(Section):
-    """Where sessions come from."""
+class CorpusParams(BaseModel):
+    """Where sessions come from. Further keys are the settings of the sources, which the source's class checks."""
 
-    sources: Annotated[tuple[Literal["simulate", "folder", "official"], ...], Field(min_length=1)]
-    """Sources that `ingest` joins into one manifest."""
-    folder: FolderParams
-    official: OfficialParams
+    model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
+
+    sources: Annotated[tuple[Name, ...], Field(min_length=1)]
+    """Files in ``damamba/ingest/sources``, or dotted paths of modules of one's own; `ingest` joins them."""
     protocol: ProtocolParams
     label_slack_s: NonNegativeFloat
-    """How much a label file may be shorter or longer than its video, s; the rest of the time is invalid."""
+    """How much a label file may be shorter or longer than its recording, s; the missing labels are not valid."""
+
+    def settings(self, source: str) -> dict[str, Any]:
+        """Settings of one of `sources`, unchecked; they stand under the last part of its name."""
+        return dict((self.model_extra or {}).get(plugins.short(source)) or {})
+
+    @model_validator(mode="after")
+    def _known_sources(self) -> "CorpusParams":
+        built_in = plugins.names(SOURCES)
+        for name in self.sources:
+            if "." not in name and name not in built_in:
+                raise ValueError(
+                    f"sources: {name!r} is unknown; there are {', '.join(built_in)}; name a module of your own by its "
+                    "dotted path, such as extensions.mysource"
+                )
+        listed = [plugins.short(name) for name in self.sources]
+        if len(set(listed)) < len(listed):
+            raise ValueError(f"sources: {', '.join(self.sources)}: every last part must differ; rename or remove one")
+        known = dict.fromkeys([*CorpusParams.model_fields, *built_in, *listed])
+        for key, value in (self.model_extra or {}).items():
+            if key not in known:
+                raise ValueError(f"{key}: no such key, and no source of this name; known keys: {', '.join(known)}")
+            if not isinstance(value, dict | None):
+                raise ValueError(f"{key}: expected the settings of a source, got {value!r}")
+        return self
 
 
 class SimulatedCorpus(Section):
@@ -154,7 +143,7 @@ class SimulateParams(Section):
     features_only: bool
     """Write the channels of behaviour as feature streams and labels; no pictures, no sound."""
     flaws: Share
-    """Share of the participants on whom each kind of flaw falls (`damamba_sim.corpora.FLAWS`)."""
+    """Share of the participants on whom each kind of flaw falls (`damamba_sim.faces.filming.FLAWS`)."""
     sessions: SimulatedSessions
     languages: SimulatedLanguages
 
@@ -179,16 +168,16 @@ class ExtractParams(Section):
 
 
 class CueParams(BaseModel):
-    """One feature stream. Further keys belong to its extractor, which validates them."""
+    """One feature stream. Further keys belong to its extractor, whose `Params` validates them."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
     group: Name
     """Modality group of the model that the cue enters, such as audio, visual or text."""
     extractor: Name
-    """File in ``damamba/extractors`` and stage file ``stages/extract_<extractor>.py``."""
+    """File in ``damamba/extractors``, or the dotted path of a module of one's own, such as ``my_project.gaze``."""
     reads: Literal["corpus", "faces"]
-    """Artefact that the extractor needs: media alone, or face tracks too."""
+    """Artefact that the extractor reads: media alone, or face tracks too."""
 
     def settings(self) -> dict[str, Any]:
         """The extractor's own keys."""
@@ -405,7 +394,7 @@ class Params(Section):
         return parse_section(ModelParams, resolved, where)
 
     def check_settings(self) -> None:
-        """Let the class behind every name check its settings: cues, architectures, losses, variants.
+        """Let the class behind every name check its settings: sources, cues, architectures, losses, variants.
 
         Raises:
             InputError: One line a problem.
@@ -431,6 +420,10 @@ class Params(Section):
         checks = [
             *((f"cues.{name}", EXTRACTORS, cue.extractor, cue.settings()) for name, cue in self.cues.items()),
             *((f"losses.{name}", LOSSES, entry.loss, entry.settings()) for name, entry in self.losses.items()),
+            *(
+                (f"corpus.{plugins.short(name)}", SOURCES, name, self.corpus.settings(name))
+                for name in self.corpus.sources
+            ),
             *(
                 (f"architectures.{name}", ARCHITECTURES, dotted.get(name, name), settings)
                 for name, settings in self.architectures.items()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from damamba.config import Params
 from damamba.console import run_stage
-from damamba.features.landmarker import fetch_model
+from damamba.features.landmarker_download import fetch_model
 
 
 def main() -> str:

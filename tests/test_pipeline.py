@@ -1,6 +1,7 @@
 """Every dvc.yaml declares what its stages import and read: no less, so that no result is stale, and no more."""
 
 import ast
+import importlib
 import importlib.util
 import re
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ import grimp
 import pytest
 import yaml
 
-from damamba.config import Params
+from damamba import plugins
+from damamba.config import EXTRACTORS, Params
 from damamba.data.windows import WindowGrid
 from damamba.model import build_model
 from damamba.scoring.results import FULL_MODEL
@@ -19,7 +21,6 @@ from damamba.scoring.results import FULL_MODEL
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("damamba", "damamba_sim")
 PROJECTS = [ROOT, *sorted(path.parent for path in (ROOT / "studies").rglob("dvc.yaml"))]
-EXTRACTORS = sorted(path.stem for path in (ROOT / "stages").glob("extract_*.py"))
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,7 @@ class Stage:
     def scripts(self) -> list[Path]:
         """Python files that its commands run."""
         commands = self.body["cmd"] if isinstance(self.body["cmd"], list) else [self.body["cmd"]]
-        names = [re.search(r"python (\S+\.py)", command)[1] for command in commands]
-        return [self.path(name.replace("${item.extractor}", each)) for name in names for each in self._extractors(name)]
-
-    @staticmethod
-    def _extractors(name: str) -> list[str]:
-        return EXTRACTORS_OF_CUES if "${item.extractor}" in name else [""]
+        return [self.path(re.search(r"python (\S+\.py)", command)[1]) for command in commands]
 
     def path(self, name: str) -> Path:
         return (self.folder / name).resolve()
@@ -50,7 +46,9 @@ class Stage:
     @property
     def deps(self) -> list[str]:
         """Relative to the repository."""
-        names = [dep.replace("${item.extractor}", each) for dep in self.body["deps"] for each in self._extractors(dep)]
+        names = list(self.body["deps"])
+        if "${code}" in names:
+            names.append(yaml.safe_load((self.folder / "params.yaml").read_text())["code"])
         return [self.path(name).relative_to(ROOT).as_posix() for name in names]
 
     @property
@@ -65,7 +63,6 @@ class Stage:
         return [self.path(entry if isinstance(entry, str) else next(iter(entry))) for entry in entries]
 
 
-EXTRACTORS_OF_CUES = [name.removeprefix("extract_") for name in EXTRACTORS]
 STAGES = [
     Stage(folder, name, stage.get("do", stage))
     for folder in PROJECTS
@@ -81,12 +78,26 @@ def library() -> grimp.ImportGraph:
 
 @cache
 def imports(script: Path) -> frozenset[str]:
-    """Modules of ours that a script imports, and all that these import, without the packages themselves."""
-    direct = {name for name in _names_imported(script) if name in library().modules}
-    upstream = set().union(*(library().find_upstream_modules(name) for name in direct))
-    for sibling in _siblings(script):
-        upstream |= imports(sibling)
-    return frozenset((direct | upstream) - set(PACKAGES))
+    """Modules of ours that a script imports, at once or by name, and all that these import."""
+    waiting = {name for name in _names_imported(script) if name in library().modules}
+    seen = set().union(*(imports(sibling) for sibling in _siblings(script)))
+    while waiting:
+        name = waiting.pop()
+        seen.add(name)
+        waiting |= library().find_modules_directly_imported_by(name) - seen
+        for folder in folders_searched(name):
+            waiting |= library().find_children(folder) - seen
+    return frozenset(seen - set(PACKAGES))
+
+
+@cache
+def folders_searched(name: str) -> frozenset[str]:
+    """Packages whose modules a module finds by their names: first arguments of its calls of `plugins.find`."""
+    path = ROOT / _module_path(name)
+    tree = ast.parse((path / "__init__.py" if path.is_dir() else path).read_text())
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "plugins.find"]
+    module = importlib.import_module(name) if calls else None
+    return frozenset(getattr(module, ast.unparse(call.args[0])) for call in calls)
 
 
 def _names_imported(script: Path) -> set[str]:
@@ -130,6 +141,12 @@ def test_every_dep_on_code_is_imported(stage):
 
 
 @each_stage
+def test_a_stage_that_finds_parts_by_name_depends_on_the_users_own(stage):
+    searches = any(folders_searched(name) for script in stage.scripts for name in imports(script))
+    assert ("extensions" in stage.deps) == searches
+
+
+@each_stage
 def test_params_are_the_sections_that_are_read(stage):
     read = set()
     for script in stage.scripts:
@@ -140,10 +157,11 @@ def test_params_are_the_sections_that_are_read(stage):
     assert declared == read
 
 
-METHODS = {"simulated": {"corpus"}, "variant": {"model", "variants"}, "groups": {"cues"}}
+METHODS = {"simulated": {"corpus"}, "variant": {"architectures", "model", "variants"}, "groups": {"cues"}}
 """Sections behind the properties and methods of `Params`."""
 
 
+@cache
 def _sections_read(path: Path) -> set[str]:
     """Attributes of `Params.load()`, and of what is annotated as `Params` or called `params` beside such a call."""
     tree = ast.parse(path.read_text())
@@ -185,7 +203,8 @@ def test_the_first_import_of_a_stage_puts_its_checkout_first(path):
 
 def test_every_stage_file_belongs_to_a_stage():
     used = {script for stage in STAGES if stage.folder == ROOT for script in stage.scripts}
-    assert used == set((ROOT / "stages").glob("[!_]*.py"))
+    shortcuts = {ROOT / "stages" / f"extract_{name}.py" for name in plugins.names(EXTRACTORS)}  # of stages/extract.py
+    assert used | shortcuts == set((ROOT / "stages").glob("[!_]*.py"))
 
 
 def test_every_open_choice_is_a_model_that_can_be_trained(monkeypatch):

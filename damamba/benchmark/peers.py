@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from damamba.extractors.torchvision_import import declare_operators
+from damamba.encoders.torchvision_import import declare_operators
 from damamba.model.mamba import DT_RANGE, MambaBlock
 from damamba.scan import ssd_scan
 

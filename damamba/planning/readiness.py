@@ -5,7 +5,8 @@ from pathlib import Path
 
 from damamba.config import CueParams, EvaluateParams, FacesParams
 from damamba.console import InputError
-from damamba.extractors.checkpoint import COMPACT, HUB_LICENCES, licence_on_card, local_folder
+from damamba.encoders.checkpoint import COMPACT, local_folder
+from damamba.encoders.licences import licence_of
 from damamba.features.landmarker import check_model
 from damamba.planning.disk import reads_faces
 from damamba.planning.workload import Workload
@@ -77,11 +78,9 @@ def _checkpoint(cue: CueParams) -> str:
 
 def _licence(checkpoint: str) -> str:
     try:
-        folder = local_folder(checkpoint)
+        return licence_of(checkpoint, local_folder(checkpoint))
     except InputError:
         return "unknown: no such folder"
-    known = licence_on_card(folder) if folder else HUB_LICENCES.get(checkpoint.removeprefix("hf-hub:"))
-    return known or "unknown to damamba: see its card"
 
 
 def _missing_checkpoint(name: str, cue: CueParams) -> list[str]:
@@ -97,7 +96,9 @@ def _missing_checkpoint(name: str, cue: CueParams) -> list[str]:
     tag = str(cue.settings().get("pretrained") or "")
     repository = HUB_REPOSITORIES.get((checkpoint, tag), checkpoint.removeprefix("hf-hub:"))
     if "/" not in repository:
-        return [f"cue {name}: {checkpoint} ({tag}) is downloaded by the first run, over a network; or use {COMPACT}"]
+        return [
+            f"cue {name}: {checkpoint} ({tag}) is downloaded on the first run, which needs a network; or use {COMPACT}"
+        ]
     if _cached(repository):
         return []
     return [f"cue {name}: {repository}; download it: hf download {repository}; or use {COMPACT}"]

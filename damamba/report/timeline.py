@@ -14,7 +14,8 @@ from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from damamba.config import LABEL_RATE_HZ
 from damamba.console import InputError
-from damamba.data.shards import ROWS_A_BATCH, Aligned, AlignedSession, Seat, Shard
+from damamba.data.shard_writer import ROWS_A_BATCH
+from damamba.data.shards import Aligned, AlignedSeat, AlignedSession, Shard
 from damamba.report.published import corpus_title
 from damamba.svg import LARGEST_BYTES, house_style, light, save_svg
 
@@ -73,7 +74,7 @@ def read_series(aligned: Aligned, predictions: Path, split: str) -> Iterator[Ses
             yield SessionSeries(session.corpus, session.session, session.language, seats)
 
 
-def _read_seat(aligned: Aligned, predictions: Path, session: AlignedSession, seat: Seat) -> SeatSeries:
+def _read_seat(aligned: Aligned, predictions: Path, session: AlignedSession, seat: AlignedSeat) -> SeatSeries:
     path = predictions / session.corpus / session.session / f"{seat.participant}.parquet"
     remedy = f"dvc repro -f evaluate@{predictions.name}"
     try:

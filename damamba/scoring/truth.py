@@ -13,7 +13,8 @@ from damamba.console import InputError
 from damamba.corpus.agreement import read_label
 from damamba.corpus.challenge import LABEL_SUFFIX, corpus_of, split_of
 from damamba.corpus.labels import INVALID
-from damamba.corpus.manifest import Manifest, read_csv
+from damamba.corpus.manifest import Manifest
+from damamba.corpus.manifest_csv import read_csv
 from damamba.corpus.release import SESSIONS
 from damamba.data.shards import Aligned
 

@@ -7,17 +7,17 @@ import torch
 
 from damamba.console import InputError
 from damamba.data.batch import TrainingWindows, Window, WindowReader, at_labels, shuffled_labels, tiled
+from damamba.data.moments import ChannelMoments
+from damamba.data.shard_writer import write_shard
 from damamba.data.shards import (
     Aligned,
+    AlignedSeat,
     AlignedSession,
     Cue,
-    Moments,
-    Seat,
     Shard,
     shard_key,
     shard_moments,
     write_labels,
-    write_shard,
 )
 from damamba.data.windows import WindowGrid
 from damamba.files import sha256
@@ -36,7 +36,7 @@ def make_aligned(root, sessions=3, n_labels=100, seats=2, rate_hz=100, seed=0):
             "train",
             "en",
             n_labels,
-            tuple(Seat(f"p{p}", "host", f"s{s}p{p}", True) for p in range(seats)),
+            tuple(AlignedSeat(f"p{p}", "host", f"s{s}p{p}", True) for p in range(seats)),
         )
         held.append(session)
         for p in range(seats):
@@ -158,7 +158,7 @@ def test_seats_of_smaller_sessions_are_padded_absent(tmp_path):
 
 def test_statistics_merge_to_the_whole(tmp_path):
     aligned = make_aligned(tmp_path)
-    total = Moments(0, np.zeros(3), np.zeros(3))
+    total = ChannelMoments(0, np.zeros(3), np.zeros(3))
     rows = []
     for session in aligned.sessions:
         for seat in session.seats:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from damamba.config import EvaluateParams
 from damamba.console import InputError
 from damamba.data.batch import WindowReader
-from damamba.data.shards import AlignedSession, Seat
+from damamba.data.shards import AlignedSeat, AlignedSession
 from damamba.data.windows import WindowGrid
 from damamba.inference import predict
 from damamba.model import build_model
@@ -49,7 +49,7 @@ def seats_of(*corpora):
     scored, held = [], {}
     for corpus, sessions in corpora:
         for name in sessions:
-            session = AlignedSession(corpus, name, "test", "de", 60, tuple(Seat(s, s, s, True) for s in "ab"))
+            session = AlignedSession(corpus, name, "test", "de", 60, tuple(AlignedSeat(s, s, s, True) for s in "ab"))
             for i in range(2):
                 label, valid = rng.random(60).astype(np.float32), rng.random(60) > 0.2
                 pred = (0.5 * label + 0.5 * rng.random(60)).astype(np.float32)
@@ -130,7 +130,7 @@ def test_a_corpus_has_one_ccc_over_all_its_frames_and_global_is_the_mean_of_corp
 
 
 def test_undefined_is_null_in_json_and_empty_in_csv(tmp_path):
-    session = AlignedSession("own", "s", "test", "", 5, (Seat("a", "", "a", True),))
+    session = AlignedSession("own", "s", "test", "", 5, (AlignedSeat("a", "", "a", True),))
     never = score_seat(session, 0, np.zeros(5, np.float32), np.full(5, np.nan, np.float32), np.zeros(5, bool))
     summary = write_scores([never], PARAMS, "da_mamba-0", tmp_path, simulated=False)
     assert "own undefined" in summary
@@ -150,7 +150,7 @@ def test_undefined_is_null_in_json_and_empty_in_csv(tmp_path):
 
 
 def test_a_constant_prediction_scores_zero_and_a_single_session_has_no_interval(tmp_path):
-    session = AlignedSession("own", "s", "test", "", 50, (Seat("a", "", "a", True),))
+    session = AlignedSession("own", "s", "test", "", 50, (AlignedSeat("a", "", "a", True),))
     label = np.linspace(0, 1, 50, dtype=np.float32)
     seat = score_seat(session, 0, np.full(50, 0.4, np.float32), label, np.ones(50, bool))
     scores = corpus_scores([seat], PARAMS)
@@ -164,7 +164,7 @@ def test_statistics_equal_their_definitions_whatever_stands_in_invalid_frames(va
     label = np.array(values, np.float32)
     pred = np.array([random.random() for _ in values], np.float32)
     valid = np.array([random.random() > 0.3 for _ in values])
-    session = AlignedSession("own", "s", "test", "", len(label), (Seat("a", "", "a", True),))
+    session = AlignedSession("own", "s", "test", "", len(label), (AlignedSeat("a", "", "a", True),))
     seat = score_seat(session, 0, pred, label, valid)
     planted = score_seat(session, 0, pred, np.where(valid, label, np.nan), valid)
     assert planted == seat

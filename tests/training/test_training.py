@@ -13,7 +13,7 @@ from damamba import training
 from damamba.config import Params
 from damamba.console import InputError
 from damamba.data.batch import LABEL_SAMPLE, TrainingWindows, WindowReader
-from damamba.data.shards import AlignedSession, Seat
+from damamba.data.shards import AlignedSeat, AlignedSession
 from damamba.data.windows import WindowGrid
 from damamba.inference import predict
 from damamba.metrics import ccc
@@ -321,7 +321,7 @@ def test_ten_thousand_sessions_start_with_as_few_reads_as_a_thousand():
     class Reader:
         aligned = Labels()
 
-    seat = (Seat("p", "host", "x", True),)
+    seat = (AlignedSeat("p", "host", "x", True),)
     sessions = [AlignedSession("own", str(i), "train", "en", 50, seat) for i in range(10_000)]
     windows = TrainingWindows(sessions, WindowGrid(10, 5, 25), 0)
     assert windows.label_mean(Reader()) == pytest.approx(0.5, abs=0.01)
