@@ -37,6 +37,7 @@ def main() -> str:
     texts = {
         "ablation": read_text(RESULTS / "ablation.md", "dvc repro -f ablate"),
         "memory": read_text(RESULTS / "memory.md", "dvc repro -f benchmark"),
+        "speed": read_text(RESULTS / "speed.md", "dvc repro -f benchmark"),
     }
     read_text(RESULTS / "memory.svg", "dvc repro -f benchmark")
     aligned = Aligned.read(ALIGNED)

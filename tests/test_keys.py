@@ -21,7 +21,7 @@ from damamba.features.extract import stream_code
 from damamba.features.extractor import Extractor
 from damamba.features.faces import FaceTracker
 
-names = [*plugins.names("damamba.extractors"), "my_project.gaze"]
+names = ["wav2vec2", "emotion", "clip", "flow", "official", "egemaps", "my_project.gaze"]
 extractors = {name: plugins.find("damamba.extractors", name, Extractor) for name in names} | {"faces": FaceTracker}
 for _ in sys.stdin:  # sources are read anew for every line
     codes = {name: stream_code(extractor) for name, extractor in extractors.items()}

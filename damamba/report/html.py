@@ -41,7 +41,7 @@ def report_html(
         seats: Run -> rows of ``sessions/<run>.csv``.
         series: Scored sessions over time, of the run `shown`.
         shown: Run whose predictions are drawn.
-        texts: Name -> Markdown of ``ablation.md`` and ``memory.md``.
+        texts: Name -> Markdown of ``ablation.md``, ``memory.md`` and ``speed.md``.
         figures: Name -> SVG file.
     """
     names = [*ccc["sessions"], GLOBAL]
