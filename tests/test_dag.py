@@ -119,6 +119,15 @@ def test_a_mistyped_key_and_a_wrong_type_are_refused_before_any_work(repo):
     assert "known keys" in alone.stderr
 
 
+def test_a_stage_and_its_workers_run_the_code_of_their_checkout(repo):
+    with (repo / "damamba/console.py").open("a") as module:  # every process imports it
+        module.write('\nwith open("processes.txt", "a") as seen:\n    seen.write(f"{os.getpid()}\\n")\n')
+    for shard in list((repo / "data/features/flow").rglob("*.parquet"))[:2]:
+        shard.unlink()
+    assert "2 participants made" in call(repo, "python", "stages/extract.py", "flow", "--jobs", "2").stdout
+    assert len(set((repo / "processes.txt").read_text().split())) == 3
+
+
 def test_one_stage_alone_then_a_changed_parameter(repo):
     alone = call(repo, "python", "stages/extract.py", "clip", "--jobs", "1", "--session", "002")
     assert "up to date" in alone.stdout

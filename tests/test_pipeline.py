@@ -2,7 +2,10 @@
 
 import ast
 import importlib.util
+import os
 import re
+import subprocess
+import sys
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -207,6 +210,49 @@ def test_no_output_is_written_by_two_stages():
 def test_the_first_import_of_a_stage_puts_its_checkout_first(path):
     first = next(node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom))
     assert ast.unparse(first) == "import _root"
+
+
+PROBE = """
+import _root
+
+import multiprocessing
+import subprocess
+import sys
+
+import damamba
+
+
+def place(_: int) -> str:
+    return damamba.__file__
+
+
+if __name__ == "__main__":
+    places = {"stage": place(0)}
+    for method in ("spawn", "forkserver"):
+        context = multiprocessing.get_context(method)
+        if method == "forkserver":
+            context.set_forkserver_preload(["damamba"])
+        with context.Pool(1) as pool:
+            places[method] = pool.map(place, [0])[0]
+    command = [sys.executable, "-c", "import damamba; print(damamba.__file__)"]
+    places["command"] = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    print(places)
+"""
+
+
+def test_a_stage_and_its_processes_run_the_code_beside_it(tmp_path):
+    package = tmp_path / "checkout/damamba/__init__.py"
+    for path, text in (
+        (package, ""),
+        (tmp_path / "checkout/stages/_root.py", (ROOT / "stages/_root.py").read_text()),
+        (tmp_path / "checkout/stages/probe.py", PROBE),
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [sys.executable, str(tmp_path / "checkout/stages/probe.py")]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert ast.literal_eval(done.stdout) == dict.fromkeys(("stage", "spawn", "forkserver", "command"), str(package))
 
 
 def test_every_stage_file_belongs_to_a_stage():
