@@ -1,4 +1,4 @@
-"""The memory table and its pictures, from what the `benchmark` stage measured."""
+"""The memory table and its pictures, from the measurements of the stage `benchmark`."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ PREDECESSOR = "dat, as published"
 
 
 def memory_table(measured: dict[str, Any]) -> str:
-    """Markdown: ours, our speed beside other layers where it was measured, and apart from them the published rows."""
+    """Markdown: memory and time of our models, speed of our layers beside others, and the published rows apart."""
     theirs = published()["memory"]
     predecessor = {
         (row["frames"], row["batch"]): row["train_peak_mib"]
@@ -38,7 +38,7 @@ def memory_table(measured: dict[str, Any]) -> str:
         "# Memory and time by length of the window",
         "",
         f"Untrained models at the upstream cue widths, windows of two participants, {measured['device']}, {clock}. "
-        "Peak above what is held before the first forward pass; training includes the loss and the "
+        "Peaks are above the memory in use before the first forward pass; training includes the loss and the "
         f"gradients. A step that would take more than {measured['memory_limit_gib']:g} GiB is out of memory.",
         "",
         *table(
@@ -87,15 +87,15 @@ def memory_table(measured: dict[str, Any]) -> str:
 
 
 def speed_section(measured: dict[str, Any]) -> list[str]:
-    """Lines of Markdown: what the peers cost, and what a frame costs by length."""
+    """Lines of Markdown: time of our layers beside others, and time of a frame by length."""
     setting, cross = measured["speed_setting"], measured["crossover_frames"]
     ours = [row["ours"] for row in measured["us_per_frame"]]
     faster = f"from {cross} frames on" if cross else "at none of these lengths"
     return [
         "## Speed of the scan and of a block",
         "",
-        f"{setting['batch']} sequences of {setting['frames']} frames, d_inner {setting['d_inner']}, one thread, all in "
-        "turns in one run; medians of processor time. Layers have like numbers of parameters.",
+        f"{setting['batch']} sequences of {setting['frames']} frames, d_inner {setting['d_inner']}, one thread, "
+        "measured in turn in one run; medians of processor time. Layers have similar numbers of parameters.",
         "",
         *table(
             ["", "", "ms", "times ours"],
@@ -111,7 +111,7 @@ def speed_section(measured: dict[str, Any]) -> list[str]:
             ),
         ),
         "",
-        f"In training, as many frames in all, a block is faster than a Transformer layer of like size {faster}:",
+        f"In training, with as many frames in all, a block is faster than a Transformer layer of its size {faster}:",
         "",
         *table(
             ["frames", *(f"{name}, µs a frame" for name in measured["us_per_frame"][0] if name != "frames")],
@@ -131,13 +131,13 @@ def _gigabytes(value: float | None) -> str:
 
 
 def memory_figure(measured: dict[str, Any], path: Path) -> None:
-    """Training and inference peak over the length of the window, as SVG; a curve ends where memory does.
+    """Training and inference peak over the length of the window, as SVG; a curve ends where memory runs out.
 
     Long windows, of which one at a time was measured, are a second row, with logarithmic axes.
     """
     rows = measured["memory"]
     batches = list(dict.fromkeys(row["batch"] for row in rows))
-    with house_style("memory"):
+    with house_style():
         figure = Figure(figsize=(7.6, 2.9 * len(batches)), layout="constrained")
         panels = figure.subplots(len(batches), 2, squeeze=False)
         for batch, line in zip(batches, panels, strict=True):

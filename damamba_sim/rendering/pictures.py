@@ -71,7 +71,7 @@ def spectrogram(seats: Sequence[Seat], path: Path) -> None:
     """
     import librosa
 
-    with house_style("spectrogram"):
+    with house_style():
         figure = Figure(figsize=(9, 1.1 + 1.75 * len(seats)), layout="constrained")
         for axes, seat in zip(np.ravel(figure.subplots(len(seats), 1, sharex=True)), seats, strict=True):
             wave = read_waveform(seat.sound)

@@ -1,4 +1,4 @@
-"""The memory table says beside what, and leaves out what was not measured."""
+"""The memory table compares with DAT, and leaves out what was not measured."""
 
 from damamba.report.benchmark import memory_table, speed_section
 
@@ -59,7 +59,7 @@ def test_training_peaks_stand_beside_dat_where_both_fit():
     assert cells(text, "dat, as published", 192)[3] == "out of memory"
 
 
-def test_speed_is_told_where_it_was_measured():
+def test_speed_is_in_the_table_where_it_was_measured():
     assert "Speed of" not in memory_table(measured())
     assert "Speed of" in memory_table(measured(**SPEED))
     text = "\n".join(speed_section(SPEED))
