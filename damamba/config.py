@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from damamba import plugins
 from damamba.console import InputError
 
 Positive = Annotated[int, Field(gt=0)]
@@ -322,13 +323,36 @@ class TrainParams(Section):
 
 
 class EvaluateParams(Section):
-    """Scores."""
+    """Scores. A further key holds the settings of the metric of that name."""
+
+    model_config = ConfigDict(extra="allow")
 
     split: Literal["val", "test"]
     """What is scored; test labels of the challenge are withheld."""
+    metrics: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Files of ``damamba/metrics``, or dotted paths of modules of your own; tables lead with the first."""
     bootstrap: Positive
     """Resamples of sessions behind an interval."""
     confidence: Share
+
+    def settings(self, metric: str) -> dict[str, Any]:
+        """Keys of a metric, by its short name; the metric checks them."""
+        return dict((self.model_extra or {}).get(metric, {}))
+
+    @model_validator(mode="after")
+    def _names(self) -> "EvaluateParams":
+        bare = plugins.names("damamba.metrics")
+        for name in self.metrics:
+            if "." not in name and name not in bare:
+                raise ValueError(f"metrics: no metric {name!r}; there are {', '.join(bare)}, or a module's dotted path")
+        short = [plugins.short(name) for name in self.metrics]
+        if len(set(short)) < len(short):
+            raise ValueError(f"metrics: two have the same name: {', '.join(self.metrics)}")
+        for key, value in (self.model_extra or {}).items():
+            if key not in short or not isinstance(value, dict):
+                known = ", ".join([*type(self).model_fields, *(f"{name}: {{…}}" for name in short)])
+                raise ValueError(f"{key}: unknown key; known keys: {known}")
+        return self
 
 
 class BenchmarkParams(Section):

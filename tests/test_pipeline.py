@@ -12,7 +12,7 @@ import yaml
 from damamba.config import Params
 from damamba.data.windows import WindowGrid
 from damamba.model import build_model
-from damamba.scoring.results import FULL_MODEL
+from damamba.scoring.runs import FULL_MODEL
 
 ROOT = Path(__file__).parent.parent
 DAG = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]

@@ -1,4 +1,4 @@
-"""Folder and file names of the MultiMediate challenge, of its labels and of what people submit.
+"""Names of the MultiMediate challenge: folders and files of its labels and of submissions, categories, splits.
 
 Source: hcmlab/MultiMediate26 ``baseline/4_TestingNN_fairness_per_session.py`` and ``5_CreateResulttable.py`` (2026);
 submissions of CEAM and DAT (2023, 2024).
@@ -13,12 +13,13 @@ FOLDERS = {
     "noxi_j": "noxi-j",
     "mpiigi": "mpiigroupinteraction",
 }
-"""Corpus to its folder in a submission."""
+"""Corpus -> its folder in a submission."""
 SUFFIXES = {2024: ".engagement.annotation.csv", 2026: ".engagement.prediction.csv"}
-"""Edition to the end of a submitted file's name; what stands before is the role."""
+"""Edition -> end of a submitted file's name, after the role."""
 LABEL_SUFFIX = ".engagement.annotation.csv"
 PREDICTION = re.compile(r"^(?P<participant>.+?)\.engagement\.(?:prediction|pred|annotation|annotation_pred)\.csv$")
-"""All names under which predictions have been handed around."""
+"""All file names that predictions have had in some edition."""
+FEMALE = "2"
 SYNONYMS = {
     **{folder: corpus for corpus, folder in FOLDERS.items()},
     **{corpus: corpus for corpus in FOLDERS},
@@ -26,7 +27,7 @@ SYNONYMS = {
     "test-additional": "noxi_add",
     "mpii": "mpiigi",
 }
-"""Folder names of the releases and of submissions to the corpus they mean."""
+"""Folder name in a release or a submission -> its corpus."""
 SPLITS = {
     "train": "train",
     "val": "val",
@@ -36,17 +37,25 @@ SPLITS = {
     "noxi-base": "test",
     "noxi-additional": "test",
 }
-"""Folder names of the releases to the split they mean."""
+"""Folder name in a release -> its split."""
 
 
 def corpus_of(folders: Iterable[str]) -> str | None:
-    """Corpus that the innermost telling folder names; None where none does."""
+    """Corpus named by the innermost folder that names one; None where no folder does."""
     return _innermost(folders, SYNONYMS)
 
 
 def split_of(folders: Iterable[str]) -> str | None:
-    """Split that the innermost telling folder names; None where none does."""
+    """Split named by the innermost folder that names one; None where no folder does."""
     return _innermost(folders, SPLITS)
+
+
+def gender_of(category: str) -> str:
+    """``female`` or ``male`` for a category of ``<role>.gender.annotation.csv``, "" for none.
+
+    The challenge's fairness script takes every category but 2 as male.
+    """
+    return category and ("female" if category == FEMALE else "male")
 
 
 def _innermost(folders: Iterable[str], meanings: dict[str, str]) -> str | None:

@@ -12,12 +12,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
+from damamba.config import Split
 from damamba.console import InputError
 from damamba.corpus.ssi import read_stream
 
-Split = Literal["train", "val", "test"]
 ANNOTATORS = ";"
 """Between the label files of several annotators of one participant."""
 RESERVED = ("global", "interval", "frames", "split", "protocol", "simulated")

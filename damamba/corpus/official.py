@@ -14,6 +14,7 @@ from pathlib import Path
 
 from damamba.config import LABEL_RATE_HZ, OfficialParams
 from damamba.console import InputError
+from damamba.corpus.challenge import gender_of
 from damamba.corpus.defects import Defect
 from damamba.corpus.manifest import NAME, Participant, ReleasedStream
 from damamba.corpus.official_trees import Tree, find_trees
@@ -30,8 +31,6 @@ from damamba.corpus.release import (
 )
 
 UNKNOWN_LANGUAGE = "unknown"
-FEMALE = "2"
-"""Category of ``<role>.gender.annotation.csv``; the challenge's fairness script takes every other as male."""
 
 
 @dataclass
@@ -119,7 +118,7 @@ def _read_session(tree: Tree, session: str, params: OfficialParams, found: Findi
                 video=_medium(tree, session, role, VIDEO_FILES) if params.media else "",
                 audio=_medium(tree, session, role, AUDIO_FILES) if params.media else "",
                 label=label.as_posix() if label.is_file() else "",
-                gender=_gender(folder / f"{role}.gender.annotation.csv"),
+                gender=gender_of(_longest(folder / f"{role}.gender.annotation.csv")),
                 age=_longest(folder / f"{role}.age.annotation.csv"),
                 streams=tuple(streams.values()),
             )
@@ -247,11 +246,6 @@ def _language(path: Path) -> str:
     name = _longest(path).lower()
     codes = {name.lower(): code for code, name in LANGUAGE_NAMES.items()}
     return codes.get(name, name) or UNKNOWN_LANGUAGE
-
-
-def _gender(path: Path) -> str:
-    category = _longest(path)
-    return category and ("female" if category == FEMALE else "male")
 
 
 def _longest(path: Path) -> str:

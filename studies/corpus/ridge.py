@@ -15,6 +15,7 @@ from damamba.config import LABEL_RATE_HZ, Params
 from damamba.console import run_stage
 from damamba.data.grid import pool
 from damamba.data.shards import Aligned, AlignedSession
+from damamba.metrics import find_metrics
 from damamba.scoring.evaluate import score_sessions, write_scores
 from damamba_sim.oracle.readers import Readings, linear
 
@@ -73,15 +74,18 @@ def main() -> str:
     rows = np.concatenate([x.reshape(-1, x.shape[-1]) for x in asked.values()])
     sizes = [x[..., 0].size for x in asked.values()]
     parts = np.split(linear(train, Readings(rows, np.zeros(len(rows)), np.zeros(len(rows)))), np.cumsum(sizes)[:-1])
-    told = {name: part.reshape(x.shape[:2]) for (name, x), part in zip(asked.items(), parts, strict=True)}
+    predicted = {name: part.reshape(x.shape[:2]) for (name, x), part in zip(asked.items(), parts, strict=True)}
 
-    def tell(session: AlignedSession, number: int) -> np.ndarray:
+    def predict(session: AlignedSession, number: int) -> np.ndarray:
         second = (np.arange(session.n_labels) - LABEL_RATE_HZ // 2) / LABEL_RATE_HZ
-        series = told[session.name][number]
+        series = predicted[session.name][number]
         return np.interp(second, np.arange(len(series)), series).astype(np.float32)
 
-    scored = score_sessions(tell, aligned, split, Path("data/predictions") / options.name)
-    return write_scores(scored, params.evaluate, options.name, Path("results"), params.simulated, aligned.protocol)
+    metrics = find_metrics(params.evaluate)
+    scored = score_sessions(predict, aligned, split, metrics, Path("data/predictions") / options.name)
+    return write_scores(
+        scored, params.evaluate, metrics, options.name, Path("results"), params.simulated, aligned.protocol
+    )
 
 
 if __name__ == "__main__":

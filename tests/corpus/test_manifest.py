@@ -7,7 +7,8 @@ from damamba.config import EvaluateParams
 from damamba.console import InputError
 from damamba.corpus.manifest import COLUMNS, RESERVED, Manifest, join, label_files, read_csv
 from damamba.data.shards import AlignedSession, Seat
-from damamba.scoring.evaluate import score_seat, write_scores
+from damamba.metrics import find_metrics
+from damamba.scoring.evaluate import score_participant, write_scores
 
 HEADER = ",".join(COLUMNS)
 
@@ -78,9 +79,9 @@ def test_a_link_out_of_the_folder_is_refused(folder, tmp_path_factory):
 
 
 def test_all_problems_are_told_at_once(folder):
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as error:
         write(folder, "s1,a,host,train,en,p1,gone.mp4,,", "s1,b,host,nope,en,p2,b.mp4,,")
-    assert len(str(told.value).splitlines()) == 2
+    assert len(str(error.value).splitlines()) == 2
 
 
 def test_a_missing_column_is_named(folder):
@@ -104,10 +105,12 @@ def test_a_corpus_may_not_be_called_as_something_else_in_the_files_of_results(fo
 
 
 def test_every_key_beside_the_corpora_in_a_file_of_scores_is_reserved(tmp_path):
-    params = EvaluateParams(split="test", bootstrap=2, confidence=0.9)
+    params = EvaluateParams(split="test", metrics=("ccc",), bootstrap=2, confidence=0.9)
+    metrics = find_metrics(params)
     session = AlignedSession("own", "s", "test", "de", 9, (Seat("a", "a", "a", True),))
-    seat = score_seat(session, 0, np.linspace(0, 1, 9), np.linspace(0, 1, 9) ** 2, np.ones(9, bool))
-    write_scores([seat], params, "run-0", tmp_path, simulated=False)
+    label = np.linspace(0, 1, 9)
+    score = score_participant(session, 0, label, label**2, np.ones(9, bool), metrics)
+    write_scores([score], params, metrics, "run-0", tmp_path, simulated=False)
     assert set(json.loads((tmp_path / "scores/run-0.json").read_text())) - {"own"} == set(RESERVED)
 
 
