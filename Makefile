@@ -7,9 +7,11 @@ export DVC_NO_ANALYTICS := 1
 # so that `dvc` finds `python` of the environment, activated or not
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
+LANDMARKER := data/landmarker/face_landmarker.task
+
 .PHONY: setup demo test fuzz check
 
-setup: .venv/.installed models/face_landmarker.task  ## environment and the face landmarker's model
+setup: .venv/.installed  ## the environment
 
 .venv/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
@@ -21,15 +23,15 @@ setup: .venv/.installed models/face_landmarker.task  ## environment and the face
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-models/face_landmarker.task: .venv/.installed
-	$(BIN)/damamba landmarker
+$(LANDMARKER): | .venv/.installed
+	$(BIN)/dvc repro --quiet landmarker
 
-demo: setup  ## the whole pipeline, offline; ends with the table
+demo: setup  ## the whole pipeline; ends with the table
 	$(BIN)/dvc repro
 	@cat results/ccc.md
 	@echo "Report: results/report.html"
 
-test: setup .venv/.installed-dev  ## all tests, the long ones too
+test: setup .venv/.installed-dev $(LANDMARKER)  ## all tests, the long ones too
 	$(BIN)/python -m pytest -m "not fuzz"
 
 fuzz: setup .venv/.installed-dev  ## every reader of outside files, 20 s each

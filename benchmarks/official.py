@@ -139,10 +139,10 @@ def measure(folder: Path, sessions: int, minutes: float, rate_hz: int) -> dict[s
     text = text.replace("align:\n  rate_hz: 25", f"align:\n  rate_hz: {rate_hz}")
     (folder / "params.yaml").write_text(text)
     rows = round(minutes * 60 * RATE_HZ)
-    train = folder / "release/noxi/train"
+    train = folder / "data/release/noxi/train"
     for seed, name in enumerate(SESSIONS["noxi"]["train"][:sessions]):
         write_session(train / name, rows, seed)
-    input_mb = folder_mb(folder / "release")
+    input_mb = folder_mb(folder / "data/release")
     before_s = cpu_s()
     stages = run_stages(folder)
     processor_s = cpu_s() - before_s

@@ -26,7 +26,7 @@ from damamba.config import LABEL_RATE_HZ, Params
 from damamba.corpus.labels import write_values
 from damamba.corpus.release import SESSIONS
 from damamba.corpus.ssi import write_stream
-from damamba.planning.costs import folder_size
+from damamba.planning.earlier_runs import folder_size
 from damamba.planning.workload import planned
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -49,7 +49,7 @@ def make_release(root: Path, sessions: int, minutes: float) -> None:
 
 def make_folder(root: Path, sessions: int, minutes: float, jobs: int) -> Params:
     """A working folder with params.yaml and the release that it names."""
-    make_release(root / "release", sessions, minutes)
+    make_release(root / "data/release", sessions, minutes)
     yaml = YAML()
     values = yaml.load((ROOT / "params.yaml").read_text(encoding="utf8"))
     values["extract"]["jobs"] = jobs

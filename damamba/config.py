@@ -10,6 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from damamba import plugins
 from damamba.console import InputError
 
+ARCHITECTURES = "damamba.model.architectures"
+EXTRACTORS = "damamba.extractors"
+LOSSES = "damamba.losses"
+METRICS = "damamba.metrics"
+SOURCES = "damamba.ingest.sources"
+"""Folders in which a name of params.yaml is a file."""
 Positive = Annotated[int, Field(gt=0)]
 Pixels = Annotated[int, Field(gt=0, multiple_of=4)]
 NonNegative = Annotated[int, Field(ge=0)]
@@ -17,12 +23,10 @@ PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-Group = Literal["audio", "visual"]
 Split = Literal["train", "val", "test"]
 MergeMethod = Literal["mean", "ewe"]
-Places = dict[Literal["noxi", "noxi_add", "mpiigi"], dict[Split, str | None]]
 LABEL_RATE_HZ = 25
-SectionT = TypeVar("SectionT", bound="Section")
+SectionT = TypeVar("SectionT", bound=BaseModel)
 
 
 class Section(BaseModel):
@@ -31,54 +35,19 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
-class FolderParams(Section):
-    """The user's own recordings."""
-
-    root: str
-    """Folder that holds them; every path of the manifest is relative to it."""
-    manifest: str
-    """CSV inside `root`, one row a participant."""
-    merge: MergeMethod
-    """Several annotators of a participant: their mean, or weighted by how well each agrees with the others."""
-    lag_s: Annotated[float, Field(ge=0, le=60)]
-    """Time by which the annotators answered late, s: what they said at t is taken as said of t - lag_s."""
-
-
-class OfficialParams(Section):
-    """The MultiMediate release: NoXi, NoXi-Add, MPIIGI."""
-
-    root: str
-    """Folder of the download; the paths below are relative to it, or absolute."""
-    layout: Literal[2024, 2025]
-    """Whose tree it is; 2026's is that of 2025."""
-    streams: Annotated[tuple[Name, ...], Field(min_length=1)]
-    """Names of the released streams that are read."""
-    media: bool
-    """Whether raw video and sound are read too, where they are there."""
-    features_at: Places
-    """Folder of a split's sessions where it is not the layout's; null leaves the split out."""
-    labels_at: Places
-    """Folder of a split's labels where they lie neither beside the features nor where the layout has them."""
-    media_at: Places
-    """The same of raw media."""
-    persons: str | None
-    """CSV with the columns corpus, session, participant, person; null: everybody is met once, as the release has no
-    names."""
-
-
 class ProtocolParams(Section):
-    """Who is trained on and who is scored: at most one of these departs from the splits of the sources."""
+    """Which sessions are trained on and which are scored: the splits of the sources, or one departure from them."""
 
     adapt: tuple[str, ...]
-    """corpus/session of validation sessions that become training data, such as mpiigi/008."""
+    """Validation sessions that become training data, as corpus/session: mpiigi/008."""
     folds: NonNegative
-    """Cross-validation over all labelled sessions, no person in two folds; 0 = none."""
+    """Number of folds of a cross-validation over all labelled sessions, no person in two folds; 0 = none."""
     fold: NonNegative
-    """The fold that is tested, from 0; the next one validates."""
+    """The fold that is tested, from 0; the next one is the validation split."""
 
     @property
     def name(self) -> str:
-        """For index and tables."""
+        """The protocol in words, for index and tables."""
         if self.folds:
             return f"fold {self.fold} of {self.folds}, by person"
         if self.adapt:
@@ -86,7 +55,7 @@ class ProtocolParams(Section):
         return "as given"
 
     @model_validator(mode="after")
-    def _one(self) -> "ProtocolParams":
+    def _one_departure(self) -> "ProtocolParams":
         if self.folds in (1, 2):
             raise ValueError("folds must be 0 or at least 3: one to test, one to validate, the rest to train")
         if self.folds and self.adapt:
@@ -96,16 +65,40 @@ class ProtocolParams(Section):
         return self
 
 
-class CorpusParams(Section):
-    """Where sessions come from."""
+class CorpusParams(BaseModel):
+    """Where sessions come from. Further keys are the settings of the sources, which the source's class checks."""
 
-    sources: Annotated[tuple[Literal["simulate", "folder", "official"], ...], Field(min_length=1)]
-    """Sources that `ingest` joins into one manifest."""
-    folder: FolderParams
-    official: OfficialParams
+    model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
+
+    sources: Annotated[tuple[Name, ...], Field(min_length=1)]
+    """Files in ``damamba/ingest/sources``, or dotted paths of modules of one's own; `ingest` joins them."""
     protocol: ProtocolParams
     label_slack_s: NonNegativeFloat
-    """How much a label file may be shorter or longer than its video, s; the rest of the time is invalid."""
+    """How much a label file may be shorter or longer than its recording, s; the missing labels are not valid."""
+
+    def settings(self, source: str) -> dict[str, Any]:
+        """Settings of one of `sources`, unchecked; they stand under the last part of its name."""
+        return dict((self.model_extra or {}).get(plugins.short(source)) or {})
+
+    @model_validator(mode="after")
+    def _known_sources(self) -> "CorpusParams":
+        built_in = plugins.names(SOURCES)
+        for name in self.sources:
+            if "." not in name and name not in built_in:
+                raise ValueError(
+                    f"sources: {name!r} is unknown; there are {', '.join(built_in)}; name a module of your own by its "
+                    "dotted path, such as extensions.mysource"
+                )
+        listed = [plugins.short(name) for name in self.sources]
+        if len(set(listed)) < len(listed):
+            raise ValueError(f"sources: {', '.join(self.sources)}: every last part must differ; rename or remove one")
+        known = dict.fromkeys([*CorpusParams.model_fields, *built_in, *listed])
+        for key, value in (self.model_extra or {}).items():
+            if key not in known:
+                raise ValueError(f"{key}: no such key, and no source of this name; known keys: {', '.join(known)}")
+            if not isinstance(value, dict | None):
+                raise ValueError(f"{key}: expected the settings of a source, got {value!r}")
+        return self
 
 
 class SimulatedCorpus(Section):
@@ -151,7 +144,7 @@ class SimulateParams(Section):
     features_only: bool
     """Write the channels of behaviour as feature streams and labels; no pictures, no sound."""
     flaws: Share
-    """Share of the participants on whom each kind of flaw falls (`damamba_sim.corpora.FLAWS`)."""
+    """Share of the participants on whom each kind of flaw falls (`damamba_sim.faces.filming.FLAWS`)."""
     sessions: SimulatedSessions
     languages: SimulatedLanguages
 
@@ -160,7 +153,7 @@ class FacesParams(Section):
     """Face tracking."""
 
     model: str
-    """MediaPipe FaceLandmarker file (``make setup`` fetches it)."""
+    """MediaPipe FaceLandmarker file (the stage `landmarker` fetches it)."""
     min_confidence: Share
     """Of detection and presence."""
     min_found: Share
@@ -176,16 +169,16 @@ class ExtractParams(Section):
 
 
 class CueParams(BaseModel):
-    """One feature stream. Further keys belong to its extractor, which validates them."""
+    """One feature stream. Further keys belong to its extractor, whose `Params` validates them."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    group: Group
-    """Modality group of the model that the cue enters."""
+    group: Name
+    """Modality group of the model that the cue enters, such as audio, visual or text."""
     extractor: Name
-    """File in ``damamba/extractors`` and stage file ``stages/extract_<extractor>.py``."""
+    """File in ``damamba/extractors``, or the dotted path of a module of one's own, such as ``my_project.gaze``."""
     reads: Literal["corpus", "faces"]
-    """Artefact that the extractor needs: media alone, or face tracks too."""
+    """Artefact that the extractor reads: media alone, or face tracks too."""
 
     def settings(self) -> dict[str, Any]:
         """The extractor's own keys."""
@@ -225,64 +218,39 @@ class WindowParams(Section):
         return self
 
 
-class ModelParams(Section):
-    """Architecture and loss; sources and reasons of each default: docs/design.md."""
+class LossParams(BaseModel):
+    """One term of the loss. Further keys belong to its class, which checks them."""
 
-    architecture: Literal["da_mamba", "dat", "lstm"]
-    """What is built: DA-Mamba, its predecessor or a recurrent baseline; their classes say which keys they read."""
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    loss: Name
+    """File in ``damamba/losses``, or the dotted path of a module of one's own."""
+
+    def settings(self) -> dict[str, Any]:
+        """Keys of the loss's own class."""
+        return dict(self.model_extra or {})
+
+
+class ModelSection(BaseModel):
+    """What is trained, and how much each term of the loss weighs: ``lambda_<name>`` for each name under `losses`."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    architecture: Name
+    """File in ``damamba/model/architectures``, or the dotted path of a module of one's own."""
     cues: Annotated[tuple[Name, ...], Field(min_length=1)] | None
     """Cues that are used; null: all."""
-    block: Literal["hybrid", "transformer"]
-    """What the stacks are made of; `transformer` is the ablation row with full attention."""
-    modality_fusion: bool
-    """Stacks over the cues of each group, aligned; off: the cues' own layers are joined as they are."""
-    grouping: Literal["modality", "joint"]
-    """Over what a stack runs: the cues of a modality, or all of them in one wide stack (nothing is aligned then)."""
-    partner_fusion: bool
-    """Partners as context of the target; off: the target alone."""
-    d_model: Positive
-    """Channels of a cue after projection."""
-    d_state: Positive
-    """State of the SSM, a head and channel."""
-    headdim: Positive
-    """Channels of an SSM head."""
-    expand: Positive
-    """Inner width of the SSM over its outer width."""
-    d_conv: Positive
-    """Taps of the causal convolution."""
-    group_layers: Positive
-    """Hybrid blocks a modality group."""
-    context_layers: Positive
-    """Blocks of the partner context."""
-    dialogue_layers: NonNegative
-    """Blocks after the target has asked its partners: they count over time what passed between them."""
-    d_fusion: Positive
-    """Width after the groups are joined."""
-    n_heads: Positive
-    """Heads of local attention and cross-attention."""
-    chunk_frames: Positive
-    """Frames of a local-attention chunk."""
-    cross_window_s: PositiveFloat
-    """A target frame sees the partners within this time, s."""
-    ffn_expand: Positive
-    """Inner width of a feed-forward layer over its outer width."""
-    dropout: Share
-    causal: bool
-    """Only the past is seen (streaming)."""
-    share_partner_weights: bool
-    """One set of weights for target and partners in `dat`; da_mamba always does."""
-    position_frames: Positive
-    """Learned positions of `dat`; interpolated where a window is shorter or longer."""
-    d_align: Positive
-    """Width of the alignment projections."""
-    temperature: PositiveFloat
-    """Of the alignment loss."""
-    align_frames: Positive
-    """Frames drawn a batch for the alignment loss."""
-    align_exclusion_s: NonNegativeFloat
-    """Frames of the same window nearer than this are no negatives, s."""
-    lambda_ccc: NonNegativeFloat
-    lambda_align: NonNegativeFloat
+
+
+class ModelParams(Section):
+    """A variant: `model` and the settings of its architecture, with the variant's changes."""
+
+    architecture: Name
+    cues: tuple[Name, ...] | None
+    settings: dict[str, Any]
+    """All settings of the architecture, checked by its class."""
+    weights: dict[Name, NonNegativeFloat]
+    """Weight of each loss."""
 
 
 class TrainParams(Section):
@@ -336,12 +304,12 @@ class EvaluateParams(Section):
     confidence: Share
 
     def settings(self, metric: str) -> dict[str, Any]:
-        """Keys of a metric, by its short name; the metric checks them."""
-        return dict((self.model_extra or {}).get(metric, {}))
+        """Settings of one of `metrics`, unchecked; they stand under the last part of its name."""
+        return dict((self.model_extra or {}).get(plugins.short(metric), {}))
 
     @model_validator(mode="after")
     def _names(self) -> "EvaluateParams":
-        bare = plugins.names("damamba.metrics")
+        bare = plugins.names(METRICS)
         for name in self.metrics:
             if "." not in name and name not in bare:
                 raise ValueError(f"metrics: no metric {name!r}; there are {', '.join(bare)}, or a module's dotted path")
@@ -381,6 +349,8 @@ class Params(Section):
 
     preset: str
     """Name of the last preset written; for people."""
+    code: str
+    """Folder of one's own cues, architectures, sources, metrics and losses: DVC runs stages again when it changes."""
     corpus: CorpusParams
     simulate: SimulateParams
     faces: FacesParams
@@ -388,9 +358,13 @@ class Params(Section):
     cues: Annotated[dict[Name, CueParams], Field(min_length=1)]
     align: AlignParams
     window: WindowParams
-    model: ModelParams
+    architectures: dict[Name, dict[str, Any]]
+    """Settings of each architecture, by the last part of its name."""
+    losses: Annotated[dict[Name, LossParams], Field(min_length=1)]
+    """Terms of the loss."""
+    model: ModelSection
     variants: Annotated[dict[Name, dict[str, Any]], Field(min_length=1)]
-    """Rows of the ablation: keys of `model` to change."""
+    """Rows of the ablation: keys of `model`, or settings of its architecture, to change."""
     runs: Annotated[tuple[Name, ...], Field(min_length=1)]
     """VARIANT-SEED: what the pipeline trains and scores."""
     train: TrainParams
@@ -403,44 +377,109 @@ class Params(Section):
             raise ValueError(
                 f"align.rate_hz ({self.align.rate_hz}) must be a multiple of window.rate_hz ({self.window.rate_hz})"
             )
-        for name in self.variants:
-            for cue in self.variant(name).cues or ():
-                if cue not in self.cues:
-                    raise ValueError(f"variants.{name}.cues: no cue {cue!r}; there are {', '.join(self.cues)}")
         for name in self.runs:
             split_run(name, self.variants)
         return self
 
     @property
     def simulated(self) -> bool:
-        """Whether results speak of simulated people."""
+        """Whether any of the people is simulated."""
         return "simulate" in self.corpus.sources
 
     def variant(self, name: str) -> ModelParams:
-        """`model` with the overrides of a variant, validated again.
+        """`model` with the changes of a variant.
 
         Raises:
-            InputError: No such variant.
+            InputError: No such variant, or a setting that its architecture does not have or does not accept.
         """
         if name not in self.variants:
             raise InputError(f"params.yaml: no variant {name!r}; there are {', '.join(self.variants)}")
-        return ModelParams.model_validate({**self.model.model_dump(), **self.variants[name]})
+        where = f"params.yaml: variants.{name}"
+        own = {*ModelSection.model_fields, *(f"lambda_{loss}" for loss in self.losses)}
+        changes = self.variants[name]
+        values = {**self.model.model_dump(), **{key: value for key, value in changes.items() if key in own}}
+        model = parse_section(ModelSection, values, where)
+        weights = {key.removeprefix("lambda_"): value for key, value in (model.model_extra or {}).items()}
+        for cue in model.cues or ():
+            if cue not in self.cues:
+                raise InputError(f"{where}.cues: no cue {cue!r}; there are {', '.join(self.cues)}")
+        settings = {
+            **self.architectures.get(plugins.short(model.architecture), {}),
+            **{key: value for key, value in changes.items() if key not in own},
+        }
+        kind = plugins.settings_of(ARCHITECTURES, model.architecture)
+        checked = parse_section(kind, settings, where).model_dump(mode="json")
+        resolved = {
+            "architecture": model.architecture,
+            "cues": model.cues,
+            "settings": checked,
+            "weights": weights,
+        }
+        return parse_section(ModelParams, resolved, where)
 
-    def groups(self) -> dict[Group, list[str]]:
-        """Cues by modality group, in the order of params.yaml."""
-        groups: dict[Group, list[str]] = {"audio": [], "visual": []}
-        for name, cue in self.cues.items():
-            groups[cue.group].append(name)
-        return {group: names for group, names in groups.items() if names}
+    def check_settings(self) -> None:
+        """Let the class behind every name check its settings: sources, cues, architectures, losses, metrics, variants.
+
+        Raises:
+            InputError: One line a problem.
+        """
+        expected = {f"lambda_{name}" for name in self.losses}
+        given = set(self.model.model_extra or {})
+        problems = [
+            f"params.yaml: model.{key}: not a key of `model`, and no loss has this weight; known keys: "
+            + ", ".join([*ModelSection.model_fields, *sorted(expected)])
+            for key in sorted(given - expected)
+        ]
+        problems += [f"params.yaml: model.{key}: missing: the weight of a loss" for key in sorted(expected - given)]
+        problems += [
+            f"params.yaml: model.{key}: expected a number of at least 0, got {value!r}"
+            for key, value in (self.model.model_extra or {}).items()
+            if not (isinstance(value, int | float) and value >= 0)
+        ]
+        dotted = {
+            plugins.short(name): name
+            for name in (self.model.architecture, *(str(v.get("architecture", "")) for v in self.variants.values()))
+            if "." in name
+        }
+        checks = [
+            *((f"cues.{name}", EXTRACTORS, cue.extractor, cue.settings()) for name, cue in self.cues.items()),
+            *((f"losses.{name}", LOSSES, entry.loss, entry.settings()) for name, entry in self.losses.items()),
+            *(
+                (f"corpus.{plugins.short(name)}", SOURCES, name, self.corpus.settings(name))
+                for name in self.corpus.sources
+            ),
+            *(
+                (f"evaluate.{plugins.short(name)}", METRICS, name, self.evaluate.settings(name))
+                for name in self.evaluate.metrics
+            ),
+            *(
+                (f"architectures.{name}", ARCHITECTURES, dotted.get(name, name), settings)
+                for name, settings in self.architectures.items()
+            ),
+        ]
+        for where, folder, name, settings in checks:
+            try:
+                parse_section(plugins.settings_of(folder, name), settings, f"params.yaml: {where}")
+            except InputError as error:
+                problems.append(str(error))
+        for name in self.variants if not problems else ():
+            try:
+                self.variant(name)
+            except InputError as error:
+                problems.append(str(error))
+        if problems:
+            raise InputError("\n".join(problems))
 
     @classmethod
     def load(cls, path: Path = Path("params.yaml")) -> "Params":
-        """Read and validate.
+        """Read and check.
 
         Raises:
             InputError: Missing file, broken YAML, unknown key, wrong type or value; one line a problem.
         """
-        return read_section(cls, path)
+        params = read_section(cls, path)
+        params.check_settings()
+        return params
 
 
 def split_run(name: str, variants: Mapping[str, Any]) -> tuple[str, int]:

@@ -1,4 +1,4 @@
-"""What a person sees: one log line a fact, progress with time left, one clear line for bad input."""
+"""Output and exit codes of stages: log lines, progress with time left, one line for bad input."""
 
 import errno
 import json
@@ -16,22 +16,22 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-Item = TypeVar("Item")
+ItemT = TypeVar("ItemT")
 logger = logging.getLogger(__name__)
 
 
 class InputError(Exception):
     """Something outside the code is wrong: a file, a parameter, a disk.
 
-    The message is for the user and complete: which file, which place, what was expected, what to do.
-    A stage prints it without a traceback and exits with 1.
+    The message is for the user and complete: which file, which place, what was expected, what to do. A stage prints it
+    without a traceback and exits with 1.
     """
 
 
-def progress(items: Iterable[Item], what: str, total: int | None = None, unit: str = "it") -> Iterator[Item]:
-    """Yield `items` behind a progress bar with time left on stderr.
+def progress(items: Iterable[ItemT], what: str, total: int | None = None, unit: str = "it") -> Iterator[ItemT]:
+    """Yield `items` and show a progress bar with time left on stderr.
 
-    Where stderr is no terminal, a line every half minute instead, so that logs show life.
+    If stderr is not a terminal, the bar is printed as a line every half minute.
     """
     terminal = sys.stderr.isatty()
     return iter(
@@ -54,10 +54,14 @@ def _terminate(signum: int, frame: object) -> None:
 
 
 def run_stage(name: str, main: Callable[[], str], timed: bool = True) -> None:
-    """Run a stage's `main`, which returns its summary line; never returns.
+    """Run a stage's `main` and print the summary line that it returns; then exit.
 
-    Exit code 0, or 1 after one line for an `InputError`, 130 after Ctrl-C, 143 after SIGTERM.
-    Wall seconds and peak memory go to ``results/timing/<name>.json``.
+    Exit codes: 0, 1 after an `InputError` or a failed write, 130 after Ctrl-C, 143 after SIGTERM.
+
+    Args:
+        name: Name of the stage, in messages and file names.
+        main: The stage.
+        timed: Write wall seconds and peak memory to ``results/timing/<name>.json``.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -78,7 +82,7 @@ def run_stage(name: str, main: Callable[[], str], timed: bool = True) -> None:
         where = f" ({error.filename})" if error.filename else ""
         print(
             f"{name}: error: cannot write{where}: {error.strerror}; "
-            "free some space or fix the permissions, then run again: finished sessions are kept",
+            "free some space or fix the permissions, then run again; finished sessions are kept",
             file=sys.stderr,
         )
         sys.exit(1)
@@ -90,7 +94,7 @@ def run_stage(name: str, main: Callable[[], str], timed: bool = True) -> None:
 
 
 def write_timing(path: Path, seconds: float) -> None:
-    """Wall seconds and peak memory (MiB) of this process and of the largest of its workers."""
+    """Write wall seconds, and peak memory (MiB) of this process and of its largest worker."""
     own, workers = (
         resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
@@ -100,7 +104,7 @@ def write_timing(path: Path, seconds: float) -> None:
 
 
 def machine() -> dict[str, object]:
-    """Kind of machine, without its name: processor, cores, memory in GiB, system."""
+    """Kind of machine, without its host name: system, processor, cores, memory in GiB, Python."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "system": platform.system(),

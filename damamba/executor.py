@@ -1,7 +1,7 @@
-"""The one seam through which work on sessions runs in parallel: a `concurrent.futures.Executor`.
+"""Parallel work on sessions, through a `concurrent.futures.Executor`.
 
-A Dask client (`Client.get_executor()`) or a Slurm executor has the same `submit`; it would be returned by
-`open_executor`, nothing else would change.
+A Dask client (`Client.get_executor()`) or a Slurm executor has the same `submit`: to use one, return it from
+`open_executor`; nothing else changes.
 """
 
 import logging
@@ -15,17 +15,16 @@ from typing import Literal, TypeVar
 
 from damamba.console import InputError, progress
 
-Task = TypeVar("Task")
-Result = TypeVar("Result")
-Kind = Literal["processes", "serial"]
-logger = logging.getLogger(__name__)
+TaskT = TypeVar("TaskT")
+ResultT = TypeVar("ResultT")
+ExecutorKind = Literal["processes", "serial"]
 
 
 class _Serial(Executor):
-    """Runs each call at once, in this process: for debugging and for tests."""
+    """Runs each call at once in this process, for debugging and tests."""
 
-    def submit(self, fn: Callable[..., Result], /, *args: object, **kwargs: object) -> "Future[Result]":
-        future: Future[Result] = Future()
+    def submit(self, fn: Callable[..., ResultT], /, *args: object, **kwargs: object) -> "Future[ResultT]":
+        future: Future[ResultT] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
         except Exception as error:
@@ -34,7 +33,7 @@ class _Serial(Executor):
 
 
 def _prepare_worker() -> None:
-    """One thread a worker: as many workers as cores would otherwise fight for them."""
+    """Use one thread per worker, since there is a worker for every core."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
         os.environ[name] = "1"
     os.environ.pop("OMP_PROC_BIND", None)  # bound workers would all sit on the first core
@@ -42,13 +41,13 @@ def _prepare_worker() -> None:
 
 
 @contextmanager
-def open_executor(kind: Kind, jobs: int) -> Iterator[Executor]:
-    """An executor of `jobs` workers (0 = one a core); cancels what has not started when the block is left early."""
+def open_executor(kind: ExecutorKind, jobs: int) -> Iterator[Executor]:
+    """An executor of `jobs` workers (0 = one per core); the end of the block cancels calls that have not started."""
     if kind == "serial" or jobs == 1:
         yield _Serial()
         return
-    # spawned children read the environment before any Python runs, so it is set for them here
-    kept = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OMP_PROC_BIND")}
+    # libraries of a spawned process read the environment before `_prepare_worker` runs
+    before = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OMP_PROC_BIND")}
     os.environ["OMP_NUM_THREADS"] = "1"
     os.environ["OMP_PROC_BIND"] = "false"
     pool = ProcessPoolExecutor(
@@ -58,7 +57,7 @@ def open_executor(kind: Kind, jobs: int) -> Iterator[Executor]:
         yield pool
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-        for name, value in kept.items():
+        for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
             else:
@@ -66,28 +65,27 @@ def open_executor(kind: Kind, jobs: int) -> Iterator[Executor]:
 
 
 def run_all(
-    function: Callable[[Task], Result],
-    tasks: Sequence[Task],
+    function: Callable[[TaskT], ResultT],
+    tasks: Sequence[TaskT],
     jobs: int,
-    kind: Kind,
+    kind: ExecutorKind,
     what: str,
-) -> list[Result]:
-    """`function` of every task, in the order of `tasks`, behind a progress bar.
+) -> list[ResultT]:
+    """Apply `function` to every task, with a progress bar; results come in the order of `tasks`.
 
-    One task that fails on bad input does not stop the others: what can be finished is, then all
-    messages are raised together.
+    A task that fails on bad input does not stop the others; at the end their messages are raised together.
 
     Args:
-        function: A module-level function (it is sent to other processes).
-        tasks: One a session or participant.
-        jobs: Worker processes; 0 = one a core.
-        kind: How they run.
+        function: A module-level function, since it is sent to other processes.
+        tasks: One per session or participant.
+        jobs: Worker processes; 0 = one per core.
+        kind: Worker processes, or one call after the other in this process.
         what: Label of the progress bar.
 
     Raises:
-        InputError: The messages of all tasks that failed so, one a line.
+        InputError: The messages of all tasks that failed on bad input, one per line.
     """
-    results: dict[int, Result] = {}
+    results: dict[int, ResultT] = {}
     problems: dict[int, str] = {}
     with open_executor(kind, min(jobs or os.cpu_count() or 1, max(len(tasks), 1))) as executor:
         futures = {executor.submit(function, task): index for index, task in enumerate(tasks)}
@@ -99,8 +97,8 @@ def run_all(
                     problems[futures[future]] = str(error)
         except BrokenProcessPool:
             raise InputError(
-                f"{what}: a worker process was ended from outside (out of memory?); "
-                "finished participants are kept: run again, with fewer jobs if memory is short"
+                f"{what}: a worker process was killed (out of memory?); finished participants are kept; "
+                "run again, with fewer jobs if memory is short"
             ) from None
         except BaseException:
             for future in futures:

@@ -1,4 +1,4 @@
-"""Files: write them whole, hash their content, remove those that are no longer wanted."""
+"""Files: write them atomically, hash their content, remove those that are no longer wanted."""
 
 import hashlib
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; it takes the name `path` when the block ends well, else it goes.
+    """Yield a temporary path beside `path`, which replaces `path` if the block succeeds and is removed if it raises.
 
     An existing file is replaced, never opened for writing: DVC's cache may be linked to it.
     """
@@ -25,13 +25,13 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write `content` whole or not at all."""
+    """Write `content` to a file, which is complete or not there."""
     with whole_file(path) as temporary:
         temporary.write_bytes(content)
 
 
 def sha256(path: Path) -> str:
-    """Content hash of a file, or of all files of a folder with their names."""
+    """Hash of a file's content, or of the names and contents of all files in a folder."""
     if path.is_dir():
         digest = hashlib.sha256()
         for inner in sorted(p for p in path.rglob("*") if p.is_file()):
@@ -42,11 +42,11 @@ def sha256(path: Path) -> str:
 
 
 def prune(folder: Path, keep: set[Path]) -> list[Path]:
-    """Remove every file below `folder` that is not in `keep`, and folders left empty; returns what went."""
-    gone = [path for path in sorted(folder.rglob("*")) if path.is_file() and path not in keep]
-    for path in gone:
+    """Remove every file below `folder` that is not in `keep`, and empty folders; returns the removed files."""
+    removed = [path for path in sorted(folder.rglob("*")) if path.is_file() and path not in keep]
+    for path in removed:
         path.unlink()
     for inner in sorted((p for p in folder.rglob("*") if p.is_dir()), reverse=True):
         if not any(inner.iterdir()):
             inner.rmdir()
-    return gone
+    return removed

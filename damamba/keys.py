@@ -1,40 +1,110 @@
-"""The version of code: a hash of its sources, never a number bumped by hand."""
+"""The version of code: a hash of its syntax trees, never a number that somebody must remember to raise."""
 
 import ast
 import hashlib
 import importlib.util
+from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
-HARMLESS = {"damamba", "damamba.config", "damamba.console", "damamba.corpus.manifest"}
-"""Sources that shape no row: messages, names of parameters and of people; the values are hashed by themselves."""
+OURS = frozenset({"damamba", "damamba_sim"})
+"""Top-level packages whose code is hashed; libraries are not."""
+HARMLESS = {
+    "damamba": "documentation and the version number",
+    "damamba.config": "names and ranges of parameters; every key hashes their values",
+    "damamba.console": "messages and progress",
+    "damamba.corpus.manifest": "names and paths; every key hashes the values that an extractor reads",
+    "damamba.encoders.licences": "licences, for the log",
+    "damamba.files": "puts bytes on the disk without changing them",
+    "damamba.keys": "a new way to compute keys changes them by itself",
+    "damamba.plugins": "finds modules by name; the caller hashes the module that it finds",
+}
+"""Modules that change no output, and why: they are not hashed, nor is what they import."""
 
 
-def source_digest(module: str) -> str:
-    """Hash of a module of ours and of all modules of ours that it imports, by their sources."""
-    seen: dict[str, bytes] = {}
-    waiting = [module]
+def source_digest(*modules: str) -> str:
+    """Hash of the code of `modules` and of all modules of ours that they import, directly or not.
+
+    Ours are damamba, damamba_sim and the top-level packages of `modules`. Imports inside functions count, and so do
+    the packages around a module, whose ``__init__`` Python runs first. Comments, docstrings, formatting and imports
+    for type checkers do not count.
+
+    Args:
+        modules: Dotted paths.
+
+    Raises:
+        ModuleNotFoundError: One of `modules` does not exist.
+    """
+    packages = OURS | {name.partition(".")[0] for name in modules}
+    code: dict[str, str] = {}
+    waiting = list(modules)
     while waiting:
         name = waiting.pop()
-        if name in seen or name in HARMLESS:
+        if name in code or name in HARMLESS or name.partition(".")[0] not in packages:
             continue
-        spec = importlib.util.find_spec(name)
-        if spec is None or spec.origin is None:
+        spec = _spec(name)
+        if spec is None:
+            if name in modules:
+                raise ModuleNotFoundError(f"no module {name}", name=name)
             continue
-        seen[name] = source = Path(spec.origin).read_bytes()
-        for node in ast.walk(ast.parse(source)):
-            if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "damamba":
-                waiting += [
-                    node.module,
-                    *(f"{node.module}.{alias.name}" for alias in node.names if _is_module(node.module, alias.name)),
-                ]
-            elif isinstance(node, ast.Import):
-                waiting += [alias.name for alias in node.names if alias.name.split(".")[0] == "damamba"]
+        tree = _code_of(spec)
+        code[name] = repr(_plain(tree))
+        waiting += [name.rpartition(".")[0] or name, *_imports(tree, spec.parent or "")]
     digest = hashlib.sha256()
-    for name in sorted(seen):
-        digest.update(f"{name}\n".encode() + seen[name])
+    for name in sorted(code):
+        digest.update(f"{name}\n{code[name]}\n".encode())
     return digest.hexdigest()
 
 
-def _is_module(package: str, name: str) -> bool:
-    spec = importlib.util.find_spec(package)
-    return bool(spec and spec.submodule_search_locations) and importlib.util.find_spec(f"{package}.{name}") is not None
+def _spec(name: str) -> ModuleSpec | None:
+    """Where a module is; None where there is none, or where `name` is a name inside a module.
+
+    Python imports the parent to look for a module: only packages, whose ``__init__`` are light, are looked into.
+    """
+    parent = name.rpartition(".")[0]
+    if parent:
+        around = _spec(parent)
+        if around is None or around.submodule_search_locations is None:
+            return None
+    return importlib.util.find_spec(name)
+
+
+def _code_of(spec: ModuleSpec) -> ast.Module:
+    """Syntax tree without docstrings and without what only type checkers read."""
+    if not spec.has_location or spec.origin is None:  # a folder without __init__.py
+        return ast.Module([], [])
+    return _Strip().visit(ast.parse(Path(spec.origin).read_bytes()))
+
+
+class _Strip(ast.NodeTransformer):
+    """Removes strings that stand alone (docstrings of modules, classes, functions, fields) and TYPE_CHECKING blocks."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        return None if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str) else node
+
+    def visit_If(self, node: ast.If) -> ast.AST:
+        if ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+            node.body = []
+        return self.generic_visit(node)
+
+
+def _plain(node: object) -> object:
+    """A syntax tree as nested tuples and lists, without positions.
+
+    `ast.dump` would do, but it writes empty fields in some versions of Python and leaves them out in others.
+    """
+    if isinstance(node, ast.AST):
+        fields = [(name, _plain(value)) for name, value in ast.iter_fields(node) if value is not None and value != []]
+        return type(node).__name__, fields
+    return [_plain(item) for item in node] if isinstance(node, list) else node
+
+
+def _imports(tree: ast.Module, package: str) -> Iterator[str]:
+    """Dotted names of everything that a module of `package` imports; some are names inside modules."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)

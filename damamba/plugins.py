@@ -8,9 +8,10 @@ import importlib
 import importlib.util
 import inspect
 import pkgutil
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from damamba.console import InputError
 
@@ -20,10 +21,11 @@ T = TypeVar("T")
 @cache
 def names(folder: str) -> tuple[str, ...]:
     """Names that `find` knows in a package; the package's modules are not imported."""
-    package = importlib.util.find_spec(folder)
-    if package is None or not package.submodule_search_locations:
+    top, *inner = folder.split(".")
+    package = importlib.util.find_spec(top)  # of an inner package it would import the outer ones
+    if package is None or package.origin is None:
         raise ValueError(f"{folder} is not a package")
-    modules = pkgutil.iter_modules([str(Path(place)) for place in package.submodule_search_locations])
+    modules = pkgutil.iter_modules([str(Path(package.origin).parent.joinpath(*inner))])
     return tuple(sorted(module.name for module in modules if not module.name.startswith("_") and module.name != "base"))
 
 
@@ -48,6 +50,22 @@ def find(folder: str, name: str, base: type[T]) -> type[T]:
     Raises:
         InputError: There is no such module, it cannot be imported, or it does not define exactly one such class.
     """
+    defined = [kind for kind in _classes(folder, name) if issubclass(kind, base)]
+    if len(defined) != 1:
+        raise _not_one(folder, name, base.__name__, defined)
+    return defined[0]
+
+
+def settings_of(folder: str, name: str) -> type[Any]:
+    """`Params` of the class called `name`: the pydantic model that checks its settings; errors as of `find`."""
+    defined = [kind for kind in _classes(folder, name) if hasattr(kind, "Params")]
+    if len(defined) != 1:
+        raise _not_one(folder, name, "class with `Params`", defined)
+    return defined[0].Params
+
+
+def _classes(folder: str, name: str) -> list[type[Any]]:
+    """Classes that a module defines and that can be made."""
     module = module_of(folder, name)
     if "." not in name and name not in names(folder):
         raise InputError(
@@ -62,12 +80,13 @@ def find(folder: str, name: str, base: type[T]) -> type[T]:
         raise InputError(
             f"{name!r}: there is no module {error.name}; put its folder on PYTHONPATH, or correct the name"
         ) from None
-    defined = [
+    return [
         kind
         for _, kind in inspect.getmembers(imported, inspect.isclass)
-        if issubclass(kind, base) and kind.__module__ == module and not inspect.isabstract(kind)
+        if kind.__module__ == module and not inspect.isabstract(kind)
     ]
-    if len(defined) != 1:
-        found = ", ".join(kind.__name__ for kind in defined) or "none"
-        raise InputError(f"{name!r}: {module} must define exactly one {base.__name__}; it defines {found}")
-    return defined[0]
+
+
+def _not_one(folder: str, name: str, wanted: str, defined: Sequence[type[Any]]) -> InputError:
+    found = ", ".join(kind.__name__ for kind in defined) or "none"
+    return InputError(f"{name!r}: {module_of(folder, name)} must define exactly one {wanted}; it defines {found}")

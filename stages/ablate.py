@@ -1,5 +1,7 @@
 """Stage ablate: scores of all runs of params.yaml -> the main table and the ablation."""
 
+import _root
+
 import argparse
 from functools import partial
 from pathlib import Path

@@ -1,5 +1,7 @@
 """Stage align: every cue and label of a session on one grid -> data/aligned."""
 
+import _root
+
 import argparse
 from pathlib import Path
 
@@ -14,10 +16,11 @@ CORPUS, FEATURES, ALIGNED = Path("data/corpus"), Path("data/features"), Path("da
 
 def main() -> str:
     params = Params.load()
-    manifest = Manifest.read(CORPUS / "manifest.jsonl")
     return align_all(
-        params,
-        manifest,
+        params.cues,
+        params.align,
+        params.corpus.protocol.name,
+        Manifest.read(CORPUS / "manifest.jsonl"),
         FEATURES,
         CORPUS,
         ALIGNED,

@@ -1,5 +1,7 @@
 """Stage benchmark: parameters, peak memory and time of untrained models; needs no data."""
 
+import _root
+
 import argparse
 import json
 from pathlib import Path
@@ -14,7 +16,8 @@ RESULTS = Path("results")
 
 def main() -> str:
     params = Params.load()
-    measured = run(params.benchmark, params.window, {name: params.variant(name) for name in params.variants})
+    variants = {name: params.variant(name) for name in params.variants}
+    measured = run(params.benchmark, params.window, variants, params.losses)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "benchmark.json").write_text(json.dumps(measured, indent=1) + "\n")
     (RESULTS / "memory.md").write_text(memory_table(measured))

@@ -3,6 +3,8 @@
 ``python stages/evaluate.py NAME``, with NAME = VARIANT-SEED.
 """
 
+import _root
+
 import argparse
 from functools import partial
 from pathlib import Path

@@ -1,7 +1,8 @@
-"""Stage extract_clip: video, face tracks -> data/features/<cue>, CLIP embedding of the face, one row a frame."""
+"""Stage extract_clip: video, face tracks -> data/features/CUE, CLIP embedding of the face, one row per frame."""
 
-from damamba.extractors.clip import Clip
-from damamba.extractors.stage import extract_cue
+import _root
+
+from damamba.features.stage import extract_cue
 
 if __name__ == "__main__":
-    extract_cue(Clip)
+    extract_cue("clip")

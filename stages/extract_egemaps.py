@@ -1,7 +1,8 @@
-"""Stage extract_egemaps: sound -> data/features/<cue>, eGeMAPS functionals, one row a hop; needs the extra egemaps."""
+"""Stage extract_egemaps: sound -> data/features/CUE, eGeMAPS functionals, one row per hop; needs the extra egemaps."""
 
-from damamba.extractors.egemaps import Egemaps
-from damamba.extractors.stage import extract_cue
+import _root
+
+from damamba.features.stage import extract_cue
 
 if __name__ == "__main__":
-    extract_cue(Egemaps)
+    extract_cue("egemaps")

@@ -1,7 +1,8 @@
-"""Stage extract_emotion: sound -> data/features/<cue>, emotion tokens, one row a hop."""
+"""Stage extract_emotion: sound -> data/features/CUE, emotion tokens, one row per hop."""
 
-from damamba.extractors.emotion import Emotion
-from damamba.extractors.stage import extract_cue
+import _root
+
+from damamba.features.stage import extract_cue
 
 if __name__ == "__main__":
-    extract_cue(Emotion)
+    extract_cue("emotion")

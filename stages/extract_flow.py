@@ -1,7 +1,8 @@
-"""Stage extract_flow: video, face tracks -> data/features/<cue>, motion of the face, one row a pair of frames."""
+"""Stage extract_flow: video, face tracks -> data/features/CUE, motion of the face, one row per pair of frames."""
 
-from damamba.extractors.flow import Flow
-from damamba.extractors.stage import extract_cue
+import _root
+
+from damamba.features.stage import extract_cue
 
 if __name__ == "__main__":
-    extract_cue(Flow)
+    extract_cue("flow")

@@ -1,7 +1,8 @@
-"""Stage extract_official: streams of the challenge's release -> data/features/<cue>, one row a row of the stream."""
+"""Stage extract_official: streams of the challenge's release -> data/features/CUE, one row per row of the stream."""
 
-from damamba.extractors.official import Official
-from damamba.extractors.stage import extract_cue
+import _root
+
+from damamba.features.stage import extract_cue
 
 if __name__ == "__main__":
-    extract_cue(Official)
+    extract_cue("official")

@@ -1,7 +1,8 @@
-"""Stage extract_wav2vec2: sound -> data/features/<cue>, hidden states of a speech encoder, one row a 20 ms frame."""
+"""Stage extract_wav2vec2: sound -> data/features/CUE, hidden states of a speech encoder, one row per 20 ms."""
 
-from damamba.extractors.stage import extract_cue
-from damamba.extractors.wav2vec2 import Wav2Vec2
+import _root
+
+from damamba.features.stage import extract_cue
 
 if __name__ == "__main__":
-    extract_cue(Wav2Vec2)
+    extract_cue("wav2vec2")

@@ -1,25 +1,22 @@
 """Stage ingest: sources of sessions -> data/corpus: one manifest over all of them, and their labels."""
 
+import _root
+
 import argparse
 from pathlib import Path
 
 from damamba.config import Params
 from damamba.console import run_stage
 from damamba.executor import run_all
-from damamba.ingest.ingest import ingest
+from damamba.ingest.run import ingest
 
-SIMULATED = Path("data/raw")
 CORPUS = Path("data/corpus")
 
 
 def main() -> str:
     params = Params.load()
-    return ingest(
-        params,
-        SIMULATED,
-        CORPUS,
-        lambda function, tasks: run_all(function, tasks, params.extract.jobs, params.extract.executor, "ingest"),
-    )
+    jobs, kind = params.extract.jobs, params.extract.executor
+    return ingest(params.corpus, CORPUS, lambda function, tasks: run_all(function, tasks, jobs, kind, "ingest"))
 
 
 if __name__ == "__main__":

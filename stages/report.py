@@ -1,5 +1,7 @@
 """Stage report: everything that was measured -> results/figures, run.json, timing.json, timing.md and report.html."""
 
+import _root
+
 import argparse
 from collections.abc import Collection
 from functools import partial

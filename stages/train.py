@@ -1,11 +1,14 @@
 """Stage train: data/aligned -> data/models/<variant>-<seed>, and the learning curve.
 
-``python stages/train.py VARIANT-SEED``; a killed run goes on where it was, if data, parameters and code are the same.
+``python stages/train.py VARIANT-SEED``; a killed run resumes where it stopped, if data, parameters and code are
+the same.
 """
+
+import _root
 
 import argparse
 import csv
-from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,10 +18,10 @@ from damamba.config import LABEL_RATE_HZ, Params, split_run
 from damamba.console import InputError, run_stage
 from damamba.data.shards import Aligned
 from damamba.files import prune, whole_file
-from damamba.training import Run, Step, fit, run_key
+from damamba.training import Run, fit, run_key
 
 
-def main() -> str:
+def main(options: argparse.Namespace, name: str) -> str:
     params = Params.load()
     try:
         variant, seed = split_run(options.run, params.variants)
@@ -27,8 +30,9 @@ def main() -> str:
     torch.set_num_threads(params.train.threads or torch.get_num_threads())
     aligned = Aligned.read(options.aligned)
     aligned.verify()
-    run = Run(aligned, params, variant, seed, options.shuffle_labels)
-    resume = options.state / f"{name}-{run_key(aligned, params, variant, seed, options.shuffle_labels)}.pt"
+    what = params.variant(variant), params.losses, params.window, params.train, seed, options.shuffle_labels
+    run = Run(aligned, *what)
+    resume = options.state / f"{name}-{run_key(aligned, *what)}.pt"
     model = fit(run, resume, label=f"train {name}")
     model.save(
         options.models / name,
@@ -42,7 +46,7 @@ def main() -> str:
         versions={"damamba": __version__, "torch": torch.__version__},
     )
     with whole_file(options.curves / f"{name}.csv") as temporary, temporary.open("w", newline="") as stream:
-        rows = csv.DictWriter(stream, [field.name for field in fields(Step)], lineterminator="\n")
+        rows = csv.DictWriter(stream, list(run.history[0]), lineterminator="\n")
         rows.writeheader()
         rows.writerows(
             {key: round(v, 6) if isinstance(v, float) else v for key, v in row.items()} for row in run.history
@@ -65,4 +69,4 @@ if __name__ == "__main__":
     name = options.run
     if options.shuffle_labels is not None:
         name = f"{name}-shuffle-{options.shuffle_labels}"
-    run_stage(f"train-{name}", main)
+    run_stage(f"train-{name}", partial(main, options, name))

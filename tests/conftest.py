@@ -1,4 +1,4 @@
-"""Media made in the test, and one seed for everything."""
+"""Parameters and media of the tests, and one seed for everything."""
 
 import wave
 from collections.abc import Sequence
@@ -10,7 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from damamba.config import Params
+
 TICKS_HZ = 90_000
+FROZEN_PARAMS = Path(__file__).with_name("params.yaml")
+"""The default parameters; tests read them instead of ../params.yaml, which users change."""
 
 
 torch.set_num_threads(1)  # small products are slower on two threads, and tests share the machine
@@ -20,6 +24,11 @@ torch.set_num_threads(1)  # small products are slower on two threads, and tests 
 def _seed():
     torch.manual_seed(0)
     np.random.default_rng(0)
+
+
+def frozen_params() -> Params:
+    """The default parameters, whatever stands in ../params.yaml."""
+    return Params.load(FROZEN_PARAMS)
 
 
 def serially(function, tasks):

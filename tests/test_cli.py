@@ -8,6 +8,7 @@ import pytest
 from damamba.cli import PRESETS, write_presets
 from damamba.config import Params
 from damamba.console import InputError
+from tests.conftest import FROZEN_PARAMS
 
 ROOT = Path(__file__).parent.parent
 NAMES = sorted(path.stem for path in PRESETS.glob("*.yaml"))
@@ -28,7 +29,7 @@ def test_every_preset_gives_valid_parameters(params, name):
 def test_demo_and_compact_undo_every_other_preset(params, name):
     write_presets([name], params)
     write_presets(["demo", "compact"], params)
-    assert params.read_text() == (ROOT / "params.yaml").read_text()
+    assert params.read_text() == FROZEN_PARAMS.read_text()
 
 
 def test_a_preset_prints_what_it_changes_and_keeps_comments(params, capsys):

@@ -1,12 +1,11 @@
-from pathlib import Path
-
 import pytest
 import yaml
 
 from damamba.config import Params, split_run
 from damamba.console import InputError
+from tests.conftest import FROZEN_PARAMS
 
-TEXT = (Path(__file__).parent.parent / "params.yaml").read_text()
+TEXT = FROZEN_PARAMS.read_text()
 
 
 def load(tmp_path, change) -> Params:
@@ -19,7 +18,8 @@ def load(tmp_path, change) -> Params:
 def test_the_committed_file_is_valid(tmp_path):
     params = load(tmp_path, lambda values: None)
     assert params.window.frames == 96
-    assert set(params.groups()) == {"audio", "visual"}
+    assert {cue.group for cue in params.cues.values()} == {"audio", "visual"}
+    params.check_settings()
 
 
 @pytest.mark.parametrize(
@@ -28,17 +28,30 @@ def test_the_committed_file_is_valid(tmp_path):
         (lambda v: v["model"].update(lambda_algin=1), r"model\.lambda_algin: .*known keys: .*lambda_align"),
         (lambda v: v.update(modle={}), "modle"),
         (lambda v: v["model"].update(lambda_align="hello"), r"model\.lambda_align: .*'hello'"),
-        (lambda v: v["model"].update(d_model=0), r"model\.d_model: .*greater than 0"),
+        (lambda v: v["model"].pop("lambda_align"), r"model\.lambda_align: missing"),
+        (
+            lambda v: v["model"].update(architecture="damamda"),
+            r"no .*architectures/damamda\.py; there are .*lstm",
+        ),
+        (lambda v: v["model"].update(architecture="my_project.none"), "there is no module my_project"),
+        (lambda v: v["losses"]["align"].update(temperature=0), r"losses\.align: temperature: .*greater than 0"),
+        (lambda v: v["losses"].update(smooth={"loss": "smooth"}), r"model\.lambda_smooth: missing"),
+        (lambda v: v["cues"]["clip"].update(corp=1), r"cues\.clip: corp: .*known keys: .*crop"),
+        (
+            lambda v: v["variants"].update(odd={"architecture": "lstm", "d_state": 4}),
+            r"odd: d_state: .*d_fusion",
+        ),
+        (lambda v: v["architectures"]["da_mamba"].update(d_model=0), r"da_mamba: d_model: .*greater than 0"),
         (lambda v: v["simulate"].update(minutes=0), r"simulate\.minutes"),
         (lambda v: v["window"].update(rate_hz=100, core_frames=30), "core_frames must be a multiple of 4"),
         (lambda v: v["align"].update(rate_hz=25) or v["window"].update(rate_hz=50), "multiple of window.rate_hz"),
         (lambda v: v["variants"]["no_fusion"].update(partner_fussion=False), "partner_fussion"),
         (lambda v: v["variants"].update(smell_only={"cues": ["smell"]}), "no cue 'smell'; there are "),
         (lambda v: v["runs"].append("nobody-0"), "run 'nobody-0' is not VARIANT-SEED"),
-        (lambda v: v["cues"]["clip"].update(group="touch"), r"cues\.clip\.group"),
+        (lambda v: v["cues"]["clip"].update(group="no group"), r"cues\.clip\.group"),
         (lambda v: v["corpus"].update(sources=[]), r"corpus\.sources"),
         (lambda v: v["train"].pop("steps"), r"train\.steps: Field required"),
-        (lambda v: v["model"].update(temperature=float("nan")), r"model\.temperature"),
+        (lambda v: v["losses"]["align"].update(temperature=float("nan")), r"losses\.align: temperature"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_path(tmp_path, change, said):

@@ -5,7 +5,6 @@ One copy is run once; each test takes a cheap copy of that and does something to
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -16,48 +15,20 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.dag import ENVIRONMENT, LANDMARKER, call, copy_repository, damamba, ran, repro, set_param, times
+
 pytestmark = pytest.mark.slow
-ENVIRONMENT = {
-    **os.environ,
-    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-    "PYTHONPATH": ".",  # the code of the copy, not the installed one
-    "DVC_NO_ANALYTICS": "1",
-    "GIT_AUTHOR_NAME": "t",
-    "GIT_AUTHOR_EMAIL": "t@example.org",
-    "GIT_COMMITTER_NAME": "t",
-    "GIT_COMMITTER_EMAIL": "t@example.org",
-}
-
-
-def call(folder: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess:
-    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True)
-    if check:
-        assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-    return done
-
-
-def repro(folder: Path, *arguments: str) -> list[str]:
-    """Names of the stages that ran."""
-    done = call(folder, "dvc", "repro", *arguments)
-    return re.findall(r"Running stage '([^']+)'", done.stdout)
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
     """A repository in which the pipeline has run once."""
     folder = tmp_path_factory.mktemp("dag") / "repo"
-    names = call(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").stdout.splitlines()
-    for name in names:
-        if (ROOT / name).is_file() and not name.startswith("results/"):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    (folder / "dvc.lock").unlink(missing_ok=True)
-    (folder / "models").mkdir(exist_ok=True)
-    shutil.copy2(ROOT / "models/face_landmarker.task", folder / "models/face_landmarker.task")
-    call(folder, "git", "init", "-q")
-    call(folder, "damamba", "preset", "smoke")
+    copy_repository(folder)
+    damamba(folder, "preset", "smoke")
     repro(folder)
+    changed = {line[3:].split("/")[0] for line in call(folder, "git", "status", "--porcelain").stdout.splitlines()}
+    assert changed == {"params.yaml", "dvc.lock", "results"}  # nothing else that git should not see
     call(folder, "git", "add", "-A")
     call(folder, "git", "commit", "-qm", "smoke")
     return folder
@@ -77,18 +48,6 @@ def repo(finished, tmp_path):
             whole.unlink()
             shutil.copy2(finished / path, whole)
     return folder
-
-
-def set_param(folder: Path, old: str, new: str) -> None:
-    text = (folder / "params.yaml").read_text()
-    assert old in text
-    (folder / "params.yaml").write_text(text.replace(old, new, 1))
-
-
-def shards(folder: Path, where: str) -> dict[str, int]:
-    root = folder / where
-    whole = (p for p in root.rglob("*.parquet") if not p.name.startswith("."))
-    return {p.relative_to(root).as_posix(): p.stat().st_mtime_ns for p in whole}
 
 
 def test_every_result_is_there_and_speaks_of_simulated_people(finished):
@@ -111,17 +70,40 @@ def test_nothing_runs_a_second_time_and_fast(repo):
     assert time.perf_counter() - started < 30  # generous: other work shares the machine
 
 
-def test_metrics_and_plots_are_shown(repo):
-    shown = call(repo, "dvc", "metrics", "show").stdout
-    assert "global" in shown
-    assert "da_mamba-0" in shown
-    call(repo, "dvc", "plots", "show", "-o", "plots")
+def test_a_second_clone_has_everything_by_pull(repo, tmp_path):
+    call(repo, "dvc", "remote", "add", "--local", "--default", "folder", str(tmp_path / "remote"))
+    call(repo, "dvc", "push")
+    clone = tmp_path / "clone"
+    call(tmp_path, "git", "clone", "-q", str(repo), str(clone))
+    call(clone, "dvc", "remote", "add", "--local", "--default", "folder", str(tmp_path / "remote"))
+    call(clone, "dvc", "pull")
+    assert "up to date" in call(clone, "dvc", "status").stdout
+    assert repro(clone) == []
+    assert call(clone, "git", "status", "--porcelain").stdout == ""
+    head, *rows = call(clone, "dvc", "metrics", "show").stdout.splitlines()
+    assert "global" in head
+    assert [Path(row.split()[0]).stem for row in rows] == ["da_mamba-0", "no_fusion-0"]
+    assert max(map(len, rows)) < 120
+    call(clone, "dvc", "plots", "show", "-o", "plots")
 
 
-def test_an_experiment_with_another_loss_trains_again_and_nothing_before(repo):
-    done = call(repo, "dvc", "exp", "run", "-S", "model.lambda_align=0.2", "train@da_mamba-0")
-    ran = re.findall(r"Running stage '([^']+)'", done.stdout)
-    assert ran == ["train@da_mamba-0"]
+LOSS = ("-S", "model.lambda_align=0.2", "train@da_mamba-0")
+
+
+@pytest.mark.parametrize("where", [(), ("--temp",)])
+def test_an_experiment_with_another_loss_trains_again_and_nothing_before(repo, where):
+    assert ran(call(repo, "dvc", "exp", "run", *where, *LOSS).stdout) == ["train@da_mamba-0"]
+
+
+def test_a_queued_experiment_runs(repo):
+    call(repo, "dvc", "exp", "run", "--queue", "--name", "queued", *LOSS)
+    call(repo, "dvc", "queue", "start")
+    end = time.monotonic() + 120
+    while "Success" not in call(repo, "dvc", "queue", "status").stdout:
+        assert time.monotonic() < end, call(repo, "dvc", "queue", "logs", "queued").stdout
+        time.sleep(1)
+    assert ran(call(repo, "dvc", "queue", "logs", "queued").stdout) == ["train@da_mamba-0"]
+    call(repo, "dvc", "queue", "stop")
 
 
 def test_a_mistyped_key_and_a_wrong_type_are_refused_before_any_work(repo):
@@ -147,22 +129,22 @@ def test_one_stage_alone_then_a_changed_parameter(repo):
 
 
 def test_one_session_added_and_one_removed(repo):
-    before = set(shards(repo, "data/features/clip"))
+    before = set(times(repo, "data/features/clip"))
     set_param(repo, "train: 2", "train: 3")
     told = call(repo, "dvc", "repro", "align").stdout
     # faces and five cues: the two new participants alone
     assert told.count(f"2 participants made, {len(before)} kept") == 6, told
     assert f"({len(before)} participants kept)" in told
-    more = set(shards(repo, "data/features/clip"))
+    more = set(times(repo, "data/features/clip"))
     assert len(more - before) == 2
     assert before < more
     set_param(repo, "train: 3", "train: 1")
     told = call(repo, "dvc", "repro", "align").stdout
     assert told.count(f"{len(before) - 2} participants up to date") == 6, told
-    fewer = set(shards(repo, "data/features/clip"))
+    fewer = set(times(repo, "data/features/clip"))
     assert len(fewer) == len(before) - 2
     assert fewer < before
-    assert set(shards(repo, "data/aligned")) == fewer
+    assert set(times(repo, "data/aligned")) == fewer
 
 
 def kill_when(folder: Path, condition, *command: str) -> None:
@@ -190,12 +172,12 @@ def kill_when(folder: Path, condition, *command: str) -> None:
 def test_kills_in_extraction_and_in_training_change_no_score(repo, finished):
     expected = json.loads((finished / "results/scores/da_mamba-0.json").read_text())
     shutil.rmtree(repo / "data/features/clip")
-    kill_when(repo, lambda: len(shards(repo, "data/features/clip")) >= 3, "dvc", "repro", "extract@clip")
-    kept = shards(repo, "data/features/clip")
+    kill_when(repo, lambda: len(times(repo, "data/features/clip")) >= 3, "dvc", "repro", "extract@clip")
+    kept = times(repo, "data/features/clip")
     (repo / ".dvc/tmp/rwlock").unlink(missing_ok=True)
     shutil.rmtree(repo / "data/models/da_mamba-0")
     repro(repo, "align")
-    assert {name: when for name, when in shards(repo, "data/features/clip").items() if name in kept} == kept
+    assert {name: when for name, when in times(repo, "data/features/clip").items() if name in kept} == kept
     states = repo / "state/train"
     kill_when(repo, lambda: any(states.glob("da_mamba-0-*.pt")), "dvc", "repro", "train@da_mamba-0")
     (repo / ".dvc/tmp/rwlock").unlink(missing_ok=True)
@@ -218,7 +200,7 @@ def test_a_polite_stop_leaves_nothing_half_written(repo, signum):
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     )
     end = time.monotonic() + 120
-    while not shards(repo, "data/features/flow") and time.monotonic() < end:
+    while not times(repo, "data/features/flow") and time.monotonic() < end:
         time.sleep(0.02)
     os.killpg(process.pid, signum)  # a terminal sends Ctrl-C to the whole group
     _, told = process.communicate(timeout=60)
@@ -229,7 +211,7 @@ def test_a_polite_stop_leaves_nothing_half_written(repo, signum):
 
 
 def test_a_full_disk_is_one_clear_line_and_finished_participants_stay(repo):
-    kept = len(shards(repo, "data/features/clip"))
+    kept = len(times(repo, "data/features/clip"))
     victim = next((repo / "data/features/clip").rglob("*.parquet"))
     victim.unlink()
     limited = "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)); "
@@ -238,7 +220,7 @@ def test_a_full_disk_is_one_clear_line_and_finished_participants_stay(repo):
     assert done.returncode == 1
     assert "cannot write" in done.stderr
     assert "Traceback" not in done.stderr
-    assert len(shards(repo, "data/features/clip")) == kept - 1
+    assert len(times(repo, "data/features/clip")) == kept - 1
     assert not [p for p in (repo / "data/features/clip").rglob("*") if ".part" in p.name]
 
 
@@ -248,8 +230,8 @@ def test_a_missing_checkpoint_and_a_missing_landmarker_name_the_command(repo):
     done = call(repo, "python", "stages/extract_clip.py", check=False)
     assert done.returncode == 1
     assert "compact-clip" in done.stderr
-    (repo / "models/face_landmarker.task").unlink()
+    (repo / LANDMARKER).unlink()
     shutil.rmtree(repo / "data/faces")
     done = call(repo, "python", "stages/track_faces.py", check=False)
     assert done.returncode == 1
-    assert "make setup" in done.stderr
+    assert "dvc repro landmarker" in done.stderr

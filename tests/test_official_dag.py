@@ -2,13 +2,8 @@
 
 import csv
 import json
-import os
-import re
-import shutil
-import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,52 +12,18 @@ from damamba.corpus.defects import KINDS
 from damamba.corpus.manifest import Manifest
 from damamba.data.shards import Aligned
 from tests.corpus import release
+from tests.dag import call, copy_repository, damamba, repro, set_param, times
 
-ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.slow
-ENVIRONMENT = {
-    **os.environ,
-    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-    "PYTHONPATH": ".",
-    "DVC_NO_ANALYTICS": "1",
-}
-
-
-def call(folder: Path, *command: str) -> str:
-    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True)
-    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-    return done.stdout
-
-
-def repro(folder: Path, *arguments: str) -> list[str]:
-    return re.findall(r"Running stage '([^']+)'", call(folder, "dvc", "repro", *arguments))
-
-
-def set_param(folder: Path, old: str, new: str) -> None:
-    text = (folder / "params.yaml").read_text()
-    assert old in text
-    (folder / "params.yaml").write_text(text.replace(old, new, 1))
-
-
-def times(folder: Path, where: str) -> dict[str, int]:
-    root = folder / where
-    return {p.relative_to(root).as_posix(): p.stat().st_mtime_ns for p in root.rglob("*.parquet")}
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A repository in which the pipeline has run on a release, with the smallest training."""
     folder = tmp_path_factory.mktemp("official") / "repo"
-    for name in call(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").splitlines():
-        if (ROOT / name).is_file() and not name.startswith("results/"):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    (folder / "dvc.lock").unlink(missing_ok=True)
-    (folder / "models").mkdir(exist_ok=True)
-    shutil.copy2(ROOT / "models/face_landmarker.task", folder / "models/face_landmarker.task")
-    call(folder, "git", "init", "-q")
-    release.build(folder / "release")
-    call(folder, "damamba", "preset", "smoke", "multimediate")
+    copy_repository(folder)
+    release.build(folder / "data/release")
+    damamba(folder, "preset", "smoke", "multimediate")
     repro(folder)
     return folder
 
@@ -123,10 +84,9 @@ def test_every_defect_is_counted_and_ends_as_documented(finished):
 
 
 def test_the_tree_of_the_other_generation_is_the_same_corpus(finished, tmp_path):
-    release.build(tmp_path / "release", layout=2024)
+    release.build(tmp_path / "data/release", layout=2024)
     text = (finished / "params.yaml").read_text()
     (tmp_path / "params.yaml").write_text(text.replace("layout: 2025", "layout: 2024"))
-    shutil.copytree(finished / "damamba", tmp_path / "damamba")
     call(tmp_path, sys.executable, str(finished / "stages/ingest.py"))
 
     def content(folder):
@@ -143,8 +103,8 @@ def test_seats_with_labels_are_scored_and_all_others_can_be_submitted(finished):
     assert ("mpiigi", "028", "subjectPos2") in scored
     assert ("mpiigi", "028", "subjectPos1") not in scored
     assert not {seat for seat in scored if seat[:2] == ("mpiigi", "026") and seat[2] == "subjectPos1"}
-    call(finished, "damamba", "submit", "da_mamba-0", "out.zip", "--edition", "2026")
-    names = call(finished, sys.executable, "-m", "zipfile", "-l", "out.zip")
+    damamba(finished, "submit", "da_mamba-0", "out.zip", "--edition", "2026")
+    names = call(finished, sys.executable, "-m", "zipfile", "-l", "out.zip").stdout
     assert names.count("engagement.prediction.csv") == 4 + 4 + 3 + 4 + 4
 
 
@@ -156,7 +116,7 @@ def test_nothing_reads_media_and_nothing_runs_twice(finished):
 
 def test_one_session_more_costs_one_session_and_an_adapted_one_none(finished):
     features, aligned = times(finished, "data/features"), times(finished, "data/aligned")
-    session = finished / "release/noxi/train/026"
+    session = finished / "data/release/noxi/train/026"
     release.build_session("noxi", "026", session, session)
     repro(finished, "align")
     assert len(times(finished, "data/features")) == len(features) + 2 * 5

@@ -1,72 +1,169 @@
-"""dvc.yaml tells the truth about the code: what a stage imports and reads is what it declares."""
+"""Every dvc.yaml declares what its stages import and read: no less, so that no result is stale, and no more."""
 
 import ast
+import importlib
 import importlib.util
 import re
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import grimp
 import pytest
 import yaml
 
-from damamba.config import Params
+from damamba import plugins
+from damamba.config import EXTRACTORS, Params
 from damamba.data.windows import WindowGrid
 from damamba.model import build_model
 from damamba.scoring.runs import FULL_MODEL
 
 ROOT = Path(__file__).parent.parent
-DAG = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
+PACKAGES = ("damamba", "damamba_sim")
+PROJECTS = [ROOT, *sorted(path.parent for path in (ROOT / "studies").rglob("dvc.yaml"))]
 
 
-def scripts():
-    """(stage, script, deps, params) of every stage, one a script where a `foreach` has several."""
-    for name, stage in DAG.items():
-        body = stage.get("do", stage)
-        script = re.search(r"stages/(\S+)\.py", body["cmd"]).group(1)
-        params = [p if isinstance(p, str) else next(iter(p)) for p in body["params"]]
-        found = [script]
-        if "${item.extractor}" in script:
-            found = [path.stem for path in (ROOT / "stages").glob("extract_*.py")]  # of every preset
-        for one in sorted(set(found)):
-            deps = [dep.replace("${item.extractor}", one.removeprefix("extract_")) for dep in body["deps"]]
-            yield pytest.param(one, deps, params, id=f"{name}:{one}")
+@dataclass(frozen=True)
+class Stage:
+    """A stage of a dvc.yaml; `foreach` and `matrix` are not expanded."""
+
+    folder: Path
+    name: str
+    body: dict
+
+    def __str__(self) -> str:
+        return f"{self.folder.relative_to(ROOT).as_posix()}:{self.name}"
+
+    @property
+    def scripts(self) -> list[Path]:
+        """Python files that its commands run."""
+        commands = self.body["cmd"] if isinstance(self.body["cmd"], list) else [self.body["cmd"]]
+        return [self.path(re.search(r"python (\S+\.py)", command)[1]) for command in commands]
+
+    def path(self, name: str) -> Path:
+        return (self.folder / name).resolve()
+
+    @property
+    def deps(self) -> list[str]:
+        """Relative to the repository."""
+        names = list(self.body["deps"])
+        if "${code}" in names:
+            names.append(yaml.safe_load((self.folder / "params.yaml").read_text())["code"])
+        return [self.path(name).relative_to(ROOT).as_posix() for name in names]
+
+    @property
+    def params(self) -> list[tuple[Path, str]]:
+        """(file, key) of every parameter that it declares."""
+        entries = [{"params.yaml": [e]} if isinstance(e, str) else e for e in self.body.get("params", [])]
+        return [(self.path(file), key) for entry in entries for file, keys in entry.items() for key in keys or []]
+
+    @property
+    def outs(self) -> list[Path]:
+        entries = [entry for kind in ("outs", "metrics", "plots") for entry in self.body.get(kind, [])]
+        return [self.path(entry if isinstance(entry, str) else next(iter(entry))) for entry in entries]
 
 
-@pytest.fixture(scope="module")
-def imports():
-    return grimp.build_graph("damamba", "stages")
+STAGES = [
+    Stage(folder, name, stage.get("do", stage))
+    for folder in PROJECTS
+    for name, stage in yaml.safe_load((folder / "dvc.yaml").read_text())["stages"].items()
+]
+each_stage = pytest.mark.parametrize("stage", STAGES, ids=str)
 
 
-@pytest.mark.parametrize(("script", "deps", "params"), scripts())
-def test_deps_cover_every_imported_module(script, deps, params, imports):
-    module = f"stages.{script}"
-    assert (ROOT / "stages" / f"{script}.py").is_file()
-    assert f"stages/{script}.py" in deps
-    for name in imports.find_upstream_modules(module):
-        path = name.replace(".", "/")
-        if path in ("damamba", "stages"):
-            continue
-        covered = [dep for dep in deps if f"{path}.py" == dep or path == dep or f"{path}/".startswith(f"{dep}/")]
-        assert covered, f"{script} imports {name}, which no dep of its stage covers"
+@cache
+def library() -> grimp.ImportGraph:
+    return grimp.build_graph(*PACKAGES)
 
 
-@pytest.mark.parametrize(("script", "deps", "params"), scripts())
-def test_params_cover_every_section_read(script, deps, params, imports):
-    """Sections are attributes of what is annotated or loaded as `Params`, in the script and in all that it imports."""
-    read = _sections_read(ROOT / "stages" / f"{script}.py")
-    for name in imports.find_upstream_modules(f"stages.{script}") - {"damamba.config"}:
-        path = ROOT / f"{name.replace('.', '/')}.py"
-        if path.is_file():
-            read |= _sections_read(path)
-    declared = {name.split(".")[0] for name in params}
-    implied = {"simulated": "corpus", "variant": "variants", "groups": "cues"}
-    for name in read:
-        assert implied.get(name, name) in declared, f"{script} reads params.{name}, which its stage does not declare"
+@cache
+def imports(script: Path) -> frozenset[str]:
+    """Modules of ours that a script imports, at once or by name, and all that these import."""
+    waiting = {name for name in _names_imported(script) if name in library().modules}
+    seen = set().union(*(imports(sibling) for sibling in _siblings(script)))
+    while waiting:
+        name = waiting.pop()
+        seen.add(name)
+        waiting |= library().find_modules_directly_imported_by(name) - seen
+        for folder in folders_searched(name):
+            waiting |= library().find_children(folder) - seen
+    return frozenset(seen - set(PACKAGES))
 
 
+@cache
+def folders_searched(name: str) -> frozenset[str]:
+    """Packages whose modules a module finds by their names: first arguments of its calls of `plugins.find`."""
+    path = ROOT / _module_path(name)
+    tree = ast.parse((path / "__init__.py" if path.is_dir() else path).read_text())
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "plugins.find"]
+    module = importlib.import_module(name) if calls else None
+    return frozenset(getattr(module, ast.unparse(call.args[0])) for call in calls)
+
+
+def _names_imported(script: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(script.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def _siblings(script: Path) -> list[Path]:
+    """Files beside the script that it imports, but for the stages' `_root`."""
+    files = [script.parent / f"{name}.py" for name in _names_imported(script) - {"_root"}]
+    return [file for file in files if file.is_file()]
+
+
+def _module_path(name: str) -> str:
+    path = name.replace(".", "/")
+    return path if (ROOT / path).is_dir() else f"{path}.py"
+
+
+@each_stage
+def test_deps_cover_every_imported_module(stage):
+    for script in stage.scripts:
+        for own in (script, *_siblings(script)):
+            assert own.relative_to(ROOT).as_posix() in stage.deps
+        for name in imports(script):
+            covered = any(f"{_module_path(name)}/".startswith(f"{dep}/") for dep in stage.deps)
+            assert covered, f"{script.name} imports {name}, which no dep covers"
+
+
+@each_stage
+def test_every_dep_on_code_is_imported(stage):
+    imported = {_module_path(name) for script in stage.scripts for name in imports(script)}
+    imported |= {own.relative_to(ROOT).as_posix() for script in stage.scripts for own in (script, *_siblings(script))}
+    for dep in stage.deps:
+        if dep.split("/")[0] in (*PACKAGES, "stages") or dep.endswith(".py"):
+            assert any(f"{path}/".startswith(f"{dep}/") for path in imported), f"{dep} is not imported"
+
+
+@each_stage
+def test_a_stage_that_finds_parts_by_name_depends_on_the_users_own(stage):
+    searches = any(folders_searched(name) for script in stage.scripts for name in imports(script))
+    assert ("extensions" in stage.deps) == searches
+
+
+@each_stage
+def test_params_are_the_sections_that_are_read(stage):
+    read = set()
+    for script in stage.scripts:
+        files = {script, *_siblings(script)}
+        files |= {ROOT / _module_path(name) for name in imports(script) - {"damamba.config"}}
+        read |= set().union(*(_sections_read(path) for path in files if path.is_file()))
+    declared = {key.split(".")[0] for file, key in stage.params if file.name == "params.yaml"}
+    assert declared == read
+
+
+METHODS = {"simulated": {"corpus"}, "variant": {"architectures", "model", "variants"}, "groups": {"cues"}}
+"""Sections behind the properties and methods of `Params`."""
+
+
+@cache
 def _sections_read(path: Path) -> set[str]:
-    names = {*Params.model_fields, "simulated", "variant", "groups"}
+    """Attributes of `Params.load()`, and of what is annotated as `Params` or called `params` beside such a call."""
     tree = ast.parse(path.read_text())
     holders = {
         argument.arg
@@ -75,41 +172,39 @@ def _sections_read(path: Path) -> set[str]:
         for argument in [*node.args.args, *node.args.kwonlyargs]
         if isinstance(argument.annotation, ast.Name) and argument.annotation.id == "Params"
     }
-    if any(isinstance(node, ast.Attribute) and ast.unparse(node) == "Params.load" for node in ast.walk(tree)):
-        holders.add("params")
-    return {
-        node.attr
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute)
-        and node.attr in names
-        and isinstance(node.value, ast.Name)
-        and node.value.id in holders
-    }
+    attributes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    if any(ast.unparse(node) == "Params.load" for node in attributes):
+        holders |= {"params", "Params.load()"}
+    names = {node.attr for node in attributes if ast.unparse(node.value) in holders}
+    return {section for name in names for section in METHODS.get(name, {name} & set(Params.model_fields))}
 
 
 def test_every_declared_param_exists():
-    for name, stage in DAG.items():
-        for declared in stage.get("do", stage)["params"]:
-            if "${key}" in declared:
-                continue
-            value = PARAMS
+    for stage in STAGES:
+        for file, declared in stage.params:
+            value = yaml.safe_load(file.read_text())
             for key in declared.split("."):
-                assert key in value, f"{name}: {declared} is not in params.yaml"
+                if "${" in key:
+                    break
+                assert key in value, f"{stage}: {declared} is not in {file}"
                 value = value[key]
 
 
-def test_every_cue_has_its_extractor_and_stage_file():
-    for name, cue in PARAMS["cues"].items():
-        assert (ROOT / "damamba/extractors" / f"{cue['extractor']}.py").is_file(), name
-        assert (ROOT / "stages" / f"extract_{cue['extractor']}.py").is_file(), name
-
-
 def test_no_output_is_written_by_two_stages():
-    outs = []
-    for stage in DAG.values():
-        for out in stage.get("do", stage)["outs"]:
-            outs.append(out if isinstance(out, str) else next(iter(out)))
+    outs = [out for stage in STAGES for out in stage.outs]
     assert len(outs) == len(set(outs))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "stages").glob("[!_]*.py")), ids=lambda path: path.stem)
+def test_the_first_import_of_a_stage_puts_its_checkout_first(path):
+    first = next(node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom))
+    assert ast.unparse(first) == "import _root"
+
+
+def test_every_stage_file_belongs_to_a_stage():
+    used = {script for stage in STAGES if stage.folder == ROOT for script in stage.scripts}
+    shortcuts = {ROOT / "stages" / f"extract_{name}.py" for name in plugins.names(EXTRACTORS)}  # of stages/extract.py
+    assert used | shortcuts == set((ROOT / "stages").glob("[!_]*.py"))
 
 
 def test_every_open_choice_is_a_model_that_can_be_trained(monkeypatch):

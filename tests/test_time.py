@@ -1,18 +1,16 @@
 """Planted flashes and clicks come out of decoding, extraction and alignment where they were planted."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import yaml
 
-from damamba.config import Params
+from damamba.config import CorpusParams, Params
 from damamba.corpus.manifest import Manifest, Participant
 from damamba.data.align import align_all
 from damamba.data.shards import Aligned
 from damamba.features.extract import extract_all
-from damamba.ingest.ingest import ingest
-from tests.conftest import make_video, make_wav, serially
+from damamba.ingest.run import ingest
+from tests.conftest import FROZEN_PARAMS, make_video, make_wav, serially
 from tests.extractors_for_tests import Brightness, Loudness, Settings
 
 SECONDS = 12
@@ -56,7 +54,16 @@ def test_flashes_and_clicks_are_where_they_were(tmp_path, monkeypatch, kind, sou
     extract_all(Brightness, Settings(), manifest.participants, tmp_path / "features/clip", serially)
     extract_all(Loudness, Settings(), manifest.participants, tmp_path / "features/wav2vec2", serially)
     params = two_cue_params()
-    align_all(params, manifest, tmp_path / "features", tmp_path / "corpus", tmp_path / "aligned", serially)
+    align_all(
+        params.cues,
+        params.align,
+        "as given",
+        manifest,
+        tmp_path / "features",
+        tmp_path / "corpus",
+        tmp_path / "aligned",
+        serially,
+    )
     aligned = Aligned.read(tmp_path / "aligned")
     session = aligned.sessions[0]
     shard = aligned.shard(session, "p")
@@ -78,12 +85,12 @@ def peaks(series: np.ndarray, above: float) -> np.ndarray:
 
 
 def two_cue_params() -> Params:
-    held = yaml.safe_load((Path(__file__).parent.parent / "params.yaml").read_text())
-    held["cues"] = {name: held["cues"][name] for name in ("wav2vec2", "clip")}
-    return Params.model_validate(held)
+    values = yaml.safe_load(FROZEN_PARAMS.read_text())
+    values["cues"] = {name: values["cues"][name] for name in ("wav2vec2", "clip")}
+    return Params.model_validate(values)
 
 
-def test_ingest_keeps_late_starts_and_short_sound_and_says_so(tmp_path, monkeypatch, caplog):
+def test_ingest_keeps_late_starts_and_short_sound_and_logs_them(tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
     root = tmp_path / "recordings"
     root.mkdir()
@@ -93,13 +100,13 @@ def test_ingest_keeps_late_starts_and_short_sound_and_says_so(tmp_path, monkeypa
     (root / "manifest.csv").write_text(
         "session,participant,role,split,language,person,video,audio,label\ns,p,host,train,en,x,v.mp4,a.wav,l.csv\n"
     )
-    held = two_cue_params().model_dump()
-    held["corpus"] |= {"sources": ["folder"], "folder": held["corpus"]["folder"] | {"root": str(root)}}
+    corpus = two_cue_params().corpus.model_dump()
+    corpus |= {"sources": ["folder"], "folder": corpus["folder"] | {"root": str(root)}}
     with caplog.at_level("INFO"):
-        ingest(Params.model_validate(held), tmp_path / "raw", tmp_path / "corpus", serially)
+        ingest(CorpusParams.model_validate(corpus), tmp_path / "corpus", serially)
     manifest = Manifest.read(tmp_path / "corpus/manifest.jsonl")
     assert manifest.participants[0].duration_s == pytest.approx(4.2, abs=0.01)
-    told = caplog.text
-    assert "sound ends at 2.00 s" in told
-    assert "the picture starts at 0.200 s" in told
-    assert "1 of 105 label frames are not valid" in told
+    logged = caplog.text
+    assert "sound ends at 2.00 s" in logged
+    assert "the picture starts at 0.200 s" in logged
+    assert "1 of 105 label frames are not valid" in logged

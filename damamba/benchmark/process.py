@@ -1,4 +1,4 @@
-"""A fresh process for each measurement: nothing else moves its peak or its clock."""
+"""A fresh process for each measurement, so that nothing else affects its peak or its clock."""
 
 import multiprocessing
 from collections.abc import Callable
@@ -10,11 +10,11 @@ T = TypeVar("T")
 
 
 def alone(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """The function's result, from a process that does nothing else.
+    """The function's result, computed in a process that does nothing else.
 
-    Processes are forked from a server that has imported torch and has computed nothing: a start costs milliseconds.
+    Processes are forked from a server that has imported torch and computed nothing, so a start costs milliseconds.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["damamba.benchmark.memory"])
+    context.set_forkserver_preload(["damamba.benchmark.steps"])
     with ProcessPoolExecutor(1, context) as pool:
         return pool.submit(function, *args, **kwargs).result()

@@ -1,4 +1,4 @@
-"""What reading a window from the shards costs."""
+"""Time to read a window from the shards."""
 
 import statistics
 import tempfile
@@ -8,20 +8,21 @@ from pathlib import Path
 
 import numpy as np
 
-from damamba.benchmark.memory import WIDTHS
+from damamba.benchmark.models import CUE_WIDTHS
 from damamba.data.batch import Window, WindowReader
-from damamba.data.shards import Aligned, AlignedSession, Cue, Seat, write_labels, write_shard
+from damamba.data.shard_writer import write_shard
+from damamba.data.shards import Aligned, AlignedSeat, AlignedSession, Cue, write_labels
 from damamba.data.windows import WindowGrid
 
 
 def window_read_ms(grid: WindowGrid, minutes: float = 5.0, reads: int = 200) -> float:
-    """Median time of reading one random window of all cues of a dyad, ms, from shards at 100 Hz."""
+    """Median time to read one random window with all cues of a dyad from shards at 100 Hz, ms."""
     rate_hz, rng = 100, np.random.default_rng(0)
     n_labels = int(minutes * 60 * 25)
     names: Sequence[str] = ("a", "b")
-    session = AlignedSession("c", "s", "train", "", n_labels, tuple(Seat(n, n, n, True) for n in names))
+    session = AlignedSession("c", "s", "train", "", n_labels, tuple(AlignedSeat(n, n, n, True) for n in names))
     with tempfile.TemporaryDirectory() as folder:
-        cues = {n: Cue(g, w, "", "", "") for g, group in WIDTHS.items() for n, w in group.items()}
+        cues = {n: Cue(g, w, "", "", "") for g, group in CUE_WIDTHS.items() for n, w in group.items()}
         aligned = Aligned(Path(folder), rate_hz, cues, (session,), {})
         for name in names:
             frames = n_labels * rate_hz // 25

@@ -1,1 +1,1 @@
-"""Sessions, participants, labels: what a corpus is, whatever its source."""
+"""Sessions, participants and labels: readers of manifests, annotations and releases."""

@@ -1,7 +1,7 @@
 """Annotations as CSV: one value a line at a fixed rate, or columns with times.
 
-Columns are ``start;end;value`` and perhaps ``confidence``, s, in this order or named in the first line. NOVA exports
-a continuous annotation as ``start;value;confidence``: with these names in the first line it is read too.
+Columns are ``start;end;value`` (s) and perhaps ``confidence``, in this order or named in the first line. Without
+``end`` each row lasts until the next one: NOVA exports a continuous annotation as ``start;value;confidence``.
 """
 
 from collections.abc import Sequence
@@ -15,34 +15,35 @@ from damamba.corpus.exchange import parse_number, regular_size
 from damamba.corpus.labels import INVALID
 
 LINE_CHARACTERS = 1 << 12
+"""A longer line is read as several."""
 NAMES = ("start", "end", "value", "confidence")
 EXPECTED = "expected one value a line, or start;end;value"
 
 
-class Columns(NamedTuple):
-    """What the rows say, unchecked."""
+class AnnotationRows(NamedTuple):
+    """Columns of a file, unchecked."""
 
     start_s: np.ndarray
     """(N,) float64."""
     end_s: np.ndarray
     """(N,) float64."""
     value: np.ndarray
-    """(N,) float32; NaN where none stands."""
+    """(N,) float32; NaN where there is none."""
     line: np.ndarray
-    """(N,) int32: where each row stands, from 1."""
+    """(N,) int32: line number of each row, from 1."""
     series: bool
-    """One value a line, without times."""
+    """Whether the file has one value a line, without times."""
 
 
-def read_columns(path: Path, rate_hz: float) -> Columns:
+def read_columns(path: Path, rate_hz: float) -> AnnotationRows:
     """Read a CSV.
 
     Args:
-        path: File with ``;``, or with ``,`` or tabs; numbers with a point.
-        rate_hz: Of one value a line, where an empty line is a frame without value.
+        path: File with ``;``, ``,`` or tabs between columns.
+        rate_hz: Rate of one value a line; there, an empty line is a frame without a value.
 
     Raises:
-        InputError: No such file, or a line that is something else.
+        InputError: There is no such file, or a line does not have these columns.
     """
     size = regular_size(path)
     with path.open(encoding="utf-8-sig", errors="replace", newline="\n") as stream:
@@ -54,7 +55,7 @@ def read_columns(path: Path, rate_hz: float) -> Columns:
     if "value" not in names or len(set(names)) != len(names) or (len(names) > 1 and "start" not in names):
         hint = "; write 0.5, not 0,5" if separator == "," else ""
         raise InputError(f"{path}, line 1: {first[:60]!r}; {EXPECTED}{hint}")
-    # as many rows as fit: a line of n columns has n - 1 separators, n numbers and its end
+    # the most rows that fit into the file: a line of n columns has n - 1 separators, n numbers and its end
     most = size // (2 * len(names) if len(names) > 1 else 1) + 1
     rows = np.empty((most, 3 if len(names) > 1 else 1), np.float64 if len(names) > 1 else np.float32)
     lines = np.empty(most, np.int32)
@@ -77,13 +78,13 @@ def read_columns(path: Path, rate_hz: float) -> Columns:
     rows = rows[:n_rows]
     if len(names) == 1:
         edges_s = np.arange(n_rows + 1) / rate_hz
-        return Columns(edges_s[:-1], edges_s[1:], rows[:, 0], lines[:n_rows], True)
+        return AnnotationRows(edges_s[:-1], edges_s[1:], rows[:, 0], lines[:n_rows], True)
     end_s = rows[:, 2] if "end" in names else _ends_s(rows[:, 1])
-    return Columns(rows[:, 1], end_s, rows[:, 0].astype(np.float32), lines[:n_rows], False)
+    return AnnotationRows(rows[:, 1], end_s, rows[:, 0].astype(np.float32), lines[:n_rows], False)
 
 
 def _row(parts: Sequence[str], columns: int, places: Sequence[int]) -> list[float]:
-    """Value, and where there are times, start and end; raises ValueError where a part is no number."""
+    """Value, and in a file with times start and end; raises ValueError where a part is not a number."""
     if len(parts) != columns:
         raise ValueError
     value = parts[places[0]]
@@ -92,7 +93,7 @@ def _row(parts: Sequence[str], columns: int, places: Sequence[int]) -> list[floa
 
 
 def _ends_s(start_s: np.ndarray) -> np.ndarray:
-    """Each row lasts until the next one, the last as long as most."""
+    """(N,): each row lasts until the next one, the last one as long as the median row."""
     if len(start_s) < 2:
         return start_s + 1.0
     return np.append(start_s[1:], start_s[-1] + np.median(np.diff(start_s)))

@@ -1,8 +1,10 @@
-"""Engagement as people annotate it, in and out: CSV, SSI/NOVA, ELAN; on any clock in, labels at 25 Hz out.
+"""Annotations of engagement in the formats of several tools (CSV, SSI/NOVA, ELAN), read and written.
+
+Annotations come at any rate or as stretches of time; labels are at 25 Hz.
 
 slider or tiers        ──▔▔▔──▁▁──▔▔────        values over stretches of time
-moved by lag_s       ──▔▔▔──▁▁──▔▔────          annotators answer late
-labels, 25 Hz        ·│·│·│·│ │·│·│·│·          mean over each 1/25 s; valid where half of it is known
+moved by lag_s       ──▔▔▔──▁▁──▔▔────          annotators respond late
+labels, 25 Hz        ·│·│·│·│ │·│·│·│·          mean over each 1/25 s; valid where half of it is annotated
 """
 
 from collections.abc import Callable, Sequence
@@ -21,18 +23,19 @@ from damamba.corpus.ssi_annotation import ROW_DTYPES, Scheme, SsiAnnotation, rea
 
 UNIT = (0.0, 1.0)
 MAX_S = 86_400.0
-"""A day; a later time is a mistake of units."""
+"""One day; a later time must be in another unit."""
 OVERLAP_S = 1e-3
-"""Times are often rounded to milliseconds."""
+"""Stretches may overlap by this, because times are often rounded to milliseconds."""
 MIN_COVERED = 0.5
 """Share of a label's 1/25 s that must be annotated."""
 DECIMALS = 6
+"""Of a value in ELAN's texts."""
 SUFFIXES = (".csv", ".txt", ".annotation", ".eaf")
 
 
 @dataclass(frozen=True)
 class Annotation:
-    """What one annotator said: values over stretches of time, in order, nothing between them."""
+    """Values of one annotator over stretches of time, in order; time between stretches is not annotated."""
 
     start_s: np.ndarray
     """(N,) float64, on the session's clock."""
@@ -42,7 +45,8 @@ class Annotation:
     """(N,) float32 in [0, 1]; NaN where not valid."""
     annotator: str = ""
     series: bool = False
-    """A value for every moment, so that its length is the recording's; else gaps and an early end are meant."""
+    """Whether it has a value for every moment, so that it must be as long as the recording; else gaps and an early end
+    are intended."""
 
     @property
     def valid(self) -> np.ndarray:
@@ -52,18 +56,12 @@ class Annotation:
     def __len__(self) -> int:
         return len(self.value)
 
-    @classmethod
-    def from_labels(cls, labels: Labels, rate_hz: float = LABEL_RATE_HZ, annotator: str = "") -> "Annotation":
-        """Value i from i / rate_hz to (i + 1) / rate_hz s."""
-        edges_s = np.arange(len(labels) + 1) / rate_hz
-        return cls(edges_s[:-1], edges_s[1:], labels.value, annotator)
-
     def labels(self, length: int | None = None, lag_s: float = 0.0) -> Labels:
-        """Labels at 25 Hz: the mean over each label's time, weighted by how long each value lasts in it.
+        """Labels at 25 Hz: the mean value over each label's 1/25 s.
 
         Args:
-            length: Labels wanted; as long as the annotation where None.
-            lag_s: Time by which the annotator was late, s: what stands at t was seen at t - lag_s.
+            length: Number of labels; None: as long as the annotation.
+            lag_s: Delay of the annotator, s: the value at t is taken as the response to t - lag_s.
         """
         grid_s = np.arange(len(self) + 1) / LABEL_RATE_HZ
         if not lag_s and np.array_equal(self.start_s, grid_s[:-1]) and np.array_equal(self.end_s, grid_s[1:]):
@@ -84,7 +82,16 @@ class Annotation:
 
 
 def _integral(knots_s: np.ndarray, parts: np.ndarray, edges_s: np.ndarray) -> np.ndarray:
-    """How much of `parts`, one a stretch and evenly spread over it, lies between each pair of edges."""
+    """Amount between neighbouring edges, where each stretch spreads its part of `parts` evenly over its time.
+
+    Args:
+        knots_s: (2 N,) start and end of each stretch.
+        parts: (N,).
+        edges_s: (L + 1,).
+
+    Returns:
+        (L,).
+    """
     if not len(knots_s):
         return np.zeros(len(edges_s) - 1)
     ends = np.cumsum(parts)
@@ -93,15 +100,15 @@ def _integral(knots_s: np.ndarray, parts: np.ndarray, edges_s: np.ndarray) -> np
 
 
 def in_steps(labels: Labels, step_s: float) -> Annotation:
-    """Means over steps of `step_s`, for tools that show stretches; a step is valid where half of it is.
+    """Means over steps of `step_s`, for tools that show stretches; a step is valid if half of its labels are.
 
     Raises:
-        InputError: `step_s` is no whole number of labels.
+        InputError: `step_s` is not a whole number of labels.
     """
     per_step = round(step_s * LABEL_RATE_HZ) if 0 < step_s <= MAX_S else 0
     if per_step < 1 or abs(per_step / LABEL_RATE_HZ - step_s) > 1e-9:
         raise InputError(
-            f"a step of {step_s:g} s is no whole number of labels; use a multiple of {1 / LABEL_RATE_HZ} s"
+            f"a step of {step_s:g} s is not a whole number of labels; use a multiple of {1 / LABEL_RATE_HZ} s"
         )
     starts = np.arange(0, len(labels), per_step)
     counts = np.minimum(starts + per_step, len(labels)) - starts
@@ -120,27 +127,27 @@ def read_annotation(
     value_range: tuple[float, float] | None = None,
     rate_hz: float = LABEL_RATE_HZ,
 ) -> Annotation:
-    """Read an annotation of engagement; the name's ending says which format it has.
+    """Read an annotation of engagement; the format follows from the file's ending.
 
     Args:
         path: ``.csv`` or ``.txt``: one value a line, or columns ``start;end;value`` (s); ``.annotation``: SSI or NOVA,
             with the ``.annotation~`` beside it; ``.eaf``: ELAN, a tier whose texts are numbers.
-        tier: Which tier of ELAN; the only one with annotations where None.
-        value_range: Smallest and largest value, which become 0 and 1; [0, 1] where None, a NOVA scheme's own range.
-        rate_hz: Of a CSV with one value a line.
+        tier: Name of an ELAN tier; None: the only one with annotations.
+        value_range: Smallest and largest value, which become 0 and 1; None: [0, 1], or the range of a NOVA scheme.
+        rate_hz: Rate of a CSV with one value a line.
 
     Raises:
-        InputError: The file, the place in it, what was expected and what to do.
+        InputError: The file cannot be read as this format; the message has the place, what was expected and what to do.
     """
     suffix = path.suffix.lower().removesuffix("~")
     if value_range and not -np.inf < value_range[0] < value_range[1] < np.inf:
-        raise InputError(f"{value_range[0]:g} to {value_range[1]:g} is no range of values; the smaller one comes first")
+        raise InputError(f"{value_range[0]:g} to {value_range[1]:g}: not a range of values; give the smaller one first")
     if not 0 < rate_hz < np.inf:
-        raise InputError(f"{rate_hz:g} Hz is no rate")
+        raise InputError(f"{rate_hz:g} Hz is not a rate; give a number above 0")
     if suffix not in SUFFIXES:
         raise InputError(f"{path}: annotations end in {', '.join(SUFFIXES)}; export it as one of them")
     if tier is not None and suffix != ".eaf":
-        raise InputError(f"{path}: only ELAN files (.eaf) have tiers; leave the tier away")
+        raise InputError(f"{path}: only ELAN files (.eaf) have tiers; leave out the tier")
     if suffix == ".eaf":
         return _from_eaf(path, tier, value_range or UNIT)
     if suffix == ".annotation":
@@ -159,20 +166,21 @@ def write_annotation(
     step_s: float = 1.0,
     media: Sequence[str] = (),
 ) -> None:
-    """Write labels or predictions so that people can look at them; the name's ending says which format.
+    """Write labels or predictions for an annotation tool; the format follows from the file's ending.
 
     Args:
-        path: ``.csv``: one value a line, 25 Hz, as the challenge has it; ``.annotation``: a continuous scheme of
-            25 Hz for NOVA; ``.eaf``: a tier of ELAN with the mean over each `step_s` as text.
-        labels: What to write; frames that are not valid are NaN, or no annotation in ELAN.
+        path: ``.csv``: one value a line at 25 Hz, the challenge's format; ``.annotation``: a continuous scheme of
+            25 Hz for NOVA; ``.eaf``: an ELAN tier with the mean over each `step_s` as text.
+        labels: Frames that are not valid become NaN; in ELAN they have no annotation.
         tier: Name of the tier or scheme.
-        annotator: Who says so: a person, or the model.
-        role: Whose engagement it is, for NOVA.
+        annotator: Name of the person or model that the values come from.
+        role: Role of the annotated participant, for NOVA.
         step_s: Length of a step in ELAN, s.
-        media: Videos or sounds beside `path` that ELAN opens with it.
+        media: Names of videos or sounds beside `path` that ELAN opens with it.
 
     Raises:
-        InputError: No such format, a step that is no whole number of labels, or a name that XML cannot hold.
+        InputError: An unknown ending, a step that is not a whole number of labels, or a name with characters that XML
+            does not allow.
     """
     match path.suffix.lower():
         case ".csv" | ".txt":
@@ -184,11 +192,11 @@ def write_annotation(
             write_ssi_annotation(path, SsiAnnotation(Scheme(tier, "CONTINUOUS", LABEL_RATE_HZ), rows, role, annotator))
         case ".eaf":
             steps = in_steps(labels, step_s)
-            known = zip(steps.start_s[steps.valid], steps.end_s[steps.valid], steps.value[steps.valid], strict=True)
-            stretches = tuple(Stretch(float(a), float(b), _short(value)) for a, b, value in known)
+            valid = zip(steps.start_s[steps.valid], steps.end_s[steps.valid], steps.value[steps.valid], strict=True)
+            stretches = tuple(Stretch(float(a), float(b), _short(value)) for a, b, value in valid)
             write_eaf(path, [Tier(tier, stretches, annotator)], media)
         case _:
-            raise InputError(f"{path}: annotations end in {', '.join(SUFFIXES)}; name it so")
+            raise InputError(f"{path}: annotations end in {', '.join(SUFFIXES)}; give the file one of these endings")
 
 
 def _short(value: float) -> str:
@@ -198,12 +206,12 @@ def _short(value: float) -> str:
 def _from_eaf(path: Path, name: str | None, value_range: tuple[float, float]) -> Annotation:
     tiers = read_eaf(path)
     filled = [tier for tier in tiers if tier.stretches]
-    found = [tier for tier in (filled if name is None else tiers) if name in (None, tier.name)]
-    if len(found) != 1:
+    fitting = [tier for tier in (filled if name is None else tiers) if name in (None, tier.name)]
+    if len(fitting) != 1:
         known = ", ".join(tier.name[:40] for tier in tiers[:12]) or "none"
         wanted = f"one tier {name!r}" if name is not None else "one tier with annotations"
-        raise InputError(f"{path}: expected {wanted}, found {len(found)}; name one of its tiers: {known}")
-    tier = found[0]
+        raise InputError(f"{path}: expected {wanted}, found {len(fitting)}; name one of its tiers: {known}")
+    tier = fitting[0]
     start_s, end_s = (np.array([stretch[i] for stretch in tier.stretches], np.float64) for i in (0, 1))
 
     def place(i: int) -> str:
@@ -231,7 +239,7 @@ def _from_ssi(path: Path, value_range: tuple[float, float] | None) -> Annotation
 
 
 def _values(texts: Sequence[str], place: Callable[[int], str]) -> np.ndarray:
-    """Numbers of texts, NaN where a text says that there is none."""
+    """Numbers that the texts stand for, NaN for those that stand for a missing value."""
     values = np.full(len(texts), np.nan)
     for i, text in enumerate(texts):
         if not INVALID.match(text):
@@ -239,7 +247,7 @@ def _values(texts: Sequence[str], place: Callable[[int], str]) -> np.ndarray:
                 values[i] = parse_number(text)
             except ValueError:
                 raise InputError(
-                    f"{place(i)}: {text[:40]!r} is no number; name the classes by their values, such as 0.25"
+                    f"{place(i)}: {text[:40]!r} is not a number; name the classes by their values, such as 0.25"
                 ) from None
     return values
 
@@ -253,7 +261,7 @@ def _checked(
     place: Callable[[int], str],
     series: bool = False,
 ) -> Annotation:
-    """The annotation, after a look at its order and range; `place` names row i in messages."""
+    """The annotation, after a check of its order and range; `place` names row i in messages."""
     least, most = value_range
     with np.errstate(invalid="ignore"):
         scaled = (np.asarray(values, np.float64) - least) / (most - least)

@@ -1,4 +1,4 @@
-"""Names of the MultiMediate challenge: folders and files of its labels and of submissions, categories, splits.
+"""Folder and file names of the MultiMediate challenge, for labels and for submissions.
 
 Source: hcmlab/MultiMediate26 ``baseline/4_TestingNN_fairness_per_session.py`` and ``5_CreateResulttable.py`` (2026);
 submissions of CEAM and DAT (2023, 2024).
@@ -15,11 +15,10 @@ FOLDERS = {
 }
 """Corpus -> its folder in a submission."""
 SUFFIXES = {2024: ".engagement.annotation.csv", 2026: ".engagement.prediction.csv"}
-"""Edition -> end of a submitted file's name, after the role."""
+"""Edition -> end of a submitted file's name; the part before it is the role."""
 LABEL_SUFFIX = ".engagement.annotation.csv"
 PREDICTION = re.compile(r"^(?P<participant>.+?)\.engagement\.(?:prediction|pred|annotation|annotation_pred)\.csv$")
-"""All file names that predictions have had in some edition."""
-FEMALE = "2"
+"""All file names that teams have used for predictions."""
 SYNONYMS = {
     **{folder: corpus for corpus, folder in FOLDERS.items()},
     **{corpus: corpus for corpus in FOLDERS},
@@ -27,7 +26,7 @@ SYNONYMS = {
     "test-additional": "noxi_add",
     "mpii": "mpiigi",
 }
-"""Folder name in a release or a submission -> its corpus."""
+"""Folder name in a release or submission -> corpus."""
 SPLITS = {
     "train": "train",
     "val": "val",
@@ -37,25 +36,17 @@ SPLITS = {
     "noxi-base": "test",
     "noxi-additional": "test",
 }
-"""Folder name in a release -> its split."""
+"""Folder name in a release -> split."""
 
 
 def corpus_of(folders: Iterable[str]) -> str | None:
-    """Corpus named by the innermost folder that names one; None where no folder does."""
+    """Corpus that the innermost known folder stands for; None where no folder is known."""
     return _innermost(folders, SYNONYMS)
 
 
 def split_of(folders: Iterable[str]) -> str | None:
-    """Split named by the innermost folder that names one; None where no folder does."""
+    """Split that the innermost known folder stands for; None where no folder is known."""
     return _innermost(folders, SPLITS)
-
-
-def gender_of(category: str) -> str:
-    """``female`` or ``male`` for a category of ``<role>.gender.annotation.csv``, "" for none.
-
-    The challenge's fairness script takes every category but 2 as male.
-    """
-    return category and ("female" if category == FEMALE else "male")
 
 
 def _innermost(folders: Iterable[str], meanings: dict[str, str]) -> str | None:

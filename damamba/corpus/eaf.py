@@ -1,10 +1,10 @@
 """Annotation documents of ELAN (``.eaf``): tiers of texts over stretches of time.
 
-pympi-ling, the reader that most people use, hands the file to the standard library's parser with document types and
-entities allowed, and answers a missing attribute with a KeyError; so the little that is needed is read here.
+pympi-ling, the common reader, parses with document types and entities allowed and raises a KeyError for a missing
+attribute. Only a small part of the format is needed, so it is parsed here.
 
-Source: ELAN Annotation Format 3.0, https://www.mpi.nl/tools/elan/EAF_Annotation_Format_3.0_and_ELAN.pdf; of
-TIME_ORIGIN, ELAN's players (mpi.eudico.client.annotator.player): a medium stands at the document's time + its offset.
+Source: ELAN Annotation Format 3.0, https://www.mpi.nl/tools/elan/EAF_Annotation_Format_3.0_and_ELAN.pdf. TIME_ORIGIN
+follows ELAN's players (mpi.eudico.client.annotator.player): time in a medium = time in the document + its offset.
 """
 
 import math
@@ -17,7 +17,7 @@ from urllib.parse import quote
 from xml.etree import ElementTree
 
 from damamba.console import InputError
-from damamba.corpus.exchange import Attributes, End, Start, scan_xml, xml_bytes
+from damamba.corpus.exchange import Attributes, ElementEnd, ElementStart, scan_xml, xml_bytes
 from damamba.files import replace_file
 
 MAX_BYTES = 1 << 24
@@ -25,13 +25,14 @@ MAX_BYTES = 1 << 24
 MAX_MS = 1 << 42
 MAX_TIERS = 1000
 MAX_REFERENCES = 16
+"""Length of a chain of annotations of which each refers to the next."""
 SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
 SCHEMA_INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
 DATE = "1970-01-01T00:00:00+00:00"
-"""ELAN wants one; a fixed one, so that the same annotation gives the same bytes."""
+"""ELAN requires a date; it is fixed, so that the same annotation gives the same bytes."""
 
 MEDIA_TYPES = MimeTypes()
-"""Python's own table, which is the same on every computer."""
+"""Python's own table, without the computer's settings."""
 
 
 class Stretch(NamedTuple):
@@ -45,115 +46,120 @@ class Stretch(NamedTuple):
 
 @dataclass(frozen=True)
 class Tier:
-    """A tier's annotations, by time."""
+    """One tier of a document."""
 
     name: str
     stretches: tuple[Stretch, ...]
+    """By time."""
     annotator: str = ""
 
 
-class _Found(NamedTuple):
-    """An annotation whose times are not known yet; small, for there may be many."""
+class _Unaligned(NamedTuple):
+    """An annotation before its times are looked up; a tuple, because there may be many."""
 
     name: str
     first: str
-    """Time slot where it begins; of one that refers to another: the other's name."""
+    """Time slot of its start; if it refers to another annotation, the name of that one."""
     last: str
-    """Time slot where it ends; "" of one that refers to another."""
+    """Time slot of its end; "" if it refers to another annotation."""
     text: str
 
 
 class _Document:
-    """Takes what the parser meets."""
+    """Collects tiers, annotations and time slots from the parser's events."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.origin_ms: int | None = None
         self.slots_ms: dict[str, int | None] = {}
-        self.tiers: list[tuple[str, str, list[_Found]]] = []
+        self.tiers: list[tuple[str, str, list[_Unaligned]]] = []
+        """Name, annotator and annotations of each tier."""
         self.pending: tuple[str, str, str] | None = None
+        """Name, first and last of the annotation whose text is still to come."""
 
-    def start(self, event: Start) -> None:
-        found = Attributes(self.path, event.tag, event.attributes)
+    def start(self, event: ElementStart) -> None:
+        attributes = Attributes(self.path, event.tag, event.attributes)
         match event.tag:
             case "HEADER":
                 units = event.attributes.get("TIME_UNITS", "milliseconds")
                 if units != "milliseconds":
-                    raise InputError(f"{self.path}: times in {units[:40]}; milliseconds are read: save it with ELAN 5+")
+                    raise InputError(f"{self.path}: times in {units[:40]}; expected milliseconds: save it with ELAN 5+")
             case "MEDIA_DESCRIPTOR" if self.origin_ms is None:
-                self.origin_ms = self._ms(found, "TIME_ORIGIN", -MAX_MS) or 0
+                self.origin_ms = self._ms(attributes, "TIME_ORIGIN", -MAX_MS) or 0
             case "TIME_SLOT":
-                self.slots_ms[found.text("TIME_SLOT_ID")] = self._ms(found, "TIME_VALUE", 0)
+                self.slots_ms[attributes.text("TIME_SLOT_ID")] = self._ms(attributes, "TIME_VALUE", 0)
             case "TIER":
                 if len(self.tiers) == MAX_TIERS:
                     raise InputError(f"{self.path}: more than {MAX_TIERS} tiers; export the ones you need from ELAN")
-                self.tiers.append((found.text("TIER_ID"), event.attributes.get("ANNOTATOR", ""), []))
+                self.tiers.append((attributes.text("TIER_ID"), event.attributes.get("ANNOTATOR", ""), []))
             case "ALIGNABLE_ANNOTATION":
-                slots = found.text("TIME_SLOT_REF1"), found.text("TIME_SLOT_REF2")
-                self.pending = (found.text("ANNOTATION_ID"), *slots)
+                slots = attributes.text("TIME_SLOT_REF1"), attributes.text("TIME_SLOT_REF2")
+                self.pending = (attributes.text("ANNOTATION_ID"), *slots)
             case "REF_ANNOTATION":
                 if "PREVIOUS_ANNOTATION" in event.attributes:
                     raise InputError(
                         f"{self._place()}: annotations that divide another one have no times of their own; "
                         "copy the tier to an independent one in ELAN"
                     )
-                self.pending = found.text("ANNOTATION_ID"), found.text("ANNOTATION_REF"), ""
+                self.pending = attributes.text("ANNOTATION_ID"), attributes.text("ANNOTATION_REF"), ""
 
-    def end(self, event: End) -> None:
+    def end(self, event: ElementEnd) -> None:
         if event.tag == "ANNOTATION_VALUE" and self.pending:
             if not self.tiers:
                 raise InputError(f"{self.path}: an annotation outside any tier; save it with ELAN")
-            self.tiers[-1][2].append(_Found(*self.pending, event.text))
+            self.tiers[-1][2].append(_Unaligned(*self.pending, event.text))
             self.pending = None
 
-    def _ms(self, found: Attributes, name: str, least: int) -> int | None:
-        return found.integer(name, least, MAX_MS) if name in found.values else None
+    def _ms(self, attributes: Attributes, name: str, least: int) -> int | None:
+        return attributes.integer(name, least, MAX_MS) if name in attributes.values else None
 
     def _place(self) -> str:
         return f"{self.path}, tier {self.tiers[-1][0][:40]!r}" if self.tiers else str(self.path)
 
 
 def read_eaf(path: Path) -> list[Tier]:
-    """Tiers of a document, those without annotations too.
+    """Read the tiers of a document, with or without annotations.
 
-    Annotations that refer to another one have its times; a medium that was shifted in ELAN shifts them to its clock.
+    An annotation that refers to another one takes its times. If the first medium was shifted in ELAN, times are
+    shifted to that medium's clock.
 
     Raises:
-        InputError: No such file, too large, not EAF, or an annotation without times.
+        InputError: The file is missing, too large or not EAF, or an annotation has no times.
     """
     document = _Document(path)
     for event in scan_xml(path, "ANNOTATION_DOCUMENT", MAX_BYTES):
-        if isinstance(event, Start):
+        if isinstance(event, ElementStart):
             document.start(event)
         else:
             document.end(event)
-    by_name: dict[str, _Found] = {}
-    if any(not found.last for _, _, items in document.tiers for found in items):
-        by_name = {found.name: found for _, _, items in document.tiers for found in items}
+    by_name: dict[str, _Unaligned] = {}
+    if any(not item.last for _, _, items in document.tiers for item in items):
+        by_name = {item.name: item for _, _, items in document.tiers for item in items}
     tiers = []
     for name, annotator, items in document.tiers:
         place = f"{path}, tier {name[:40]!r}"
-        stretches = sorted(Stretch(*_times_s(document, by_name, place, found), found.text) for found in items)
+        stretches = sorted(Stretch(*_times_s(document, by_name, place, item), item.text) for item in items)
         tiers.append(Tier(name, tuple(stretches), annotator))
     return tiers
 
 
-def _times_s(document: _Document, by_name: dict[str, _Found], place: str, found: _Found) -> tuple[float, float]:
+def _times_s(document: _Document, by_name: dict[str, _Unaligned], place: str, item: _Unaligned) -> tuple[float, float]:
+    """Start and end of an annotation, s."""
     for _ in range(MAX_REFERENCES):
-        if found.last:
+        if item.last:
             break
-        if found.first not in by_name:
+        if item.first not in by_name:
             raise InputError(
-                f"{place}: refers to annotation {found.first[:40]!r}, which is not there; save it with ELAN"
+                f"{place}: refers to annotation {item.first[:40]!r}, which does not exist; save it with ELAN"
             )
-        found = by_name[found.first]
+        item = by_name[item.first]
     else:
         raise InputError(f"{place}: annotations refer to each other in a circle; save it with ELAN")
     times_s = []
-    for slot in (found.first, found.last):
+    for slot in (item.first, item.last):
         slot_ms = document.slots_ms.get(slot)
         if slot_ms is None:
-            what = "has no time" if slot in document.slots_ms else "is not there"
+            what = "has no time" if slot in document.slots_ms else "does not exist"
             raise InputError(f"{place}: time slot {slot[:40]!r} {what}; align the annotation in ELAN")
         times_s.append((slot_ms + (document.origin_ms or 0)) / 1000)
     if times_s[0] >= times_s[1]:
@@ -166,11 +172,11 @@ def write_eaf(path: Path, tiers: Sequence[Tier], media: Sequence[str] = ()) -> N
 
     Args:
         path: Document.
-        tiers: Each with a name of its own; times are rounded to milliseconds.
-        media: Videos or sounds beside it, by file name, that ELAN opens with it.
+        tiers: Tiers with different names; times are rounded to milliseconds.
+        media: File names of videos or sounds beside it that ELAN opens with it.
 
     Raises:
-        InputError: A name or text that XML cannot hold.
+        InputError: A name or text has a character that XML does not allow.
         ValueError: A stretch shorter than a millisecond.
     """
     instance = {f"{{{SCHEMA_INSTANCE}}}noNamespaceSchemaLocation": SCHEMA}

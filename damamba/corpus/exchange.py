@@ -1,7 +1,9 @@
-"""Files exchanged with other tools: XML read within limits, numbers as people write them.
+"""Files from other tools: XML parsed within limits, numbers as people write them.
 
-What others hand over is not trusted: no document type, no entities, nothing outside the file, a cap on size and on
-every construct that would let a small file fill the memory. Source: https://github.com/tiran/defusedxml.
+These files are not trusted: document types, entities and references to other files are refused, and there is a limit
+on the size and on every construct with which a small file could fill the memory.
+
+Source: https://github.com/tiran/defusedxml.
 """
 
 import codecs
@@ -20,41 +22,41 @@ from damamba.console import InputError
 Word = TypeVar("Word", bound=str)
 BLOCK_BYTES = 1 << 16
 TOKEN_BYTES = 1 << 18
-"""Longest tag, comment or instruction; expat looks at an unfinished one again with each block."""
+"""Longest tag, comment or instruction; expat scans an unfinished one again with each block."""
 MAX_DEPTH = 64
 MAX_NAMES = 512
-"""Different names of elements and attributes; the formats here know a few dozen, and the parser keeps each."""
+"""Different names of elements and attributes; the formats here use a few dozen, and the parser keeps each."""
 MAX_TEXT = 1 << 16
 """Characters of one element's text."""
 ENCODING_DECLARED = re.compile(rb"\A\s*<\?xml[^>]*\bencoding\b")
 FORBIDDEN = re.compile("[^\t\n\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-class Start(NamedTuple):
-    """An element begins."""
+class ElementStart(NamedTuple):
+    """Start tag of an element."""
 
     tag: str
     attributes: dict[str, str]
     parent: str
-    """Tag of the element around it, "" at the root."""
+    """Tag of the enclosing element, "" for the root."""
 
 
-class End(NamedTuple):
-    """An element ends."""
+class ElementEnd(NamedTuple):
+    """End tag of an element."""
 
     tag: str
     text: str
     """Characters directly inside it."""
 
 
-Event = Start | End
+Element = ElementStart | ElementEnd
 
 
 @dataclass(frozen=True)
 class Attributes:
-    """Attributes of an element, read as what they must be.
+    """Attributes of an element, converted to the types that they must have.
 
-    Every method raises `InputError` with file, element and attribute where it is missing or something else.
+    Every method raises `InputError` with file, element and attribute if the attribute is missing or does not fit.
     """
 
     path: Path
@@ -62,13 +64,13 @@ class Attributes:
     values: Mapping[str, str]
 
     def text(self, name: str) -> str:
-        """Without blanks around it."""
+        """The text without blanks around it."""
         if name not in self.values:
             raise InputError(f"{self.path}: <{self.tag}> has no {name}; fetch the file again, or add it")
         return self.values[name].strip()
 
     def one_of(self, name: str, known: tuple[Word, ...]) -> Word:
-        """A word of `known`, in whatever case it stands there."""
+        """One of the words in `known`, in upper or lower case."""
         text = self.text(name)
         for word in known:
             if text.upper() == word:
@@ -85,7 +87,7 @@ class Attributes:
         return int(text)
 
     def number(self, name: str) -> float:
-        """Any number, also one that is not finite."""
+        """Any number, finite or not."""
         try:
             return float(self.text(name))
         except ValueError:
@@ -96,13 +98,14 @@ class Attributes:
 
 
 class _Target:
-    """Collects what the parser meets, within the limits."""
+    """Collects the parser's events and checks the limits."""
 
     def __init__(self, path: Path, root: str) -> None:
         self.path = path
         self.root = root
-        self.events: list[Event] = []
+        self.events: list[Element] = []
         self.open: list[tuple[str, list[str]]] = []
+        """Tag and pieces of text of each element that has not ended yet."""
         self.text_length = 0
         self.names: set[str] = set()
 
@@ -115,41 +118,43 @@ class _Target:
         if len(self.open) >= MAX_DEPTH or len(self.names) > MAX_NAMES:
             raise InputError(
                 f"{self.path}: more than {MAX_DEPTH} elements inside each other or {MAX_NAMES} different names; "
-                f"this is no <{self.root}> file that a tool would write"
+                f"no tool writes such a <{self.root}> file: save or fetch it again"
             )
-        self.events.append(Start(tag, attributes, self.open[-1][0] if self.open else ""))
+        self.events.append(ElementStart(tag, attributes, self.open[-1][0] if self.open else ""))
         self.open.append((tag, []))
         self.text_length = 0
 
     def data(self, text: str) -> None:
-        """Called by the parser, for a text in pieces."""
+        """Called by the parser, for each piece of a text."""
         self.text_length += len(text)
         if self.text_length > MAX_TEXT:
-            raise InputError(f"{self.path}: a text longer than {MAX_TEXT} characters in <{self.open[-1][0]}>")
+            raise InputError(
+                f"{self.path}: a text longer than {MAX_TEXT} characters in <{self.open[-1][0]}>; shorten it"
+            )
         self.open[-1][1].append(text)
 
     def end(self, tag: str) -> None:
         """Called by the parser."""
-        self.events.append(End(tag, "".join(self.open.pop()[1])))
+        self.events.append(ElementEnd(tag, "".join(self.open.pop()[1])))
         self.text_length = 0
 
     def close(self) -> None:
         """Called by the parser."""
 
 
-def scan_xml(path: Path, root: str, max_bytes: int) -> Iterator[Event]:
-    """Read XML piece by piece; memory does not grow with the file.
+def scan_xml(path: Path, root: str, max_bytes: int) -> Iterator[Element]:
+    """Parse XML block by block; memory does not grow with the file.
 
     Args:
-        path: File; anything but a regular file is refused.
-        root: Tag that the document must have.
-        max_bytes: Size above which the file is refused unread.
+        path: Regular file.
+        root: Tag that the root element must have.
+        max_bytes: A larger file is refused without reading it.
 
     Yields:
-        Beginnings and ends of elements, in the order of the file.
+        Start and end tags, in the order of the file.
 
     Raises:
-        InputError: No such file, too large, not XML, another root, or one of the limits above.
+        InputError: The file is missing or not regular, is not XML, has another root, or exceeds a limit.
     """
     size = regular_size(path)
     if size > max_bytes:
@@ -163,13 +168,17 @@ def scan_xml(path: Path, root: str, max_bytes: int) -> Iterator[Event]:
                 parser.feed(block)
                 fed += len(block)
                 if fed - max(parser.parser.CurrentByteIndex, 0) > TOKEN_BYTES + BLOCK_BYTES:
-                    raise InputError(f"{path}: a tag or comment longer than {TOKEN_BYTES} bytes")
+                    raise InputError(
+                        f"{path}: a tag or comment longer than {TOKEN_BYTES} bytes; save or fetch it again"
+                    )
                 yield from target.events
                 target.events.clear()
         parser.close()
         yield from target.events
     except defusedxml.DefusedXmlException:
-        raise InputError(f"{path}: has a document type or entities, which are not read; save it without") from None
+        raise InputError(
+            f"{path}: has a document type or entities, which are not allowed; save it without them"
+        ) from None
     except ElementTree.ParseError as error:
         line, column = error.position
         what = ElementTree.ParseError.__str__(error).split(":")[0]
@@ -181,10 +190,10 @@ def scan_xml(path: Path, root: str, max_bytes: int) -> Iterator[Event]:
 
 
 def regular_size(path: Path) -> int:
-    """Bytes of a regular file.
+    """Size of a regular file, bytes.
 
     Raises:
-        InputError: There is none.
+        InputError: There is no such file, or it is not a regular one.
     """
     if not path.is_file():
         raise InputError(f"{path}: {'not a regular file' if path.exists() else 'no such file'}")
@@ -192,10 +201,10 @@ def regular_size(path: Path) -> int:
 
 
 def parse_number(text: str) -> float:
-    """1234.5, and also 1,234.50 or 1234,5: tools group thousands and follow the computer's language.
+    """Parse 1234.5, but also 1,234.50 and 1234,5: tools group thousands and follow the computer's language.
 
     Raises:
-        ValueError: Anything else.
+        ValueError: Not a number.
     """
     if "_" in text:
         raise ValueError(text)
@@ -205,7 +214,7 @@ def parse_number(text: str) -> float:
 
 
 def _encoding(path: Path) -> str | None:
-    """Windows-1252 where the file declares nothing and is no UTF-8: NOVA writes so on Windows."""
+    """Windows-1252 for a file that declares no encoding and is not UTF-8, as NOVA on Windows writes; else None."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     with path.open("rb") as stream:
         block = stream.read(BLOCK_BYTES)
@@ -221,14 +230,14 @@ def _encoding(path: Path) -> str | None:
 
 
 def xml_bytes(root: ElementTree.Element, indent: str = "    ") -> bytes:
-    """Indented XML in UTF-8 that ends with a line.
+    """Indented XML in UTF-8 with a newline at its end.
 
     Raises:
-        InputError: A character that XML cannot hold, in a name or text.
+        InputError: A name or text has a character that XML does not allow.
     """
     for element in root.iter():
         for text in (*element.attrib.values(), element.text or ""):
             if FORBIDDEN.search(text):
-                raise InputError(f"{text[:40]!r} has a character that XML cannot hold; leave it out")
+                raise InputError(f"{text[:40]!r} has a character that XML does not allow; remove it")
     ElementTree.indent(root, indent)
     return ElementTree.tostring(root, encoding="utf-8") + b"\n"

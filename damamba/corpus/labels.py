@@ -1,7 +1,8 @@
 """Engagement labels as the challenge releases them: one number a line, 25 Hz, no header.
 
-Source: MultiMediate releases 2023-2026. Empty lines, ``nan`` and ``-nan(ind)`` stand for frames that were not
-annotated: they become False in the mask, never 0.
+Empty lines, ``nan`` and ``-nan(ind)`` stand for frames without annotation: they become False in the mask, never 0.
+
+Source: MultiMediate releases 2023-2026.
 """
 
 import math
@@ -15,8 +16,10 @@ import numpy as np
 from damamba.console import InputError
 from damamba.files import replace_file
 
-# possessive quantifiers: a long line of blanks takes no longer than its length
+# possessive quantifiers: the time for a long line of blanks grows only with its length
 INVALID = re.compile(r"^\s*+[+-]?(nan(\(\w*+\))?)?\s*+$", re.IGNORECASE)
+"""Texts that stand for a missing value."""
+NOT_ANNOTATED = "leave the label column empty for a participant without annotation"
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Labels:
         return len(self.value)
 
     def resized(self, length: int) -> "Labels":
-        """Cut, or lengthened by frames that are not valid."""
+        """Cut to `length`, or extended by labels that are not valid."""
         value = np.full(length, np.nan, np.float32)
         n = min(length, len(self))
         value[:n] = self.value[:n]
@@ -43,32 +46,32 @@ def read_labels(path: Path) -> Labels:
     """Read a label file.
 
     Raises:
-        InputError: No such file, an empty one, or a line that is neither a number in [0, 1] nor an invalid token.
+        InputError: The file is missing or empty, or a line is neither a number in [0, 1] nor `INVALID`.
     """
     try:
-        stream = path.open(encoding="latin-1", newline="\n")  # some files of the release are
+        stream = path.open(encoding="latin-1", newline="\n")  # the encoding of some files of the release
     except FileNotFoundError:
-        raise InputError(
-            f"{path}: no such file; leave the label column empty for somebody who was not annotated"
-        ) from None
+        raise InputError(f"{path}: no such file; {NOT_ANNOTATED}") from None
     value = array("f")
     with stream:
         for number, line in enumerate(stream, 1):
             value.append(_value(line, f"{path}, line {number}"))
     if not value:
-        raise InputError(f"{path}: no labels in it; leave the label column empty for somebody who was not annotated")
+        raise InputError(f"{path}: no labels in it; {NOT_ANNOTATED}")
     values = np.frombuffer(value, np.float32)
     return Labels(values, np.isfinite(values))
 
 
 def _value(line: str, place: str) -> float:
-    """What a line says; NaN where that frame was not annotated."""
+    """The number on a line; NaN where the frame was not annotated."""
     if INVALID.match(line):
         return math.nan
     try:
         number = float(line)
     except ValueError:
-        raise InputError(f"{place}: {line.strip()[:40]!r} is no number; one value a line, nan where invalid") from None
+        raise InputError(
+            f"{place}: {line.strip()[:40]!r} is not a number; write one value a line, nan where it is invalid"
+        ) from None
     if not 0 <= number <= 1:
         raise InputError(f"{place}: {number:g} lies outside [0, 1]; rescale the labels")
     return number

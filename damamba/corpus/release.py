@@ -1,12 +1,17 @@
-"""What the MultiMediate release holds: corpora, official session lists, seats, streams and where they lie.
+"""Contents of the MultiMediate release: corpora, official session lists, roles, streams and their folders.
 
 Source:
-    Session lists, seats and trees as in hcmlab/MultiMediate26 ``baseline/configs`` and in the challenge's downloads
-    of 2024 and 2025; the lists of NoXi are those of all editions since 2023.
+    Session lists, roles and trees as in hcmlab/MultiMediate26 ``baseline/configs`` and in the challenge's downloads
+    of 2024 and 2025; the lists of NoXi are the same in all editions since 2023.
 """
 
 CORPORA = {"noxi": "NoXi", "noxi_add": "NoXi-Add", "mpiigi": "MPIIGI"}
-"""Corpus to its name in the challenge."""
+"""Corpus -> its name in the challenge."""
+
+
+def gender_of(category: str) -> str:
+    """``female`` or ``male`` for a category of ``<role>.gender.annotation.csv``; "" for ""."""
+    return category and ("female" if category == FEMALE else "male")
 
 
 def _listed(numbers: str) -> tuple[str, ...]:
@@ -25,19 +30,19 @@ SESSIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "noxi_add": {"test": _listed("015 016 017 019 041 051 053 054 059 060 061 065")},
     "mpiigi": {"val": _listed("008 009 010 026 027 028"), "test": _listed("001 002 003 004 005 006")},
 }
-"""Corpus to split to its sessions: the definition of the splits. MPIIGI has no training split."""
+"""Corpus -> split -> sessions. These lists define the splits; MPIIGI has no training split."""
 
 SEATS = {
     "noxi": ("expert", "novice"),
     "noxi_add": ("expert", "novice"),
     "mpiigi": ("subjectPos1", "subjectPos2", "subjectPos3", "subjectPos4"),
 }
-"""Corpus to the roles of a session: the first part of every file name."""
+"""Corpus -> roles in a session; a role is the first part of every file name."""
 
 EMPTY_SEATS = {"001": "subjectPos4", "026": "subjectPos1", "027": "subjectPos1"}
-"""MPIIGI's groups of three."""
+"""MPIIGI's groups of three: session -> the role that nobody takes."""
 UNLABELLED_SEATS = {("mpiigi", "028", "subjectPos1")}
-"""Who has streams and no label, though the session is of a labelled split."""
+"""Participants with streams and no label in a session of a labelled split."""
 
 LANGUAGE_NAMES = {
     "en": "English",
@@ -48,12 +53,15 @@ LANGUAGE_NAMES = {
     "id": "Indonesian",
     "es": "Spanish",
 }
-"""As ``language.annotation.csv`` has them."""
+"""Language code -> its name in ``language.annotation.csv``."""
 
-Places = dict[str, dict[str, tuple[str, ...]]]
-"""Corpus to split to folders below the release's root, of which the first that exists is taken."""
+FEMALE = "2"
+"""Category in ``<role>.gender.annotation.csv``; the challenge's fairness script counts every other one as male."""
 
-FEATURES: dict[int, Places] = {
+ReleaseFolders = dict[str, dict[str, tuple[str, ...]]]
+"""Corpus -> split -> folders below the release's root; the first one that exists is read."""
+
+FEATURES: dict[int, ReleaseFolders] = {
     2024: {
         "noxi": {"train": ("Noxi/train",), "val": ("Noxi/val",), "test": ("noxi-base",)},
         "noxi_add": {"test": ("noxi-additional",)},
@@ -68,22 +76,22 @@ FEATURES: dict[int, Places] = {
         },
     },
 }
-"""Layout (2025 is 2026's too) to the folders of sessions."""
-LABELS: Places = {"mpiigi": {"val": ("mpii/MultiMediate25/val/engagement-annotations-val",)}}
-"""Labels in a tree of their own; elsewhere they lie beside the features."""
-MEDIA: Places = {
+"""Layout -> folders of sessions; 2026 has the layout of 2025."""
+LABELS: ReleaseFolders = {"mpiigi": {"val": ("mpii/MultiMediate25/val/engagement-annotations-val",)}}
+"""Labels that lie in a tree of their own; all others lie beside the features."""
+MEDIA: ReleaseFolders = {
     "mpiigi": {
         "val": ("mpii/MultiMediate25/val/originalAudioVideo-val",),
         "test": ("mpii/MultiMediate25/test/originalAudioVideo-test",),
     }
 }
-"""Raw media in a tree of their own; elsewhere they lie beside the features."""
+"""Raw media that lie in a tree of their own; all others lie beside the features."""
 
 LABEL_FILE = "engagement.annotation.csv"
 LANGUAGE_FILE = "language.annotation.csv"
 VIDEO_FILES = ("video.mp4", "mp4")
 AUDIO_FILES = ("audio.wav", "wav")
 SCENE = "s"
-"""First part of the file names of MPIIGI's scene view, which is nobody's."""
+"""First part of the file names of MPIIGI's scene view, which shows the whole room."""
 STREAMS_OF_2023 = ("audio.gemaps", "audio.soundnet", "kinect2.skeleton", "kinect2.au")
-"""Streams that only the release of 2023 has, whose OpenFace and OpenPose differ in width from the later ones."""
+"""Streams that only the release of 2023 has; its OpenFace and OpenPose differ in width from the later ones."""

@@ -1,7 +1,7 @@
 """SSI streams: a header ``X.stream`` in XML and its data ``X.stream~``, rows of numbers at one rate.
 
-The header is checked against the size of the data before anything is read. What is wrong but usable stands in
-`SsiStream.defects`, and a caller decides; what is unusable is refused.
+The header is checked against the size of the data before anything is read. A stream with errors that can still be
+used is read, and the errors are listed in `SsiStream.defects`; any other stream with errors is refused.
 
     <stream ssi-v="2">
         <info ftype="BINARY" sr="25.000" dim="88" byte="4" type="FLOAT" delim=" " />
@@ -13,7 +13,6 @@ Source: hcmlab/ssi core/source/ioput/file/FileStream{In,Out}.cpp, FileAscii.cpp;
 hcmlab/discover-utils discover_utils/data/handler/file_handler.py.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -26,46 +25,44 @@ import numpy as np
 from damamba.console import InputError
 from damamba.corpus.exchange import regular_size, xml_bytes
 from damamba.corpus.ssi_ascii import format_rows, parse_rows
-from damamba.corpus.ssi_header import DTYPES, Chunk, FileType, Header, implied_rate_hz, read_header
+from damamba.corpus.ssi_header import DTYPES, FileType, StreamChunk, StreamHeader, read_header
 from damamba.files import replace_file
 
 MAX_MAGNITUDE = 3.68e19
 """±2^65 = ±3.689e19 stands for "not measured" in some streams; no feature is that large."""
-RATE_TOLERANCE = 0.02
-"""Of a rate against the times in the header: chunks carry times to a millisecond, and files end a few rows apart."""
 MIN_PRESENT = 0.5
-"""Share of the declared rows that must be there; the worst of the releases has 0.82."""
+"""Share of the declared rows that the data file must have; the worst file of the releases has 0.82."""
 SCAN_VALUES = 1 << 16
-"""Looked at in one go."""
+"""Values that are checked at a time."""
 
 
 @dataclass(frozen=True)
 class StreamDefect:
     """Something wrong with a stream that can still be used."""
 
-    kind: Literal["truncated", "surplus", "header_rate", "times", "not_finite"]
-    """truncated: rows missing at the end · surplus: data after the declared rows · header_rate: the rate contradicts
-    the times or the duration · times: chunks go back in time · not_finite: NaN, infinity or ±3.689e19."""
+    kind: Literal["truncated", "surplus", "times", "not_finite"]
+    """truncated: rows missing at the end · surplus: data after the declared rows · times: a chunk begins before the
+    one in front of it · not_finite: NaN, infinity or ±3.689e19."""
     rows: int
-    """Rows that it concerns."""
+    """Rows that are affected."""
     detail: str
-    """For people, with numbers."""
+    """Description with numbers."""
 
 
 @dataclass(frozen=True)
 class SsiStream:
-    """A stream as its file has it; `read` makes numbers with a mask of it."""
+    """An open stream; `read` returns its values with a mask."""
 
     path: Path
-    """Header."""
+    """Header file."""
     x: np.ndarray = field(repr=False, compare=False)
-    """(rows, D): what is there, in the file's number type; read-only and memory-mapped where it is binary."""
+    """(rows, D) in the file's number type; a read-only memory map if the file is binary."""
     rate_hz: float
-    """As declared."""
-    chunks: tuple[Chunk, ...]
+    """Declared rate; may be 0 or not finite."""
+    chunks: tuple[StreamChunk, ...]
     file_type: FileType
     number_type: str
-    """As declared: FLOAT, DOUBLE, SHORT, …"""
+    """Declared type: FLOAT, DOUBLE, SHORT, …"""
     delimiter: str
     meta: Mapping[str, str]
     """Attributes of ``<meta>``."""
@@ -73,12 +70,12 @@ class SsiStream:
 
     @property
     def declared_rows(self) -> int:
-        """Rows that the header promises."""
+        """Rows in the header."""
         return sum(chunk.rows for chunk in self.chunks)
 
     @property
     def rows(self) -> int:
-        """Rows that are there; those that are missing are the last ones."""
+        """Rows in the data file; missing rows are the last ones."""
         return len(self.x)
 
     @property
@@ -86,60 +83,44 @@ class SsiStream:
         """D."""
         return self.x.shape[1]
 
-    @property
-    def implied_rate_hz(self) -> float:
-        """Rows a second by the times of the chunks; NaN where they say nothing."""
-        return implied_rate_hz(self.chunks)
-
-    def times_s(self, rate_hz: float | None = None) -> np.ndarray:
-        """(declared_rows,) float64: time of each row, s; with another rate than the declared one where given.
-
-        Raises:
-            InputError: None is given, and the declared one is no rate.
-        """
-        rate_hz = rate_hz or self.rate_hz
-        if not 0 < rate_hz < math.inf:
-            raise InputError(f"{self.path}: no rate: declared are {self.rate_hz:g} Hz; set sr in the header")
-        return np.concatenate([c.start_s + np.arange(c.rows) / rate_hz for c in self.chunks] or [np.empty(0)])
-
     def read(self, first: int = 0, stop: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Rows `first` to `stop` of the declared ones as numbers; a part of them, so that memory is bounded.
+        """Declared rows `first` to `stop`, n of them.
 
         Returns:
-            (n, D) float32, NaN where missing, not finite or a sentinel; and (n,) bool, False where a row has one.
+            x: (n, D) float32; NaN where a value is missing, not finite or ±3.689e19.
+            valid: (n,) bool; False for a row with any such value.
         """
         stop = self.declared_rows if stop is None else min(stop, self.declared_rows)
         x = np.full((max(stop - first, 0), self.width), np.nan, np.float32)
         present = self.x[first:stop]
-        with np.errstate(over="ignore"):  # a double beyond float32 becomes infinite, and that is not finite
+        with np.errstate(over="ignore"):  # a double beyond float32 becomes infinite, hence not valid
             x[: len(present)] = present
-        good = measured(x)
-        x[~good] = np.nan
-        return x, np.logical_and.reduce(good, axis=1)
+        finite = measured(x)
+        x[~finite] = np.nan
+        return x, np.logical_and.reduce(finite, axis=1)
 
 
 def measured(x: np.ndarray) -> np.ndarray:
-    """Where a number stands, (…) bool; not NaN, infinity or ±3.689e19."""
+    """Where `x` has a value: bool of the same shape, False for NaN, infinity and ±3.689e19."""
     return np.abs(x) < MAX_MAGNITUDE
 
 
-def read_stream(path: Path, *, duration_s: float | None = None, scan: bool = True) -> SsiStream:
+def read_stream(path: Path, *, scan: bool = True) -> SsiStream:
     """Open a stream.
 
     Args:
-        path: ``X.stream`` (or ``X.stream~``); the other is beside it.
-        duration_s: Length of the recording, to check the rate against.
-        scan: Look for NaN, infinities and sentinels; reads all data once.
+        path: ``X.stream`` or ``X.stream~``; the other file lies beside it.
+        scan: Whether to read all data once and look for NaN, infinity and ±3.689e19.
 
     Raises:
-        InputError: A file of the pair is missing, or the header cannot be read, contradicts itself, or promises more
-            than twice what is there.
+        InputError: A file of the pair is missing, the header cannot be read or contradicts itself, or the data file
+            has less than half of the declared rows.
     """
     path = path.with_name(path.name.removesuffix("~"))
     data = path.with_name(path.name + "~")
     header = read_header(path)
     size = regular_size(data)
-    # a value of text takes a digit and a separator
+    # a value as text takes at least a digit and a separator
     row_bytes = header.width * (header.dtype.itemsize if header.file_type == "BINARY" else 2)
     if MIN_PRESENT * header.rows * row_bytes > size + 1:
         raise _too_short(data, header, size // row_bytes)
@@ -149,7 +130,7 @@ def read_stream(path: Path, *, duration_s: float | None = None, scan: bool = Tru
         x, surplus = parse_rows(data, header.rows, header.width, header.dtype, header.delimiter)
     if len(x) < MIN_PRESENT * header.rows:
         raise _too_short(data, header, len(x))
-    defects = _time_defects(header, duration_s)
+    defects = _time_defects(header)
     if len(x) < header.rows:
         missing = header.rows - len(x)
         defects.append(StreamDefect("truncated", missing, f"{header.rows} rows declared, {len(x)} present"))
@@ -184,17 +165,17 @@ def write_stream(
     """Write ``X.stream`` and ``X.stream~``; the same input gives the same bytes.
 
     Args:
-        path: Header; the data file gets its name with a ``~``.
+        path: Header file; the data file has the same name with ``~``.
         x: (N, D) in a number type of `DTYPES`.
         rate_hz: Rows a second.
-        file_type: BINARY, or ASCII with every digit that is needed to read the same numbers back.
-        number_type: Name of the type where the array's leaves a choice: LDOUBLE for float64, LONG for int32.
-        chunks: (start_s, rows) of each run of rows; one from 0 s where not given.
-        delimiter: Between values of ASCII.
+        file_type: BINARY, or ASCII with as many digits as are needed to read the same numbers back.
+        number_type: Name of the number type where numpy's type has several: LDOUBLE for float64, LONG for int32.
+        chunks: (start_s, rows) of each chunk; None: one chunk from 0 s.
+        delimiter: Between values in ASCII.
         meta: Attributes of ``<meta>``.
 
     Raises:
-        ValueError: An array, number type or chunks that do not fit.
+        ValueError: The array, number type and chunks do not fit together, or SSI does not have the type.
     """
     names = [name for (name, size), kind in DTYPES.items() if np.dtype(kind) == x.dtype.newbyteorder("<")]
     number_type = number_type or (names[0] if names else "")
@@ -220,17 +201,17 @@ def write_stream(
     replace_file(path, xml_bytes(root))
 
 
-def _too_short(data: Path, header: Header, present: int) -> InputError:
+def _too_short(data: Path, header: StreamHeader, present: int) -> InputError:
     return InputError(
         f"{data}: {header.rows} rows of {header.width} values declared, at most {present} present; "
-        "less than half is there: fetch it again"
+        "less than half of the stream: fetch it again"
     )
 
 
-def _map(data: Path, header: Header, size: int) -> tuple[np.ndarray, bool]:
-    """The rows that are there, and whether the file goes on after the declared ones.
+def _map(data: Path, header: StreamHeader, size: int) -> tuple[np.ndarray, bool]:
+    """Rows of a binary file, and whether the file continues after the declared rows.
 
-    Chunks stand in the order of the file, so that no byte is read twice and missing rows are the last ones.
+    Chunks must be in the order of the file, so that no byte is read twice and missing rows are the last ones.
     """
     row_bytes = header.width * header.dtype.itemsize
     runs: list[tuple[int, int]] = []
@@ -261,22 +242,12 @@ def _map(data: Path, header: Header, size: int) -> tuple[np.ndarray, bool]:
     return x, size > end
 
 
-def _time_defects(header: Header, duration_s: float | None) -> list[StreamDefect]:
-    defects = []
-    implied_hz = implied_rate_hz(header.chunks)
-    apart_rows = abs(implied_hz / header.rate_hz - 1) * header.rows if header.rate_hz else math.inf
-    declared = f"declared {header.rate_hz:g} Hz"
-    if not 0 < header.rate_hz < math.inf or apart_rows > max(RATE_TOLERANCE * header.rows, 1):
-        defects.append(StreamDefect("header_rate", header.rows, f"{declared}; the times say {implied_hz:.6g} Hz"))
-    elif duration_s and abs(header.rows / duration_s / header.rate_hz - 1) > RATE_TOLERANCE:
-        lasting = f"{header.rows} rows in {duration_s:g} s are {header.rows / duration_s:.6g} Hz"
-        defects.append(StreamDefect("header_rate", header.rows, f"{declared}; {lasting}"))
-    for number, (one, other) in enumerate(pairwise(header.chunks), 2):
-        if other.start_s < one.start_s:
-            later = sum(chunk.rows for chunk in header.chunks[number - 1 :])
-            defects.append(StreamDefect("times", later, f"chunk {number} begins before the one in front of it"))
-            break
-    return defects
+def _time_defects(header: StreamHeader) -> list[StreamDefect]:
+    for number, (chunk, following) in enumerate(pairwise(header.chunks), 2):
+        if following.start_s < chunk.start_s:
+            rows = sum(later.rows for later in header.chunks[number - 1 :])
+            return [StreamDefect("times", rows, f"chunk {number} begins before the one in front of it")]
+    return []
 
 
 def _value_defects(x: np.ndarray) -> list[StreamDefect]:
@@ -289,6 +260,6 @@ def _value_defects(x: np.ndarray) -> list[StreamDefect]:
 
 
 def _seconds(value: float) -> str:
-    """Milliseconds where they are exact enough to read the same number back, else all digits."""
+    """Text with three decimals if that reads back as the same number, else with all digits."""
     short = f"{value:.3f}"
     return short if float(short) == value else repr(float(value))

@@ -6,8 +6,8 @@
         <scheme name="engagement" type="CONTINUOUS" sr="25.000" min="0.000" max="1.000" />
     </annotation>
 
-A continuous row is ``score;conf``, a discrete one ``from;to;id;conf`` (``<item id name>`` in the scheme), a free one
-``from;to;label;conf``; times in s. Binary rows are the same numbers, little-endian, a free label after its length.
+A continuous row is ``score;conf``, a discrete one ``from;to;id;conf`` (with ``<item id name>`` in the scheme), a free
+one ``from;to;label;conf``; times in s. Binary rows have the same numbers, little-endian; a label follows its length.
 
 Source: hcmlab/nova Types/AnnoListFile.cs; hcmlab/discover-utils discover_utils/data/handler/file_handler.py.
 """
@@ -23,14 +23,14 @@ from xml.etree import ElementTree
 import numpy as np
 
 from damamba.console import InputError
-from damamba.corpus.exchange import Attributes, Start, parse_number, regular_size, scan_xml, xml_bytes
+from damamba.corpus.exchange import Attributes, ElementStart, parse_number, regular_size, scan_xml, xml_bytes
 from damamba.corpus.labels import INVALID
 from damamba.corpus.ssi_header import FileType
 from damamba.files import replace_file
 
 HEADER_BYTES = 1 << 20
 FREE_BYTES = 1 << 22
-"""Largest file of labels; hours of transcript take a tenth of it."""
+"""Largest data file with labels; a transcript of hours takes a tenth of this."""
 LINE_BYTES = 1 << 16
 SchemeType = Literal["CONTINUOUS", "DISCRETE", "FREE"]
 ROW_DTYPES = {
@@ -40,34 +40,34 @@ ROW_DTYPES = {
 }
 FORMS = {"CONTINUOUS": "score;conf", "DISCRETE": "from;to;id;conf", "FREE": "from;to;label;conf"}
 SHORTEST = {"CONTINUOUS": 3, "DISCRETE": 8, "FREE": 7}
-"""Bytes of a row of text at least."""
+"""Fewest bytes of a row as text."""
 FREE_HEAD = struct.Struct("<ddi")
 FREE_TAIL = struct.Struct("<f")
 
 
 @dataclass(frozen=True)
 class Scheme:
-    """What the rows mean."""
+    """Meaning of the rows."""
 
     name: str
     type: SchemeType
     rate_hz: float = 0.0
-    """Rows a second of CONTINUOUS."""
+    """Rows a second, for CONTINUOUS."""
     least: float = 0.0
-    """Smallest score of CONTINUOUS."""
+    """Smallest score, for CONTINUOUS."""
     most: float = 1.0
-    """Largest score of CONTINUOUS."""
+    """Largest score, for CONTINUOUS."""
     classes: Mapping[int, str] = field(default_factory=dict)
-    """Id and name of each class of DISCRETE; a negative id is SSI's garbage class."""
+    """Id -> name of each class, for DISCRETE; a negative id is SSI's garbage class."""
 
 
 @dataclass(frozen=True)
 class SsiAnnotation:
-    """An annotation as its file has it."""
+    """Contents of an annotation file."""
 
     scheme: Scheme
     rows: np.ndarray = field(compare=False)
-    """(N,) structured, `ROW_DTYPES` of the scheme's type; a score that is none is NaN."""
+    """(N,) structured array with the dtype of `ROW_DTYPES` for the scheme's type; a missing score is NaN."""
     role: str = ""
     annotator: str = ""
     file_type: FileType = "ASCII"
@@ -77,7 +77,7 @@ def read_ssi_annotation(path: Path) -> SsiAnnotation:
     """Read ``X.annotation`` (or ``X.annotation~``) and the file beside it.
 
     Raises:
-        InputError: A file of the pair is missing, the header cannot be read, or the rows are not what it says.
+        InputError: A file of the pair is missing, the header cannot be read, or the rows do not fit the header.
     """
     path = path.with_name(path.name.removesuffix("~"))
     data = path.with_name(path.name + "~")
@@ -85,19 +85,21 @@ def read_ssi_annotation(path: Path) -> SsiAnnotation:
     file_type = info.one_of("ftype", get_args(FileType))
     size_bytes = regular_size(data)
     if scheme.type == "FREE" and size_bytes > FREE_BYTES:
-        raise InputError(f"{data}: {size_bytes} bytes; free labels may take {FREE_BYTES}: divide the recording")
+        raise InputError(f"{data}: {size_bytes} bytes; free labels may take at most {FREE_BYTES}: split the recording")
     dtype = ROW_DTYPES[scheme.type]
     if file_type == "ASCII":
         rows = _text_rows(data, scheme.type, size_bytes)
     elif scheme.type == "FREE":
         rows = np.fromiter(_free_rows(data), dtype)
     elif size_bytes % dtype.itemsize:
-        raise InputError(f"{data}: {size_bytes} bytes are no whole rows of {dtype.itemsize}; save or fetch it again")
+        raise InputError(
+            f"{data}: {size_bytes} bytes, not a multiple of a row's {dtype.itemsize}; save or fetch it again"
+        )
     else:
         rows = np.fromfile(data, dtype)
     declared = info.integer("size", 0, 1 << 53) if "size" in info.values else len(rows)
     if declared != len(rows):
-        raise InputError(f"{data}: {path.name} declares {declared} rows, {len(rows)} are there; fetch it again")
+        raise InputError(f"{data}: {path.name} declares {declared} rows, but there are {len(rows)}; fetch it again")
     if scheme.type != "CONTINUOUS":
         _check_times(data, rows)
     return SsiAnnotation(scheme, rows, meta.get("role", ""), meta.get("annotator", ""), file_type)
@@ -107,7 +109,7 @@ def write_ssi_annotation(path: Path, annotation: SsiAnnotation) -> None:
     """Write both files; the same annotation gives the same bytes.
 
     Raises:
-        InputError: A label or name that the format cannot hold.
+        InputError: A label or name has characters that the format does not allow.
     """
     scheme = annotation.scheme
     root = ElementTree.Element("annotation", {"ssi-v": "3"})
@@ -132,12 +134,13 @@ def write_ssi_annotation(path: Path, annotation: SsiAnnotation) -> None:
 
 
 def _header(path: Path) -> tuple[Attributes, dict[str, str], Scheme]:
+    """Attributes of ``<info>`` and of ``<meta>``, and the scheme."""
     info: Attributes | None = None
-    found: Attributes | None = None
+    declared: Attributes | None = None
     meta: dict[str, str] = {}
     classes: dict[int, str] = {}
     for event in scan_xml(path, "annotation", HEADER_BYTES):
-        if not isinstance(event, Start):
+        if not isinstance(event, ElementStart):
             continue
         attributes = Attributes(path, event.tag, event.attributes)
         match event.parent, event.tag:
@@ -146,23 +149,25 @@ def _header(path: Path) -> tuple[Attributes, dict[str, str], Scheme]:
             case "annotation", "meta":
                 meta = event.attributes
             case "annotation", "scheme":
-                found = attributes
+                declared = attributes
             case "scheme", "item":
                 classes[attributes.integer("id", -(1 << 31), (1 << 31) - 1)] = attributes.text("name")
-    if info is None or found is None:
+    if info is None or declared is None:
         raise InputError(f"{path}: no <{'scheme' if info else 'info'}> in it; save or fetch it again")
-    scheme_type = found.one_of("type", get_args(SchemeType))
-    name = found.values.get("name", "")
+    scheme_type = declared.one_of("type", get_args(SchemeType))
+    name = declared.values.get("name", "")
     if scheme_type != "CONTINUOUS":
         return info, meta, Scheme(name, scheme_type, classes=classes)
-    rate_hz, least, most = (found.number(key) for key in ("sr", "min", "max"))
+    rate_hz, least, most = (declared.number(key) for key in ("sr", "min", "max"))
     if not (0 < rate_hz < math.inf and -math.inf < least < most < math.inf):
-        raise InputError(f"{path}: sr={rate_hz:g}, min={least:g}, max={most:g} are no rate and range; correct <scheme>")
+        raise InputError(
+            f"{path}: sr={rate_hz:g}, min={least:g}, max={most:g} are not a rate and a range; correct <scheme>"
+        )
     return info, meta, Scheme(name, scheme_type, rate_hz, least, most)
 
 
 def _text_rows(data: Path, scheme_type: SchemeType, size_bytes: int) -> np.ndarray:
-    # as many rows as fit, so that no list of a long file's numbers is needed
+    # an array of the most rows that fit into the file takes less memory than a list of numbers
     rows = np.empty(size_bytes // SHORTEST[scheme_type] + 1, ROW_DTYPES[scheme_type])
     n_rows = 0
     with data.open("rb") as stream:
@@ -183,12 +188,12 @@ def _text_rows(data: Path, scheme_type: SchemeType, size_bytes: int) -> np.ndarr
 
 
 def _row(parts: list[str], scheme_type: SchemeType) -> tuple:
-    """One row; raises ValueError where the parts are not what they should be."""
+    """One row; raises ValueError where number or types of the parts are wrong."""
     if scheme_type == "CONTINUOUS":
         score, conf = parts
         return math.nan if INVALID.match(score) else parse_number(score), parse_number(conf)
     if len(parts) == 5 and parts[-1].startswith("color="):
-        parts.pop()  # NOVA's
+        parts.pop()  # NOVA adds it
     start, end, label, conf = parts
     named = int(label) if scheme_type == "DISCRETE" else label
     return parse_number(start), parse_number(end), named, parse_number(conf)
@@ -203,8 +208,8 @@ def _free_rows(data: Path) -> Iterator[tuple[float, float, str, float]]:
             tail = stream.read(FREE_TAIL.size)
             if length != len(label) or len(tail) != FREE_TAIL.size:
                 raise InputError(
-                    f"{data}, byte {place}: no whole row of {FORMS['FREE']}; NOVA counts letters beyond ASCII wrongly "
-                    "in binary files: save it as ASCII"
+                    f"{data}, byte {place}: incomplete row of {FORMS['FREE']}; NOVA counts letters beyond ASCII "
+                    "wrongly in binary files: save it as ASCII"
                 )
             yield start, end, _decode(label), FREE_TAIL.unpack(tail)[0]
 
@@ -221,22 +226,26 @@ def _check_times(data: Path, rows: np.ndarray) -> None:
     if len(wrong):
         row = rows[wrong[0]]
         raise InputError(
-            f"{data}, row {wrong[0] + 1}: from {row['from']:g} to {row['to']:g} s is no time; correct or remove it"
+            f"{data}, row {wrong[0] + 1}: from {row['from']:g} to {row['to']:g} s, expected start and end; correct or "
+            "remove it"
         )
 
 
 def _format(row: np.void) -> str:
-    """A line with all digits."""
+    """The row as a line of text, numbers with all digits."""
     parts = []
     for name in row.dtype.names or ():
         value = row[name]
         if isinstance(value, str) and (";" in value or not value.isprintable()):
-            raise InputError(f"label {value[:40]!r} has a ';' or no printable letters; change it, or write BINARY")
-        # .NET reads NaN, not nan
+            raise InputError(
+                f"label {value[:40]!r} has a ';' or letters that cannot be printed; change it, or write BINARY"
+            )
+        # NOVA is a .NET program, which reads NaN but not nan
         parts.append("NaN" if isinstance(value, np.floating) and np.isnan(value) else str(value))
     return ";".join(parts) + "\n"
 
 
 def _pack(row: np.void) -> bytes:
+    """The row of a free scheme in binary."""
     label = row["label"].encode()
     return FREE_HEAD.pack(row["from"], row["to"], len(label)) + label + FREE_TAIL.pack(row["conf"])

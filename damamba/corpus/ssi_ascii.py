@@ -21,16 +21,19 @@ def parse_rows(data: Path, rows: int, width: int, dtype: np.dtype, delimiter: st
     """Read up to `rows` lines of `width` values; empty lines do not count.
 
     Returns:
-        (n, D) in `dtype`, n = `rows` or as many as there are; and whether lines are left after them.
+        x: (n, D) in `dtype`; n is `rows`, or fewer if the file has fewer lines.
+        left: Whether further lines follow.
 
     Raises:
-        InputError: A line with another number of values, or with something that is no number of that type; a
-            delimiter that is none.
+        InputError: A line has another number of values or a value that is not a number of this type, or the delimiter
+            cannot separate numbers.
     """
     separator = delimiter.strip() or None
     if separator and (len(separator) > 1 or separator.isalnum() or separator in "+-.#"):
-        raise InputError(f"{data}: delim {delimiter[:40]!r} in the header separates no numbers; set the one used here")
-    # a value takes two bytes at least, so this is never more than four times the file
+        raise InputError(
+            f"{data}: delim {delimiter[:40]!r} in the header cannot separate numbers; set the one that this file uses"
+        )
+    # a value takes at least two bytes, so the array is at most four times as large as the file
     x = np.empty((min(rows, (data.stat().st_size + 1) // (2 * width)), width), dtype)
     parsed = 0
     with data.open(encoding="latin-1", newline="\n") as stream:
@@ -43,14 +46,14 @@ def parse_rows(data: Path, rows: int, width: int, dtype: np.dtype, delimiter: st
 
 
 def format_rows(x: np.ndarray, delimiter: str) -> bytes:
-    """Lines that `parse_rows` reads back to the same numbers."""
-    digits = "%.9g" if x.itemsize == 4 else "%.17g"  # as many as tell neighbours apart
+    """Lines from which `parse_rows` reads the same numbers."""
+    digits = "%.9g" if x.itemsize == 4 else "%.17g"  # enough to distinguish neighbouring numbers
     line = delimiter.join([digits if x.dtype.kind == "f" else "%d"] * x.shape[1]) + "\n"
     return "".join(line % tuple(row) for row in x.tolist()).encode("ascii")
 
 
 def _lines(stream: Iterable[str], data: Path, width: int, separator: str | None) -> Iterator[tuple[int, str]]:
-    """Number and text of each line, without what some writers leave at its end, `width` values in it."""
+    """Number and text of each line that is not empty, without a separator at its end; checks the number of values."""
     for number, line in enumerate(stream, 1):
         if len(line) > CHARACTERS_A_VALUE * (width + 1):
             raise InputError(f"{data}, line {number}: {len(line)} characters for {width} values; is it binary?")
@@ -59,10 +62,13 @@ def _lines(stream: Iterable[str], data: Path, width: int, separator: str | None)
             continue
         if separator:
             line = line.removesuffix(separator)
-        found = len(line.split(separator))
-        if found != width:
+        n_values = len(line.split(separator))
+        if n_values != width:
             between = f"{separator!r}" if separator else "blanks"
-            raise InputError(f"{data}, line {number}: {found} values between {between}, the header declares {width}")
+            raise InputError(
+                f"{data}, line {number}: {n_values} values between {between}, the header declares {width}; fetch it "
+                "again, or correct dim or delim in the header"
+            )
         if "#" in line or "(" in line:
             line = INFINITE.sub("inf", INVALID.sub("nan", line))
         yield number, line
@@ -74,9 +80,12 @@ def _parse(block: list[tuple[int, str]], data: Path, dtype: np.dtype, separator:
         return np.loadtxt([line for _, line in block], number, comments=None, delimiter=separator, ndmin=2)
     except (ValueError, OverflowError):
         if len(block) > 1:
-            # again in halves, to name the line
+            # parse both halves again, to find the line
             middle = len(block) // 2
             parts = [_parse(part, data, dtype, separator) for part in (block[:middle], block[middle:])]
             return np.concatenate(parts)
         line = block[0]
-        raise InputError(f"{data}, line {line[0]}: {line[1][:80]!r} is not numbers of type {number} only") from None
+        raise InputError(
+            f"{data}, line {line[0]}: {line[1][:80]!r} is not numbers of type {number} only; fetch it again, or "
+            "correct type in the header"
+        ) from None

@@ -1,7 +1,7 @@
-"""Header of an SSI stream: what its XML says, checked value by value."""
+"""Header of an SSI stream: parsed from XML, every value checked."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from damamba.console import InputError
-from damamba.corpus.exchange import Attributes, Start, scan_xml
+from damamba.corpus.exchange import Attributes, ElementStart, scan_xml
 
 HEADER_BYTES = 1 << 20
 MAX_WIDTH = 1 << 20
@@ -21,7 +21,7 @@ DTYPES = {
     ("INT", 4): "<i4",
     ("UINT", 4): "<u4",
     ("LONG", 8): "<i8",
-    ("LONG", 4): "<i4",  # C's long on Windows
+    ("LONG", 4): "<i4",  # as C on Windows has it
     ("ULONG", 8): "<u8",
     ("ULONG", 4): "<u4",
     ("FLOAT", 4): "<f4",
@@ -29,23 +29,23 @@ DTYPES = {
     ("LDOUBLE", 8): "<f8",
     ("BOOL", 1): "|b1",
 }
+"""Name and bytes of a number type -> numpy's name, little-endian."""
 FileType = Literal["BINARY", "ASCII"]
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
-    """A run of rows without a break."""
+class StreamChunk:
+    """Rows without a gap in time."""
 
     start_s: float
-    end_s: float
     offset_bytes: int
-    """Where it begins in the data file."""
+    """Its first byte in the data file."""
     rows: int
 
 
 @dataclass(frozen=True)
-class Header:
-    """What ``X.stream`` declares."""
+class StreamHeader:
+    """Contents of ``X.stream``."""
 
     file_type: FileType
     number_type: str
@@ -54,44 +54,37 @@ class Header:
     rate_hz: float
     delimiter: str
     meta: Mapping[str, str]
-    chunks: tuple[Chunk, ...]
+    chunks: tuple[StreamChunk, ...]
 
     @property
     def rows(self) -> int:
-        """Of all chunks."""
+        """Rows of all chunks."""
         return sum(chunk.rows for chunk in self.chunks)
 
 
-def implied_rate_hz(chunks: Sequence[Chunk]) -> float:
-    """Rows a second by the times of the chunks; NaN where they say nothing."""
-    lasting = [c for c in chunks if c.end_s > c.start_s and math.isfinite(c.end_s)]
-    seconds = sum(c.end_s - c.start_s for c in lasting)
-    return sum(c.rows for c in lasting) / seconds if seconds else math.nan
-
-
-def read_header(path: Path) -> Header:
+def read_header(path: Path) -> StreamHeader:
     """Read ``X.stream``.
 
     Raises:
-        InputError: No such file, not XML, or a value that is missing or impossible.
+        InputError: The file is missing or not XML, or a value is missing or impossible.
     """
     info: Attributes | None = None
     meta: dict[str, str] = {}
-    chunks: list[Chunk] = []
+    chunks: list[StreamChunk] = []
     for event in scan_xml(path, "stream", HEADER_BYTES):
-        if not isinstance(event, Start) or event.parent != "stream":
+        if not isinstance(event, ElementStart) or event.parent != "stream":
             continue
-        found = Attributes(path, event.tag, event.attributes)
+        attributes = Attributes(path, event.tag, event.attributes)
         if event.tag == "info":
-            info = found
+            info = attributes
         elif event.tag == "meta":
             meta = event.attributes
         elif event.tag == "chunk":
-            chunks.append(_chunk(found))
+            chunks.append(_chunk(attributes))
     if info is None or not chunks:
-        raise InputError(f"{path}: no <{'chunk' if info else 'info'}> in it; fetch it again: it is not whole")
+        raise InputError(f"{path}: no <{'chunk' if info else 'info'}> in it; it is incomplete: fetch it again")
     number_type, dtype = _number_type(info)
-    return Header(
+    return StreamHeader(
         file_type=info.one_of("ftype", get_args(FileType)),
         number_type=number_type,
         dtype=dtype,
@@ -103,13 +96,12 @@ def read_header(path: Path) -> Header:
     )
 
 
-def _chunk(found: Attributes) -> Chunk:
-    start_s = found.number("from")
+def _chunk(attributes: Attributes) -> StreamChunk:
+    start_s = attributes.number("from")
     if not math.isfinite(start_s):
-        raise InputError(f"{found.path}: a chunk begins at {start_s:g} s; set its from to seconds")
-    end_s = found.number("to") if "to" in found.values else math.nan
-    # more than 2^53 rows or bytes is no file
-    return Chunk(start_s, end_s, found.integer("byte", 0, 1 << 53), found.integer("num", 0, 1 << 53))
+        raise InputError(f"{attributes.path}: a chunk begins at {start_s:g} s; set its from to seconds")
+    # no file has more than 2^53 bytes or rows
+    return StreamChunk(start_s, attributes.integer("byte", 0, 1 << 53), attributes.integer("num", 0, 1 << 53))
 
 
 def _number_type(info: Attributes) -> tuple[str, np.dtype]:

@@ -2,48 +2,42 @@
 
 import hashlib
 import json
-import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 from safetensors.numpy import save_file
 
-from damamba.config import LABEL_RATE_HZ, AlignParams, Params
+from damamba.config import LABEL_RATE_HZ, AlignParams, CueParams
 from damamba.console import InputError
 from damamba.corpus.labels import Labels
 from damamba.corpus.manifest import Manifest, Participant
-from damamba.data.grid import resample
+from damamba.data.moments import ChannelMoments
+from damamba.data.shard_writer import write_shard_in_pieces
 from damamba.data.shards import (
-    SCHEMA,
     Aligned,
+    AlignedSeat,
     AlignedSession,
     Cue,
-    Moments,
-    Piece,
-    Seat,
-    Stamp,
-    read_stamps,
     shard_key,
     shard_moments,
     write_labels,
-    write_shard_in_pieces,
-    write_stamps,
 )
+from damamba.data.stamps import Stamp, read_stamps, write_stamps
+from damamba.data.stream_on_grid import StreamOnGrid
 from damamba.files import prune, whole_file
 from damamba.keys import source_digest
-from damamba.streams.store import StoredStream, describe
-
-logger = logging.getLogger(__name__)
+from damamba.streams.reader import StoredStream
+from damamba.streams.store import describe
 
 
 @dataclass(frozen=True)
-class Task:
-    """One session to align; travels to a worker."""
+class AlignTask:
+    """One session to align; sent to a worker."""
 
     participants: tuple[Participant, ...]
     cues: tuple[str, ...]
@@ -51,55 +45,78 @@ class Task:
     features: Path
     labels: Path
     out: Path
+    code: str
+    """Hash of the code that makes the shards."""
     stamps: Mapping[str, Stamp]
-    """Of the session's files when they were last hashed."""
+    """Stamps of the session's files from the last run."""
 
 
 @dataclass(frozen=True)
-class Done:
-    """What became of a session."""
+class AlignResult:
+    """Index entry and files of a session."""
 
     session: AlignedSession
     files: dict[str, Stamp]
     valid: dict[str, tuple[int, int]]
-    """Cue -> valid and all grid frames."""
+    """Cue -> number of valid frames, number of all frames."""
     kept: int
+    """Participants whose shards were kept."""
+
+
+def shard_code() -> str:
+    """Hash of the code that computes and writes the shards."""
+    return source_digest(StreamOnGrid.__module__, write_shard_in_pieces.__module__)
 
 
 def align_all(
-    params: Params,
+    cues: Mapping[str, CueParams],
+    params: AlignParams,
+    protocol: str,
     manifest: Manifest,
     features: Path,
     corpus: Path,
     out: Path,
-    run: Callable[[Callable[[Task], Done], Sequence[Task]], list[Done]],
+    run: Callable[[Callable[[AlignTask], AlignResult], Sequence[AlignTask]], list[AlignResult]],
 ) -> str:
-    """Align every session whose shards are not there yet, then write index and statistics; the summary line.
+    """Make the shards that do not exist yet, then write index and statistics.
+
+    Args:
+        cues: Section `cues`.
+        params: Section `align`.
+        protocol: Name of `corpus.protocol`, for the index.
+        manifest: All participants.
+        features: Folder of the feature streams.
+        corpus: Folder of the manifest and the labels.
+        out: Folder of the shards.
+        run: Applies a function to tasks, such as `run_all`.
+
+    Returns:
+        The summary line.
 
     Raises:
-        InputError: A stream is missing or damaged, a cue's width differs between participants, or nobody is in
-            the training split.
+        InputError: A stream is missing or damaged, the width of a cue differs between participants, or the training
+            split is empty.
     """
-    cues = tuple(params.cues)
-    described = _describe_cues(params, manifest, features)
-    known: dict[str, dict[str, Stamp]] = defaultdict(dict)
+    described = _describe_cues(cues, manifest, features)
+    stamps_of: dict[str, dict[str, Stamp]] = defaultdict(dict)
     for name, stamp in read_stamps(out).items():
-        known[name.rpartition("/")[0]][name] = stamp
+        stamps_of[name.rpartition("/")[0]][name] = stamp
+    code = shard_code()
     tasks = [
-        Task(tuple(people), cues, params.align, features, corpus / "labels", out, known["/".join(session)])
+        AlignTask(
+            tuple(people), tuple(cues), params, features, corpus / "labels", out, code, stamps_of["/".join(session)]
+        )
         for session, people in manifest.sessions().items()
     ]
     done = run(align_session, tasks)
     stamps = dict(sorted((name, stamp) for d in done for name, stamp in d.files.items()))
     files = {name: stamp.sha256 for name, stamp in stamps.items()}
-    protocol = params.corpus.protocol.name
-    index = Aligned(out, params.align.rate_hz, described, tuple(d.session for d in done), files, protocol)
-    statistics = _statistics(index)
+    index = Aligned(out, params.rate_hz, described, tuple(d.session for d in done), files, protocol)
     with whole_file(out / "statistics.safetensors") as temporary:
-        save_file(statistics, temporary)
+        save_file(_statistics(index), temporary)
     stamps["statistics.safetensors"] = Stamp.of(out / "statistics.safetensors")
     files["statistics.safetensors"] = stamps["statistics.safetensors"].sha256
-    _write_index(index)
+    index.write()
     write_stamps(out, stamps)
     prune(out, {out / "index.json", *(out / name for name in files)})
     shares = []
@@ -107,11 +124,11 @@ def align_all(
         valid, total = (sum(d.valid[cue][i] for d in done) for i in (0, 1))
         shares.append(f"{cue} {valid / max(total, 1):.1%}")
     kept = sum(d.kept for d in done)
-    return f"{len(done)} sessions on {params.align.rate_hz} Hz ({kept} participants kept) · valid: {', '.join(shares)}"
+    return f"{len(done)} sessions on {params.rate_hz} Hz ({kept} participants kept) · valid: {', '.join(shares)}"
 
 
-def align_session(task: Task) -> Done:
-    """Shards and labels of all participants of a session, on one grid that all of them share."""
+def align_session(task: AlignTask) -> AlignResult:
+    """Make the shards and labels of all participants of a session, on one grid that they share."""
     first = task.participants[0]
     n_labels = max(round(p.duration_s * LABEL_RATE_HZ) for p in task.participants)
     n_frames = n_labels * task.params.rate_hz // LABEL_RATE_HZ
@@ -125,78 +142,48 @@ def align_session(task: Task) -> Done:
         arrow, parquet, label = (
             participant.shard(task.out, suffix) for suffix in (".arrow", ".parquet", ".label.arrow")
         )
-        held = _sound(task, arrow, parquet, key)
-        if held is None:
+        stamps = _kept(task, arrow, parquet, key)
+        if stamps is None:
             _write(participant.shard(task.out, ""), streams, n_frames, task.params, key)
-            held = [Stamp.of(arrow), Stamp.of(parquet)]
+            stamps = [Stamp.of(arrow), Stamp.of(parquet)]
         else:
             kept += 1
         write_labels(label, *_sized(labels, n_labels))
-        for path, stamp in zip((arrow, parquet, label), (*held, Stamp.of(label)), strict=True):
+        for path, stamp in zip((arrow, parquet, label), (*stamps, Stamp.of(label)), strict=True):
             files[path.relative_to(task.out).as_posix()] = stamp
         for cue in task.cues:
-            seen = shard_moments(arrow, cue).n
-            valid[cue] = (valid[cue][0] + seen, valid[cue][1] + n_frames)
-        seats.append(Seat(participant.participant, participant.role, participant.person, labels is not None))
+            valid[cue] = (valid[cue][0] + shard_moments(arrow, cue).n, valid[cue][1] + n_frames)
+        seats.append(AlignedSeat(participant.participant, participant.role, participant.person, labels is not None))
     session = AlignedSession(first.corpus, first.session, first.split, first.language, n_labels, tuple(seats))
-    return Done(session, files, valid, kept)
+    return AlignResult(session, files, valid, kept)
 
 
-def _sound(task: Task, arrow: Path, parquet: Path, key: str) -> list[Stamp] | None:
-    """Stamps of a shard's files; None where it must be made again: absent, of other inputs, or not as it was made."""
+def _kept(task: AlignTask, arrow: Path, parquet: Path, key: str) -> list[Stamp] | None:
+    """Stamps of a shard's two files; None where the shard is missing, has another key, or was changed on disk."""
     if shard_key(arrow) != key or not parquet.is_file():
         return None
-    made = [task.stamps.get(path.relative_to(task.out).as_posix()) for path in (arrow, parquet)]
-    found = [Stamp.of(path, known) for path, known in zip((arrow, parquet), made, strict=True)]
-    same = all(known is None or known.sha256 == stamp.sha256 for known, stamp in zip(made, found, strict=True))
-    return found if same else None
+    before = [task.stamps.get(path.relative_to(task.out).as_posix()) for path in (arrow, parquet)]
+    now = [Stamp.of(path, known) for path, known in zip((arrow, parquet), before, strict=True)]
+    same = all(known is None or known.sha256 == stamp.sha256 for known, stamp in zip(before, now, strict=True))
+    return now if same else None
 
 
 def _write(base: Path, streams: dict[str, Path], n_frames: int, params: AlignParams, key: str) -> None:
-    """A participant's shard."""
+    """Write a participant's shard."""
     with ExitStack() as stack:
-        held = {
-            cue: _OnGrid(stack.enter_context(StoredStream(path, f"dvc repro -f extract@{cue}")), params)
+        on_grid = {
+            cue: StreamOnGrid(stack.enter_context(StoredStream(path, f"dvc repro -f extract@{cue}")), params)
             for cue, path in streams.items()
         }
-        write_shard_in_pieces(base, tuple(held), n_frames, lambda cue, *bounds: held[cue].frames(*bounds), key)
+        write_shard_in_pieces(base, tuple(on_grid), n_frames, lambda cue, *bounds: on_grid[cue].frames(*bounds), key)
 
 
-class _OnGrid:
-    """A stream on the grid, piece by piece: the same frames as of the whole stream at once."""
-
-    def __init__(self, stream: StoredStream, params: AlignParams) -> None:
-        self._stream, self._params = stream, params
-        self._valid_rows = np.flatnonzero(stream.valid)
-
-    def frames(self, first: int, stop: int) -> Piece:
-        """Frames [first, stop) of the grid."""
-        stream = self._stream
-        grid_s = np.arange(first, stop) / self._params.rate_hz
-        a, b = self._rows_around(grid_s)
-        t_s, x, valid = stream.t_s[a:b], stream.rows(a, b), stream.valid[a:b]
-        if valid.all() and np.array_equal(t_s, grid_s):
-            return x, valid  # the stream has the grid's rate: interpolation would only copy
-        return resample(t_s, x, valid, grid_s, self._params.max_gap_s, stream.rate_hz)
-
-    def _rows_around(self, grid_s: np.ndarray) -> tuple[int, int]:
-        """Rows from the last valid one before the piece to the first valid one after it."""
-        known = self._valid_rows
-        if not len(known) or not len(grid_s):
-            return 0, 0
-        t_s = self._stream.t_s[known]
-        left, right = np.searchsorted(t_s, grid_s[[0, -1]]).clip(0, len(known) - 1)
-        if t_s[left] > grid_s[0]:
-            left = max(left - 1, 0)
-        return int(known[left]), int(known[right]) + 1
-
-
-def _key(task: Task, streams: dict[str, Path], n_frames: int) -> str:
+def _key(task: AlignTask, streams: dict[str, Path], n_frames: int) -> str:
     parts = {
-        "streams": {cue: (describe(path) or {}).get("key") for cue, path in streams.items()},
+        "streams": [(cue, (describe(path) or {}).get("key")) for cue, path in streams.items()],
         "params": task.params.model_dump(mode="json"),
         "frames": n_frames,
-        "code": [source_digest("damamba.data.grid"), SCHEMA],
+        "code": task.code,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -212,69 +199,56 @@ def _labels(path: Path) -> Labels | None:
 
 
 def _sized(labels: Labels | None, length: int) -> tuple[np.ndarray, np.ndarray]:
-    """Labels for every label frame of the session; an unlabelled seat has none that is valid."""
+    """Values and mask for every label frame of the session; without labels no frame is valid."""
     if labels is None:
         return np.full(length, np.nan, np.float32), np.zeros(length, bool)
     sized = labels.resized(length)
     return sized.value, sized.valid
 
 
-def _describe_cues(params: Params, manifest: Manifest, features: Path) -> dict[str, Cue]:
-    """Width, rate and source of each cue, from the metadata of its streams; all participants must agree."""
+def _describe_cues(cues: Mapping[str, CueParams], manifest: Manifest, features: Path) -> dict[str, Cue]:
+    """Width and source of each cue, from the metadata of its streams; all participants must agree."""
     described: dict[str, Cue] = {}
-    for name, cue in params.cues.items():
-        found: dict[Cue, Participant] = {}
+    for name, cue in cues.items():
+        first_with: dict[Cue, Participant] = {}
         for participant in manifest.participants:
             path = participant.shard(features / name)
-            said = describe(path)
-            if said is None:
+            stream = describe(path)
+            if stream is None:
                 state = "damaged" if path.exists() else "missing"
                 raise InputError(f"{path}: {state}; make it: rm -f {path} && dvc repro -f extract@{name}")
-            source = Cue(
-                cue.group,
-                said["width"],
-                said["extractor"],
-                said["checkpoint"],
-                said["revision"],
-            )
-            found.setdefault(source, participant)
-        if len(found) > 1:
-            (a, first), (b, second) = list(found.items())[:2]
+            source = Cue(cue.group, stream["width"], stream["extractor"], stream["checkpoint"], stream["revision"])
+            first_with.setdefault(source, participant)
+        if len(first_with) > 1:
+            (a, first), (b, second) = list(first_with.items())[:2]
             raise InputError(
                 f"{features / name}: {first.name} has {a.width} channels of {a.checkpoint or a.extractor}, "
                 f"{second.name} {b.width} of {b.checkpoint or b.extractor}; "
                 f"make the cue again: dvc repro -f extract@{name}"
             )
-        described[name] = next(iter(found))
+        described[name] = next(iter(first_with))
     return described
 
 
 def _statistics(index: Aligned) -> dict[str, np.ndarray]:
-    """Mean and standard deviation of the training split alone."""
+    """Mean and standard deviation of each channel over the training split."""
     training = index.split("train")
     if not training:
-        raise InputError("data/corpus/manifest.jsonl: nobody is in the split train; statistics and a model need it")
-    held: dict[str, np.ndarray] = {}
+        raise InputError(
+            "data/corpus/manifest.jsonl: the training split is empty, so no model can be trained; "
+            "put sessions into it (column split of the manifest) and run ingest again"
+        )
+    statistics: dict[str, np.ndarray] = {}
     for cue, source in index.cues.items():
-        total = Moments(0, np.zeros(source.width), np.zeros(source.width))
+        total = ChannelMoments(0, np.zeros(source.width), np.zeros(source.width))
         for session in training:
             for seat in session.seats:
                 total += shard_moments(index.path(session, seat.participant, ".arrow"), cue)
         if not total.n:
-            raise InputError(f"cue {cue}: not one valid frame in the split train; see the summary of extract@{cue}")
-        held[f"{cue}.mean"] = total.mean.astype(np.float32)
-        held[f"{cue}.std"] = total.std.astype(np.float32)
-    return held
-
-
-def _write_index(index: Aligned) -> None:
-    held = {
-        "schema": SCHEMA,
-        "rate_hz": index.rate_hz,
-        "protocol": index.protocol,
-        "cues": {name: asdict(cue) for name, cue in index.cues.items()},
-        "sessions": [asdict(session) for session in index.sessions],
-        "sha256": index.sha256,
-    }
-    with whole_file(index.root / "index.json") as temporary:
-        temporary.write_text(json.dumps(held, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
+            raise InputError(
+                f"cue {cue}: the training split has no valid frame; see the summary line of extract@{cue}, "
+                "and correct the cue or remove it from params.yaml"
+            )
+        statistics[f"{cue}.mean"] = total.mean.astype(np.float32)
+        statistics[f"{cue}.std"] = total.std.astype(np.float32)
+    return statistics

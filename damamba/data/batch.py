@@ -11,15 +11,15 @@ from torch import Tensor
 
 from damamba.config import LABEL_RATE_HZ
 from damamba.console import InputError
-from damamba.data.grid import pool
+from damamba.data.pooling import pool
 from damamba.data.shards import Aligned, AlignedSession, Shard
 from damamba.data.windows import WindowGrid
 
 OPEN_SHARDS = 512
-"""Shards held open at once, of the most recent sessions; a mapped shard costs a few kB."""
+"""Shards kept open at once, of the most recent sessions; a mapped shard costs a few kB."""
 
 LABEL_SAMPLE = 512
-"""Seats whose labels are read before training: its start takes no longer with more of them."""
+"""At most this many seats have their labels read before training, so that a larger corpus starts as fast."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ SeatKey = tuple[AlignedSession, int]
 
 @dataclass(frozen=True)
 class Window:
-    """Which piece of which session, seen from whom."""
+    """One window of a session, for one target participant."""
 
     session: AlignedSession
     target: int
@@ -70,7 +70,11 @@ class WindowReader:
     def __init__(
         self, aligned: Aligned, grid: WindowGrid, label_source: Mapping[SeatKey, SeatKey] | None = None
     ) -> None:
-        """Read from `aligned`; `label_source` gives a seat the labels of another, for controls."""
+        """Read from `aligned`; a seat in `label_source` gets the labels of another one, for controls.
+
+        Raises:
+            InputError: The rate of the shards is not a multiple of the model's.
+        """
         if aligned.rate_hz % grid.rate_hz:
             raise InputError(
                 f"{aligned.root}: shards are at {aligned.rate_hz} Hz, no multiple of window.rate_hz; set align.rate_hz"
@@ -115,8 +119,8 @@ class WindowReader:
         label = np.zeros((n_windows, grid.core), np.float32)
         label_valid = np.zeros((n_windows, grid.core), bool)
         for b, window in enumerate(windows):
-            held = self._seats_of(window.session)
-            order = [window.target, *(i for i in range(len(held)) if i != window.target)]
+            opened = self._seats_of(window.session)
+            order = [window.target, *(i for i in range(len(opened)) if i != window.target)]
             # the part of the window that lies in the session, in labels
             first = window.start - grid.context
             start, stop = max(first, 0), min(first + grid.labels, window.session.n_labels)
@@ -127,11 +131,11 @@ class WindowReader:
             for p, seat in enumerate(order):
                 present[b, p] = True
                 for name in x:
-                    values, seen = held[seat][0].read(name, *rows)
+                    values, seen = opened[seat][0].read(name, *rows)
                     if any(beyond):
                         values, seen = np.pad(values, (beyond, (0, 0))), np.pad(seen, beyond)
                     x[name][b, p, frames], valid[name][b, p, frames] = pool(values, seen, self.pool)
-            value, annotated = held[window.target][1:]
+            value, annotated = opened[window.target][1:]
             start, stop = max(window.start, 0), min(window.start + grid.core, window.session.n_labels)
             core = slice(start - window.start, stop - window.start)
             label_valid[b, core] = annotated[start:stop]
@@ -148,7 +152,8 @@ class WindowReader:
 def at_labels(frames: Tensor, grid: WindowGrid) -> Tensor:
     """Predictions of a window's frames (B, T) at the labels of its core (B, L).
 
-    Several frames of a label count by their mean; between frames that are farther apart than labels it is linear.
+    Frames that share a label are averaged; where frames are farther apart than labels, predictions are interpolated
+    linearly.
     """
     if grid.rate_hz >= LABEL_RATE_HZ:
         return frames[:, grid.core_frames].unflatten(1, (grid.core, -1)).mean(-1)
@@ -159,9 +164,9 @@ def at_labels(frames: Tensor, grid: WindowGrid) -> Tensor:
 class TrainingWindows:
     """All windows of the labelled seats of some sessions, drawn by number.
 
-    Window k of epoch e is found by one search in cumulative counts, so that the number of sessions costs nothing at
-    the start. Every epoch shifts each session's tiling, so that cores start on any label; a session that fits into one
-    core is one window, whole.
+    Window k of epoch e is found by one search in cumulative counts, so that many sessions start as fast as few. Every
+    epoch shifts each session's tiling, so that cores start on any label; a session that fits into one core is always
+    one window.
     """
 
     def __init__(self, sessions: list[AlignedSession], grid: WindowGrid, seed: int) -> None:
@@ -171,20 +176,20 @@ class TrainingWindows:
             raise InputError("no labelled participant to train on; see the column `label` of the manifest")
         # a shifted tiling may need one window more
         self.ends = np.cumsum([grid.count(s.n_labels) + (s.n_labels > grid.core) for s, _ in self.targets])
-        self._held = (-1, np.empty(0, int))  # the last epoch's permutation
+        self._permutation = (-1, np.empty(0, int))  # epoch and its permutation
 
     def __len__(self) -> int:
         return int(self.ends[-1])
 
     def label_mean(self, reader: WindowReader) -> float:
-        """Mean of the valid labels of at most about `LABEL_SAMPLE` seats, evenly drawn: where predictions may start."""
+        """Mean of the valid labels of about `LABEL_SAMPLE` evenly spaced seats at most, where predictions start."""
         total, n = 0.0, 0
         for session, seat in self.targets[:: max(1, len(self.targets) // LABEL_SAMPLE)]:
             value, annotated = reader.aligned.labels(session, session.seats[seat].participant)
             total += float(value[annotated].sum())
             n += int(annotated.sum())
         if not n:
-            raise InputError("not one valid label in the split train; see the label files that the manifest names")
+            raise InputError("the training split has no valid label; check the label files that the manifest names")
         return total / n
 
     def window(self, epoch: int, number: int) -> Window:
@@ -202,7 +207,7 @@ class TrainingWindows:
     def batch(self, step: int, size: int) -> list[Window]:
         """Windows of a training step: a permutation each epoch, which runs on into the next.
 
-        Depends on `step` alone, so that a resumed run sees what the killed one would have seen.
+        Depends only on `step`, so that a resumed run sees the windows that the killed one would have seen.
         """
         first = step * size
         return [self._at(k) for k in range(first, first + size)]
@@ -212,13 +217,13 @@ class TrainingWindows:
         return self.window(epoch, int(self._order(epoch)[place]))
 
     def _order(self, epoch: int) -> np.ndarray:
-        if self._held[0] != epoch:
-            self._held = (epoch, np.random.default_rng((self.seed, epoch)).permutation(len(self)))
-        return self._held[1]
+        if self._permutation[0] != epoch:
+            self._permutation = (epoch, np.random.default_rng((self.seed, epoch)).permutation(len(self)))
+        return self._permutation[1]
 
 
 def tiled(reader: WindowReader, session: AlignedSession, seat: int, size: int) -> Iterator[Batch]:
-    """All windows of one target, in order, `size` a batch: what prediction walks over."""
+    """All windows of one target, in order, `size` a batch, for prediction."""
     starts = reader.grid.starts(session.n_labels)
     for first in range(0, len(starts), size):
         yield reader.read([Window(session, seat, int(start)) for start in starts[first : first + size]])
@@ -229,15 +234,15 @@ def shuffled_labels(
 ) -> dict[SeatKey, SeatKey]:
     """A control: each labelled seat gets the labels of a seat of another session.
 
-    Among few seats a permutation often agrees with the truth by luck (20 seats: a correlation of ± 0.2), which a model
-    would learn. Of `draws` permutations the one whose mean labels correlate least with the true ones is taken.
+    With few seats, a permutation often correlates with the truth by chance (20 seats: ± 0.2), which a model would
+    learn. Of `draws` permutations, the one whose mean labels correlate least with the true ones is taken.
 
     Raises:
-        InputError: One session alone has nobody to swap with.
+        InputError: There is only one session with labels.
     """
     seats = [(s, i) for s in sessions for i in range(len(s.seats)) if s.seats[i].labelled]
     if len({s.name for s, _ in seats}) < 2:
-        raise InputError("shuffling labels between sessions needs two sessions with labels in the split train")
+        raise InputError("shuffling labels between sessions needs two sessions with labels in the training split")
     levels = []
     for session, i in seats:
         value, annotated = aligned.labels(session, session.seats[i].participant)
@@ -258,7 +263,7 @@ def shuffled_labels(
 
 
 def _repaired(order: np.ndarray, own: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Swap the sources of seats that would keep a label of their own session with those of others."""
+    """Swap the sources of seats that would keep labels of their own session with those of other seats."""
     order = order.copy()
     for i in np.flatnonzero(own == own[order]):
         j = int(rng.integers(len(order)))

@@ -1,6 +1,6 @@
 """Streams of any rate on one regular grid; what is missing stays missing.
 
-Grid frame k stands at k / rate_hz seconds of the session's clock.
+Grid frame k is at k / rate_hz seconds of the session's clock.
 """
 
 import numpy as np
@@ -16,23 +16,23 @@ def resample(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Linear interpolation between valid rows, by their own times.
 
-    A grid frame is valid between two valid rows that are at most `max_gap_s` apart, or within half a
-    row's step of a valid row; at such an edge it takes that row's value.
+    A grid frame is valid between two valid rows that are at most `max_gap_s` apart, and within half a row's step of a
+    valid row; beside a gap it takes the value of that row.
 
     Args:
         t_s: (N,) times of the rows, s, increasing.
         x: (N, D); any value where not valid.
         valid: (N,) bool.
-        grid_s: (K,) times wanted, s.
-        max_gap_s: Longest gap between valid rows that is bridged, s.
-        rate_hz: Nominal rate of the rows, Hz; rows farther apart than this are expected to be missing.
+        grid_s: (K,) times of the grid frames, s.
+        max_gap_s: Longest gap between valid rows that is interpolated, s.
+        rate_hz: Nominal rate of the rows, Hz; neighbours at this rate are interpolated whatever `max_gap_s` is.
 
     Returns:
         (K, D) float32, NaN where not valid, and the (K,) mask.
 
     Source:
         arXiv:2509.17711, "linearly interpolated to a common sampling rate of 100 Hz"; gaps and masks are a free
-        choice, docs/design.md.
+        choice, see docs/design.md.
     """
     out = np.full((len(grid_s), x.shape[1]), np.nan, np.float32)
     t, rows = t_s[valid], x[valid]
@@ -49,26 +49,3 @@ def resample(
     out[at_edge] = rows[nearest[at_edge]]
     out[between] = mixed[between]
     return out, between | at_edge
-
-
-def pool(x: np.ndarray, valid: np.ndarray, factor: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean over each run of `factor` frames, of those that are valid.
-
-    Args:
-        x: (K, D), any value where not valid.
-        valid: (K,) bool; K is a multiple of `factor`.
-        factor: Frames a run.
-
-    Returns:
-        (K / factor, D) float32, 0 where no frame of a run is valid, and the (K / factor,) mask.
-    """
-    import torch  # only training and scoring pool; the workers of `align` start faster and smaller without
-
-    seen = valid.reshape(-1, factor)
-    count = seen.sum(1)
-    # torch widens halves three times as fast as numpy does
-    runs = torch.from_numpy(np.array(x)).float().view(len(count), factor, -1)
-    if not seen.all():
-        runs = torch.where(torch.from_numpy(seen)[:, :, None], runs, 0.0)
-    total = runs.sum(1).numpy()
-    return total / np.maximum(count, 1).astype(np.float32)[:, None], count > 0

@@ -25,13 +25,13 @@ class WindowGrid:
     core: int
     """Labels that a window predicts."""
     context: int
-    """Labels that it only sees, on each side."""
+    """Labels on each side that it sees and does not predict."""
     rate_hz: int
     """Frames a second that the model runs at."""
 
     @classmethod
     def of(cls, params: WindowParams) -> "WindowGrid":
-        """From frames to labels."""
+        """From a window in frames."""
         core, context = (n * LABEL_RATE_HZ // params.rate_hz for n in (params.core_frames, params.context_frames))
         return cls(core, context, params.rate_hz)
 
@@ -47,7 +47,7 @@ class WindowGrid:
 
     @property
     def core_frames(self) -> slice:
-        """Where the core stands among the frames."""
+        """Frames of the core within the window."""
         return slice(self._in_frames(self.context), self._in_frames(self.context + self.core))
 
     def _in_frames(self, labels: int) -> int:

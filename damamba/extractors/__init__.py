@@ -1,1 +1,1 @@
-"""One cue = one file; heavy packages are imported when an encoder is loaded."""
+"""The cues that come with damamba: one file is one cue, found by its name."""

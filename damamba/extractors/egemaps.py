@@ -1,12 +1,13 @@
-"""Cue egemaps: functionals of voice and prosody by openSMILE, for recordings of your own; as the release has them.
+"""Cue egemaps: openSMILE's functionals of voice and prosody, for recordings of your own; the release has the same.
 
-Stream: (N, 88) float32 at 1 / `hop_s` (25 Hz as released). Row k is of the sound from (k + 1) * `hop_s` - `window_s` to
-(k + 1) * `hop_s` after the first sample, and stands at the beginning of its hop, k * `hop_s`: row k and label k belong
-together, and nothing from after the hop is heard. Rows with too little sound behind them are not valid.
+Stream: (N, 88) float32 at 1 / `hop_s` (25 Hz in the release). Row k describes the sound from
+(k + 1) * `hop_s` - `window_s` to (k + 1) * `hop_s` after the first sample. Its time is the start of its hop,
+k * `hop_s`: row k belongs to label k, and no sound from after the hop is used. Rows with too little sound before them
+are not valid.
 
-Needs the extra ``egemaps``: pip install 'damamba[egemaps]'. openSMILE may be used for research and other non-commercial
-purposes alone (audEERING Research License Agreement), and so may what is computed with it. It takes about as long as
-the sound lasts, a core: openSMILE is set up anew for every row.
+Needs the extra ``egemaps``: pip install 'damamba[egemaps]'. openSMILE and its results may be used only for research and
+other non-commercial purposes (audEERING Research License Agreement). On one core it takes about as long as the sound
+lasts, since openSMILE is set up again for every row.
 
 Source:
     Eyben et al. 2016, doi:10.1109/TAFFC.2015.2457417; window and hop as in hcmlab/MultiMediate26
@@ -22,11 +23,12 @@ from pydantic import Field
 
 from damamba.config import Section
 from damamba.console import InputError
-from damamba.features.extractor import Extractor, Recording
+from damamba.features.extractor import Extractor, ExtractorInput
+from damamba.media.decode import read_waveform
 from damamba.streams.stream import FeatureStream
 
 LEAST_S = 0.3
-"""Sound that the functionals need: with less, most of them are undefined."""
+"""With less sound, most functionals are undefined."""
 
 logger = logging.getLogger(__name__)
 
@@ -35,9 +37,9 @@ class EgemapsParams(Section):
     """Keys of the cue in params.yaml."""
 
     window_s: Annotated[float, Field(ge=LEAST_S)]
-    """Sound behind a row, s; the release has 1.0."""
+    """Length of the sound that a row describes, s; 1.0 in the release."""
     hop_s: Annotated[float, Field(gt=0)]
-    """From one row to the next, s; the release has 0.04."""
+    """Time from one row to the next, s; 0.04 in the release."""
 
 
 class Egemaps(Extractor[EgemapsParams]):
@@ -66,17 +68,17 @@ class Egemaps(Extractor[EgemapsParams]):
             feature_set=opensmile.FeatureSet.eGeMAPSv02, feature_level=opensmile.FeatureLevel.Functionals
         )
 
-    def extract(self, recording: Recording) -> FeatureStream:
-        """Functionals of one participant's sound."""
-        sound = recording.waveform()
+    def extract(self, source: ExtractorInput) -> FeatureStream:
+        """Functionals of one participant's sound; raises `InputError` where the sound cannot be decoded."""
+        sound = read_waveform(source.audio)
         hop, window, least = (round(s * sound.rate_hz) for s in (self.params.hop_s, self.params.window_s, LEAST_S))
         ends = np.arange(hop, len(sound.samples) + 1, hop)
         names = tuple(self._smile.feature_names)
         x = np.full((len(ends), len(names)), np.nan, np.float32)
         for row, end in enumerate(ends):
-            heard = sound.samples[max(end - window, 0) : end]
-            if len(heard) >= least:
-                x[row] = self._smile.process_signal(heard, sound.rate_hz).to_numpy()[0]
+            past = sound.samples[max(end - window, 0) : end]
+            if len(past) >= least:
+                x[row] = self._smile.process_signal(past, sound.rate_hz).to_numpy()[0]
         valid: np.ndarray = np.isfinite(x).all(axis=1)  # type: ignore[assignment]
         x[~valid] = np.nan
         return FeatureStream(

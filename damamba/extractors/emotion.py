@@ -1,10 +1,10 @@
-"""Cue emotion: the emotion token, one row every `hop_s`.
+"""Cue emotion: an emotion token, one row per `hop_s`.
 
-Stream: (N, hidden_size + n) float32 at 1 / `hop_s`. A token is the mean hidden state of `window_s` of sound around
-its time, followed by the n dimensions that the head reads off it (arousal, dominance, valence), so that the
-interpretable values stand beside what they come from. The encoder hears the whole session once and its frames are
-pooled, so windows may overlap at no cost; a frame therefore knows some sound from outside its window.
-Times are k * `hop_s` after the first sample; windows at the ends of the sound are cut short, to no less than half.
+Stream: (N, hidden_size + n) float32 at 1 / `hop_s`. A token is the mean hidden state of `window_s` of sound around its
+time, followed by the n dimensions that the model's head predicts from it (arousal, dominance, valence). The encoder
+runs once over the whole session and its frames are pooled, so overlapping windows cost nothing; a frame therefore
+depends on some sound outside its window. Times are k * `hop_s` after the first sample; windows at the ends of the sound
+are shorter, but never less than half.
 
 Source:
     Wagner et al. 2023, arXiv:2203.07378 (model and pooling); window and hop: free choice, docs/design.md.
@@ -17,11 +17,11 @@ import numpy as np
 from pydantic import Field
 
 from damamba.config import Section
-from damamba.extractors.checkpoint import local_weights, revision_of
-from damamba.extractors.speech_encoder import SpeechEncoder, pretrained
-from damamba.extractors.torchvision_import import declare_operators
-from damamba.features.extractor import Extractor, Recording
-from damamba.media.decode import SAMPLE_RATE_HZ
+from damamba.encoders.checkpoint import local_weights, revision_of
+from damamba.encoders.speech_encoder import SpeechEncoder, pretrained
+from damamba.encoders.torchvision_import import declare_operators
+from damamba.features.extractor import Extractor, ExtractorInput
+from damamba.media.decode import SAMPLE_RATE_HZ, read_waveform
 from damamba.streams.stream import FeatureStream
 
 
@@ -33,9 +33,9 @@ class EmotionParams(Section):
     revision: str | None
     """Commit of a hub checkpoint."""
     window_s: Annotated[float, Field(ge=0.1)]
-    """Sound behind one token, s."""
+    """Length of the sound that is pooled to a token, s."""
     hop_s: Annotated[float, Field(ge=0.02)]
-    """From one token to the next, s."""
+    """Time from one token to the next, s."""
 
 
 class Emotion(Extractor[EmotionParams]):
@@ -45,13 +45,13 @@ class Emotion(Extractor[EmotionParams]):
     media = "audio"
 
     def weights(self) -> list[Path]:
-        """The checkpoint, where it is a folder."""
+        """Files of the checkpoint, if it is a folder."""
         return local_weights(self.params.checkpoint)
 
     def load(self) -> None:
-        """Read encoder and head; raises `InputError` where the checkpoint cannot be had."""
+        """Load encoder and head; raises `InputError` where the checkpoint cannot be loaded."""
         declare_operators()
-        from damamba.extractors.emotion_model import EmotionModel
+        from damamba.encoders.emotion_model import EmotionModel
 
         name, revision = self.params.checkpoint, self.params.revision
         model, normalise = pretrained(EmotionModel, name, revision)
@@ -59,9 +59,9 @@ class Emotion(Extractor[EmotionParams]):
         self._head = model.classifier
         self._dimensions = tuple(name for _, name in sorted((model.config.id2label or {}).items()))
 
-    def extract(self, recording: Recording) -> FeatureStream:
-        """Every token is valid: where there is no sound there are no rows."""
-        waveform = recording.waveform()
+    def extract(self, source: ExtractorInput) -> FeatureStream:
+        """Tokens of one participant; all are valid, since there are no rows where there is no sound."""
+        waveform = read_waveform(source.audio)
         states = self._encoder.encode(waveform.samples)
         duration_s = len(waveform.samples) / SAMPLE_RATE_HZ
         n = int(duration_s / self.params.hop_s) + 1 if len(states) else 0
@@ -92,9 +92,9 @@ def pool(states: np.ndarray, frames_s: np.ndarray, times_s: np.ndarray, window_s
 
     Args:
         states: (M, D) rows of the frames.
-        frames_s: (M,) their times, increasing.
-        times_s: (N,) middles of the windows; each must hold a frame.
-        window_s: Length of a window.
+        frames_s: (M,) times of the frames, s, increasing.
+        times_s: (N,) middles of the windows, s; every window must contain a frame.
+        window_s: Length of a window, s.
 
     Returns:
         (N, D) float32.

@@ -1,19 +1,19 @@
-"""Cues flow and landmark_flow: how the face moves from one frame to the next, seen by dense optical flow.
+"""Cues flow and landmark_flow: motion of the face from one frame to the next, by dense optical flow.
 
-Stream: (N - 1, D) float32 at the video's own rate, stamped at the middle of each pair of frames, in face sizes per
-second (forehead to chin = 1), so that neither the distance to the camera nor a dropped frame changes the numbers.
+Stream: (N - 1, D) float32 at the video's own rate. The time of a row is the middle of its pair of frames. Motion is in
+face sizes per second (forehead to chin = 1), so neither the distance to the camera nor a dropped frame changes it.
 
-Both frames of a pair are warped by *one* similarity, that of their mean landmarks: jitter of the landmarks moves both
-alike and makes no flow. The flow between them is then split by a robust fit:
+Both frames of a pair are warped by the same similarity, that of their mean landmarks: jitter of the landmarks moves
+both frames alike and causes no flow. A robust fit splits the flow between them:
 
     flow = similarity of the whole head (4 channels: along the eyes, down, growth 1/s, turn rad/s) + motion on the face
 
-`reduce: grid` is the mean motion (x, y) in each of `cells`² cells, and the head's 4 channels.
+`reduce: grid` is the mean motion (x, y) in each of `cells`² cells, and the 4 channels of the head.
 `reduce: landmarks` is the magnitude of the motion at 100 landmarks.
-A turn of the head out of the picture's plane is no similarity and stays in the motion on the face.
+A turn of the head out of the picture plane is not a similarity, so it stays in the motion on the face.
 
 Source:
-    Kroeger et al. 2016, arXiv:1603.03590 (DIS flow); cues as in the paper's README; the split is a free choice,
+    Kroeger et al. 2016, arXiv:1603.03590 (DIS flow); cues as in the paper's README; the split is a free choice, see
     docs/design.md.
 """
 
@@ -26,17 +26,17 @@ import numpy as np
 from pydantic import Field
 
 from damamba.config import Section
-from damamba.extractors.crop import to_square, upright_square, warp
-from damamba.extractors.tracked_frames import tracked_frames
-from damamba.features.extractor import Extractor, Recording
+from damamba.features.crop import to_square, upright_square, warp
+from damamba.features.extractor import Extractor, ExtractorInput
+from damamba.features.tracked_frames import read_track, tracked_frames
 from damamba.streams.face_track import FaceTrack
 from damamba.streams.stream import FeatureStream
 
 CROP = 1.15
-"""Side of the stabilised square in face sizes: the face and a rim of its surroundings."""
+"""Side of the stabilised square in face sizes: the face and a margin around it."""
 MAX_STEP_S = 0.2
-"""Across a longer pause two frames do not tell a speed."""
-NOTHING: Any = None  # OpenCV's type stubs do not know that some arrays may be left out
+"""Two frames with a longer pause between them give no valid row."""
+NOTHING: Any = None  # OpenCV accepts None for some arrays, its type stubs do not
 HEAD = ("head_along", "head_down", "head_growth", "head_turn")
 LANDMARKS = {
     "lips": (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146),
@@ -49,28 +49,28 @@ LANDMARKS = {
     "cheek": (50, 280, 205, 425, 216, 436),
     "oval": (10, 297, 251, 454, 361, 397, 152, 172, 132, 234, 21),
 }
-"""MediaPipe's numbers by part; left is the viewer's."""
+"""MediaPipe's landmark numbers by part of the face; left is the viewer's left."""
 
 
 class FlowParams(Section):
     """Keys of the cue in params.yaml."""
 
     reduce: Literal["grid", "landmarks"]
-    """What is kept of the dense flow."""
+    """How the dense flow is reduced to channels."""
     cells: Annotated[int, Field(ge=1, le=32)]
-    """Cells a side of the grid."""
+    """Cells along each side of the grid."""
     side: Annotated[int, Field(ge=32, le=512)]
     """Side of the stabilised face, px."""
 
 
 @dataclass(frozen=True)
 class Motion:
-    """What moved between two frames, in face sizes per second."""
+    """Motion between two frames, in face sizes per second."""
 
     head: np.ndarray
     """(4,) similarity of the whole head, as in `HEAD`."""
     face: np.ndarray
-    """(side, side, 2) what is left: motion on the face."""
+    """(side, side, 2) rest of the flow: motion on the face."""
 
 
 class Flow(Extractor[FlowParams]):
@@ -80,24 +80,24 @@ class Flow(Extractor[FlowParams]):
     media = "video"
 
     def load(self) -> None:
-        """Set up what measures flow."""
-        # DIS cuts the picture into one stripe a thread: with several, rows would depend on the machine
+        """Set up flow and fit."""
+        # DIS cuts the picture into one stripe per thread: with several, rows would depend on the machine
         cv2.setNumThreads(1)
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-        # the preset stops at a quarter of the picture, too coarse for a mouth: three times the error. With half,
-        # it is as exact as the preset MEDIUM, in two thirds of the time
+        # the preset stops at a quarter of the resolution, too coarse for a mouth: three times the error. At half the
+        # resolution it is as exact as the preset MEDIUM, in two thirds of the time
         self._flow.setFinestScale(1)
         self._similarity = SimilarityFit(self.params.side)
 
-    def extract(self, recording: Recording) -> FeatureStream:
-        """Measure every pair of frames; raises `InputError` where track and video do not belong together."""
-        faces = recording.faces()
+    def extract(self, source: ExtractorInput) -> FeatureStream:
+        """Motion between each two consecutive frames; raises `InputError` if the track belongs to another video."""
+        faces = read_track(source)
         sizes_px = faces.size_px
         steps_s = np.diff(faces.t_s)
         valid = faces.valid[:-1] & faces.valid[1:] & (steps_s <= MAX_STEP_S)
         channels = self._channels()
         x = np.full((len(steps_s), len(channels)), np.nan, np.float32)
-        for k, before, after in _pairs(recording, faces):
+        for k, before, after in _pairs(source, faces):
             if valid[k]:
                 landmarks_px = (faces.landmarks_px[k] + faces.landmarks_px[k + 1]) / 2
                 square = upright_square(landmarks_px, (sizes_px[k] + sizes_px[k + 1]) / 2, CROP, self.params.side)
@@ -108,7 +108,7 @@ class Flow(Extractor[FlowParams]):
             x=x,
             valid=valid,
             score=np.where(valid, np.minimum(faces.score[:-1], faces.score[1:]), 0).astype(np.float32),
-            rate_hz=recording.participant.rate_hz,
+            rate_hz=source.participant.rate_hz,
             channels=channels,
             extractor="flow",
         )
@@ -120,7 +120,7 @@ class Flow(Extractor[FlowParams]):
         return (*(f"cell_{row}_{column}_{axis}" for row in cells for column in cells for axis in "xy"), *HEAD)
 
     def motion(self, before: np.ndarray, after: np.ndarray, square: np.ndarray, step_s: float) -> Motion:
-        """Motion from one grey frame to another, both seen through the affine matrix `square`."""
+        """Motion from one grey frame to another, both warped by the affine matrix `square`."""
         side = self.params.side
         dense = self._flow.calc(warp(before, square, side), warp(after, square, side), NOTHING)
         dense = dense * np.float32(CROP / side / step_s)
@@ -139,10 +139,10 @@ class Flow(Extractor[FlowParams]):
         return np.hypot(sampled[:, 0], sampled[:, 1])
 
 
-def _pairs(recording: Recording, faces: FaceTrack) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """(row of the first, first, second) of consecutive frames, grey."""
+def _pairs(source: ExtractorInput, faces: FaceTrack) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Yield (row of the first, first, second) of consecutive frames, grey."""
     before = None
-    for k, frame in tracked_frames(recording, faces):
+    for k, frame in tracked_frames(source, faces):
         after = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
         if before is not None:
             yield k - 1, before, after
@@ -150,7 +150,7 @@ def _pairs(recording: Recording, faces: FaceTrack) -> Iterator[tuple[int, np.nda
 
 
 class SimilarityFit:
-    """Robust least squares of a dense flow by a small similarity, over the part of the square where the face is."""
+    """Robust least-squares fit of a small similarity to a dense flow, where the face is in the square."""
 
     STEP_PX = 4
     ROUNDS = 4
@@ -167,7 +167,7 @@ class SimilarityFit:
     def fit(self, flow: np.ndarray) -> np.ndarray:
         """(4,) along, down, growth, turn of (side, side, 2) `flow`.
 
-        Cauchy weights about the median residual: a speaking mouth or a passing hand is outvoted.
+        Cauchy weights, scaled by the median residual, keep a speaking mouth or a passing hand from biasing the fit.
         """
         seen = flow[self._points]
         target = np.concatenate([seen[:, 0], seen[:, 1]])

@@ -1,13 +1,13 @@
-"""Cues from the streams that the challenge released: no raw media are read.
+"""Cues from the streams that the challenge released; raw media are not read.
 
-Stream: (N, D) float32, row k at k / rate s. As the challenge pairs them, row k of 25 Hz and label k belong together;
-the chunk times of a header are not asked. Rows that the data file lacks, and rows with a value that is not finite, are
+Stream: (N, D) float32, row k at k / rate s. Row k of a 25 Hz stream belongs to label k, the challenge's own pairing;
+the chunk times in a header are ignored. Rows that the data file lacks, and rows with a value that is not finite, are
 not valid.
 
-Widths come from the headers. `invalid: minus_one` is for OpenPose, where -1 means that a point was not detected: a row
-without any point is not valid; a single missing point is bridged in time between its neighbours, up to `MAX_BRIDGE_S`,
-else it takes the median of its channel, so that no row stands out by what is missing. `score` is then the share of
-points that were detected.
+Widths come from the headers. `invalid: minus_one` is for OpenPose, where -1 means that a point was not detected. A row
+without any point is then not valid. A single missing point is interpolated in time between its neighbours if these are
+at most `MAX_BRIDGE_S` apart, and else takes the median of its channel, so that its value does not stand out. `score` is
+the share of points that were detected.
 """
 
 from pathlib import Path
@@ -20,52 +20,53 @@ from damamba.config import Section
 from damamba.console import InputError
 from damamba.corpus.manifest import Participant, ReleasedStream
 from damamba.corpus.ssi import read_stream
-from damamba.features.extractor import Extractor, Recording
+from damamba.features.extractor import Extractor, ExtractorInput
 from damamba.streams.stream import FeatureStream
 
 UNDETECTED = -1.0
 MAX_BRIDGE_S = 1.0
 ROWS_AT_ONCE = 1500
-"""A minute: what is held as a copy beside the result."""
+"""A minute at 25 Hz: rows that are in memory as a copy of the result."""
 
 
-class OfficialParams(Section):
+class OfficialCueParams(Section):
     """Keys of the cue in params.yaml."""
 
     stream: str
     """Name in `corpus.official.streams`."""
     drop: tuple[Annotated[int, Field(ge=0)], ...] = ()
-    """Columns that are no features, such as OpenFace's frame counter, face number and time stamp."""
+    """Columns to leave out because they are not features, such as OpenFace's frame counter, face number, time stamp."""
     invalid: Literal["none", "minus_one"] = "none"
-    """What besides NaN means missing."""
+    """Value that means missing, besides NaN."""
     rate_hz: Annotated[float, Field(gt=0)] | None = None
-    """Rate of the rows, Hz, against what the header and the other streams say; null: as `ingest` found."""
+    """Rate of the rows, Hz, instead of the one that `ingest` derived from the header and the other streams; null: that
+    one."""
 
 
-class Official(Extractor[OfficialParams]):
+class Official(Extractor[OfficialCueParams]):
     """A released stream as a cue."""
 
-    Params = OfficialParams
+    Params = OfficialCueParams
     media = "streams"
 
-    def input_sha256(self, participant: Participant) -> str:
-        """Of the one stream that is read, with all that `ingest` found out about it."""
+    def input_key(self, participant: Participant) -> str:
+        """Content of the one stream that is read, and its properties in the manifest."""
         stream = self._stream(participant)
-        return f"{stream.sha256}:{stream.rate_hz}:{stream.width}:{stream.rows}"
+        rows = self._rows(participant, stream)
+        return f"{stream.sha256}:{stream.rate_hz}:{stream.width}:{rows}"
 
-    def extract(self, recording: Recording) -> FeatureStream:
+    def extract(self, source: ExtractorInput) -> FeatureStream:
         """Rows of one participant.
 
         Raises:
-            InputError: The participant's corpus has no such stream, or `drop` and `rate_hz` do not fit it.
+            InputError: The participant's corpus has no such stream, or `drop` or `rate_hz` does not fit it.
         """
-        participant = recording.participant
+        participant = source.participant
         stream = self._stream(participant)
-        rate_hz = self.params.rate_hz or stream.rate_hz
+        rate_hz = self._rate_hz(stream)
         self._check_rate(participant, stream, rate_hz)
         kept = self._kept(participant, stream)
-        # what lasts much longer than the other streams is not of this session
-        rows = min(stream.rows, round(participant.duration_s * rate_hz))
+        rows = self._rows(participant, stream)
         x, valid = self._read(stream, rows, kept)
         score = valid.astype(np.float32)
         if self.params.invalid == "minus_one":
@@ -88,15 +89,22 @@ class Official(Extractor[OfficialParams]):
         for stream in participant.streams:
             if stream.name == name:
                 return stream
-        there = ", ".join(stream.name for stream in participant.streams)
+        existing = ", ".join(stream.name for stream in participant.streams)
         raise InputError(
             f"{participant.name}: no released stream {name!r}; "
             + (
-                f"there are {there}: correct the cue's `stream`, or add it to corpus.official.streams"
-                if there
-                else "these are recordings without streams: take the cues of damamba preset compact or upstream"
+                f"there are {existing}: correct the cue's `stream`, or add it to corpus.official.streams"
+                if existing
+                else "these are recordings without streams: use the cues of damamba preset compact or upstream"
             )
         )
+
+    def _rate_hz(self, stream: ReleasedStream) -> float:
+        return self.params.rate_hz or stream.rate_hz
+
+    def _rows(self, participant: Participant, stream: ReleasedStream) -> int:
+        """Rows inside the session: a stream may be much longer than the others."""
+        return min(stream.rows, round(participant.duration_s * self._rate_hz(stream)))
 
     def _check_rate(self, participant: Participant, stream: ReleasedStream, rate_hz: float) -> None:
         length_s = stream.rows / rate_hz
@@ -111,7 +119,7 @@ class Official(Extractor[OfficialParams]):
         if len(kept) + len(set(self.params.drop)) != stream.width or not kept:
             raise InputError(
                 f"params.yaml: `drop` of a cue from {stream.name} is {list(self.params.drop)}; {participant.name} has "
-                f"the channels 0 to {stream.width - 1}: list some of these, once each, and not all"
+                f"the channels 0 to {stream.width - 1}: list some of these, each once, and not all"
             )
         return kept
 
@@ -120,9 +128,9 @@ class Official(Extractor[OfficialParams]):
         x = np.full((rows, len(kept)), np.nan, np.float32)
         if not stream.path:
             return x, np.zeros(rows, bool)
-        held = read_stream(Path(stream.path), scan=False)
+        data = read_stream(Path(stream.path), scan=False)
         for first in range(0, rows, ROWS_AT_ONCE):
-            block, _ = held.read(first, min(first + ROWS_AT_ONCE, rows))
+            block, _ = data.read(first, min(first + ROWS_AT_ONCE, rows))
             x[first : first + len(block)] = block[:, kept]
         valid: np.ndarray = np.isfinite(x).all(axis=1)  # type: ignore[assignment]
         x[~valid] = np.nan
@@ -130,9 +138,15 @@ class Official(Extractor[OfficialParams]):
 
 
 def _fill_undetected(x: np.ndarray, valid: np.ndarray, bridge: int) -> np.ndarray:
-    """Replace -1 in valid rows of `x`, in place; returns (N,) the share of channels that were detected.
+    """Replace -1 in the valid rows of `x`, in place.
 
-    A channel that was never detected keeps its -1 throughout.
+    Args:
+        x: (N, D); a channel that was never detected keeps its -1.
+        valid: (N,) bool.
+        bridge: Longest step between detected rows that is interpolated, in rows.
+
+    Returns:
+        (N,) share of the channels that were detected.
     """
     seen = (x != UNDETECTED) & valid[:, None]
     row = np.arange(len(x))

@@ -1,7 +1,7 @@
-"""Cue wav2vec2: hidden states of a speech encoder, one row a 20 ms frame.
+"""Cue wav2vec2: hidden states of a speech encoder, one row per frame of 20 ms.
 
-Stream: (N, hidden_size) float32 at 50 Hz. Frame k stands at the middle of what the convolutions saw of the sound:
-(k * 320 + 200) / 16000 s after the first sample.
+Stream: (N, hidden_size) float32 at 50 Hz. The time of frame k is the middle of the sound that the convolutions read for
+it: (k * 320 + 200) / 16000 s after the first sample.
 
 Source:
     Baevski et al. 2020, arXiv:2006.11477.
@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from damamba.config import Section
-from damamba.extractors.checkpoint import local_weights, revision_of
-from damamba.extractors.speech_encoder import SpeechEncoder
-from damamba.features.extractor import Extractor, Recording
+from damamba.encoders.checkpoint import local_weights, revision_of
+from damamba.encoders.speech_encoder import SpeechEncoder
+from damamba.features.extractor import Extractor, ExtractorInput
+from damamba.media.decode import read_waveform
 from damamba.streams.stream import FeatureStream
 
 
@@ -22,11 +23,11 @@ class Wav2Vec2Params(Section):
     """Keys of the cue in params.yaml."""
 
     checkpoint: str
-    """Folder or hub id that `Wav2Vec2Model.from_pretrained` reads."""
+    """Folder or hub id for `Wav2Vec2Model.from_pretrained`."""
     revision: str | None
     """Commit of a hub checkpoint."""
     layer: int
-    """Hidden layer: 0 the input of the transformer, -1 the last."""
+    """Hidden layer: 0 is the input of the transformer, -1 the last."""
 
 
 class Wav2Vec2(Extractor[Wav2Vec2Params]):
@@ -36,16 +37,16 @@ class Wav2Vec2(Extractor[Wav2Vec2Params]):
     media = "audio"
 
     def weights(self) -> list[Path]:
-        """The checkpoint, where it is a folder."""
+        """Files of the checkpoint, if it is a folder."""
         return local_weights(self.params.checkpoint)
 
     def load(self) -> None:
-        """Read the model; raises `InputError` where the checkpoint cannot be had."""
+        """Load the model; raises `InputError` where the checkpoint cannot be loaded."""
         self._encoder = SpeechEncoder.load(self.params.checkpoint, self.params.revision, self.params.layer)
 
-    def extract(self, recording: Recording) -> FeatureStream:
-        """Every frame is valid: where there is no sound there are no rows."""
-        waveform = recording.waveform()
+    def extract(self, source: ExtractorInput) -> FeatureStream:
+        """Frames of one participant; all are valid, since there are no rows where there is no sound."""
+        waveform = read_waveform(source.audio)
         states = self._encoder.encode(waveform.samples)
         frames = self._encoder.frames
         n = len(states)

@@ -1,1 +1,1 @@
-"""From media to feature streams: decode, find faces, extract, store."""
+"""From media to feature streams: base class of the extractors, the loop over participants, face tracking."""

@@ -1,11 +1,9 @@
-"""The loop that no extractor repeats: which participants, in parallel, kept or made again, stored.
+"""The loop of every extractor: which participants, in parallel, kept or made again, stored.
 
-A shard carries the hash of everything that it depends on: content of the media, face track, parameters, weights and
-the extractor's own sources. A shard whose hash matches is kept; so adding one session costs one session, and a run
-that was killed goes on where it was.
+A shard's key hashes all that its rows depend on: content of the media, face track, parameters, weights and code. A
+shard with the right key is kept. So one more session costs one session, and a killed run continues where it stopped.
 """
 
-import argparse
 import hashlib
 import json
 import logging
@@ -17,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from damamba.config import Params, Section
+from damamba.config import ExtractParams, Section
 from damamba.corpus.manifest import Manifest, Participant
 from damamba.executor import run_all
-from damamba.features.extractor import Extractor, Recording
+from damamba.features.extractor import Extractor, ExtractorInput
 from damamba.files import prune, sha256
 from damamba.keys import source_digest
 from damamba.streams.store import describe, write_stream
@@ -30,20 +28,20 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Task:
-    """One shard to make; travels to a worker."""
+class ExtractionTask:
+    """One shard to make; sent to a worker."""
 
     extractor: type[Extractor[Any]]
     params: Any
-    """Its `Params`; frozen, hence a key of the cache."""
-    recording: Recording
+    """Instance of the extractor's `Params`; frozen, so that it can be a key of the cache."""
+    source: ExtractorInput
     shard: Path
     key: str
 
 
 @dataclass(frozen=True)
-class Made:
-    """What came of a shard."""
+class StreamSize:
+    """Size of a stream that was made."""
 
     rows: int
     valid: int
@@ -52,30 +50,32 @@ class Made:
 
 @lru_cache(maxsize=1)
 def _loaded(extractor: type[Extractor[Any]], params: Any) -> Extractor[Any]:
-    """An extractor with its weights, once a process."""
+    """An extractor with its weights, once per process."""
     ready = extractor(params)
     ready.load()
     return ready
 
 
-def _make(task: Task) -> Made:
-    stream = _loaded(task.extractor, task.params).extract(task.recording)
-    _check_times(stream, task.recording)
+def _make(task: ExtractionTask) -> StreamSize:
+    stream = _loaded(task.extractor, task.params).extract(task.source)
+    _check_times(stream, task.source.participant)
     write_stream(task.shard, replace(stream, key=task.key))
-    return Made(len(stream.t_s), int(np.count_nonzero(stream.valid)), stream.width)
+    return StreamSize(len(stream.t_s), int(np.count_nonzero(stream.valid)), stream.width)
 
 
-def _check_times(stream: FeatureStream, recording: Recording) -> None:
-    """A stream that runs past its media was stamped wrongly: that is a fault of the extractor, not of the input."""
-    end = recording.participant.duration_s
-    if recording.participant.streams:
-        return  # raw media beside released streams may last longer than these: ingest has told so
-    if len(stream.t_s) and stream.t_s[-1] > end + 1:
-        raise ValueError(f"{stream.extractor}: last row at {stream.t_s[-1]:.2f} s, media end at {end:.2f} s")
+def _check_times(stream: FeatureStream, participant: Participant) -> None:
+    """Raise ValueError where a stream runs past its media: the extractor, not the input, is at fault."""
+    if participant.streams:
+        return  # media beside released streams may be longer than the session; ingest has logged it
+    if len(stream.t_s) and stream.t_s[-1] > participant.duration_s + 1:
+        raise ValueError(
+            f"{stream.extractor}: last row at {stream.t_s[-1]:.2f} s, media end at {participant.duration_s:.2f} s"
+        )
 
 
-def _hash(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+def stream_code(extractor: type[Extractor[Any]]) -> str:
+    """Hash of the code that computes and writes the streams of an extractor."""
+    return source_digest(extractor.__module__, write_stream.__module__)
 
 
 def extract_all(
@@ -83,38 +83,40 @@ def extract_all(
     params: Any,
     participants: Sequence[Participant],
     out: Path,
-    run: Callable[[Callable[[Task], Made], Sequence[Task]], list[Made]],
+    run: Callable[[Callable[[ExtractionTask], StreamSize], Sequence[ExtractionTask]], list[StreamSize]],
     faces: Path | None = None,
 ) -> str:
-    """Make the shards of `participants` that are not there yet; the summary line.
+    """Make the shards of `participants` that do not exist yet.
 
     Args:
-        extractor: Class whose rows are wanted.
-        params: Its parameters.
-        participants: Who.
+        extractor: Class that computes the rows.
+        params: Instance of its `Params`.
+        participants: Participants of the manifest.
         out: Folder of the cue.
-        run: Runs a function over tasks: the executor.
-        faces: Folder of the face tracks, where the extractor needs them.
+        run: Applies a function to tasks, such as `run_all`.
+        faces: Folder of the face tracks, if the extractor needs them.
+
+    Returns:
+        The summary line.
 
     Raises:
-        InputError: Messages of all participants that failed; the others are done and kept.
+        InputError: Messages of all participants that failed; the shards of the others are kept.
     """
     ready = extractor(params)
     common = {
         "params": params.model_dump(mode="json"),
-        "code": source_digest(extractor.__module__),
+        "code": stream_code(extractor),
         "weights": [sha256(path) for path in ready.weights() if path.exists()],
     }
-    tasks, kept = [], 0
+    tasks: list[ExtractionTask] = []
     for participant in participants:
-        media = ready.input_sha256(participant)
         track = participant.shard(faces) if faces else None
-        key = _hash({**common, "media": media, "faces": (describe(track) or {}).get("key") if track else None})
+        inputs = {"media": ready.input_key(participant), "faces": _key_of(track) if track else None}
+        key = hashlib.sha256(json.dumps({**common, **inputs}, sort_keys=True).encode()).hexdigest()
         shard = participant.shard(out)
-        if (describe(shard) or {}).get("key") == key:
-            kept += 1
-        else:
-            tasks.append(Task(extractor, params, Recording(participant, track), shard, key))
+        if _key_of(shard) != key:
+            tasks.append(ExtractionTask(extractor, params, ExtractorInput(participant, track), shard, key))
+    kept = len(participants) - len(tasks)
     if not tasks:
         return f"{kept} participants up to date"
     _loaded(extractor, params)  # a missing checkpoint fails here, before any work
@@ -124,38 +126,47 @@ def extract_all(
     return f"{len(made)} participants made, {kept} kept · {rows} rows of {made[0].width} · {share}"
 
 
-def add_loop_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of every stage that walks over participants."""
-    parser.add_argument("--session", metavar="ID", help="only this session: ID, or CORPUS/ID")
-    parser.add_argument(
-        "--jobs", type=int, metavar="N", help="worker processes (default: extract.jobs; 0 = one a core)"
-    )
+def _key_of(shard: Path) -> str | None:
+    return (describe(shard) or {}).get("key")
 
 
-def run_loop(
+def extract_manifest(
     extractor: type[Extractor[Any]],
-    own: Section,
+    params: Section,
     out: Path,
-    options: argparse.Namespace,
-    params: Params,
+    loop: ExtractParams,
     what: str,
+    session: str | None = None,
     faces: Path | None = None,
-    everybody: bool = True,
+    skip_missing: bool = False,
 ) -> str:
-    """`extract_all` over the manifest, then prune shards of participants who are no longer in it.
+    """`extract_all` over the manifest; then remove the shards of participants that are no longer in it.
 
-    Unless `everybody` must have what the extractor reads, participants without it are left out.
+    Args:
+        extractor: Class that computes the rows.
+        params: Instance of its `Params`.
+        out: Folder of the cue.
+        loop: Workers.
+        what: Label of the progress bar.
+        session: Extract only this session: ID, or CORPUS/ID.
+        faces: Folder of the face tracks, if the extractor needs them.
+        skip_missing: Leave out participants without the media that the extractor reads, instead of raising.
+
+    Returns:
+        The summary line.
+
+    Raises:
+        InputError: As `extract_all`; or there is no manifest, or no such session in it.
     """
     manifest = Manifest.read(Path("data/corpus/manifest.jsonl"))
-    jobs = params.extract.jobs if options.jobs is None else options.jobs
 
-    def run(function: Callable[[Task], Made], tasks: Sequence[Task]) -> list[Made]:
-        return run_all(function, tasks, jobs, params.extract.executor, what)
+    def run(function: Callable[[ExtractionTask], StreamSize], tasks: Sequence[ExtractionTask]) -> list[StreamSize]:
+        return run_all(function, tasks, loop.jobs, loop.executor, what)
 
-    chosen = manifest.of_session(options.session).participants
-    if not everybody:
+    chosen = manifest.of_session(session).participants
+    if skip_missing:
         chosen = [p for p in chosen if getattr(p, extractor.media)]
     out.mkdir(parents=True, exist_ok=True)
-    summary = extract_all(extractor, own, chosen, out, run, faces)
-    gone = prune(out, {participant.shard(out) for participant in manifest.participants})
-    return summary + (f" · {len(gone)} removed" if gone else "")
+    summary = extract_all(extractor, params, chosen, out, run, faces)
+    removed = prune(out, {participant.shard(out) for participant in manifest.participants})
+    return summary + (f" · {len(removed)} removed" if removed else "")

@@ -1,91 +1,79 @@
-"""What an extractor is: parameters, weights, one participant in, one feature stream out."""
+"""Base class of the extractors: parameters and weights; one participant in, one feature stream out."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar
+from typing import ClassVar, Generic, Literal, TypeVar
 
 from damamba.config import Section
 from damamba.console import InputError
 from damamba.corpus.manifest import Participant
-from damamba.media.decode import Frame, Waveform, read_frames, read_waveform
-from damamba.streams.store import read_stream
 from damamba.streams.stream import FeatureStream
-
-if TYPE_CHECKING:
-    from damamba.streams.face_track import FaceTrack
 
 ParamsT = TypeVar("ParamsT", bound=Section)
 
 
 @dataclass(frozen=True)
-class Recording:
-    """One participant's media, decoded when asked for."""
+class ExtractorInput:
+    """What an extractor may read of one participant."""
 
     participant: Participant
     face_shard: Path | None = None
+    """Face track, for `damamba.features.tracked_frames`; None where the cue has `reads: corpus`."""
 
     @property
     def video(self) -> Path:
-        """Path of the video file."""
+        """Video file, for `damamba.media.decode.read_frames`."""
         return Path(self.participant.video)
 
-    def frames(self) -> Iterator[Frame]:
-        """Pictures with their times, one in memory at a time; raises `InputError` as `read_frames`."""
-        return read_frames(self.video)
-
-    def waveform(self) -> Waveform:
-        """Mono sound at 16 kHz; raises `InputError` as `read_waveform`."""
-        return read_waveform(Path(self.participant.audio))
-
-    def faces(self) -> "FaceTrack":
-        """Where the face is in each of `frames`."""
-        from damamba.streams.face_track import FaceTrack
-
-        if self.face_shard is None:
-            raise ValueError("this extractor declares `reads: corpus` and asks for faces")
-        return FaceTrack.of(read_stream(self.face_shard, "dvc repro -f track_faces"))
+    @property
+    def audio(self) -> Path:
+        """Sound or video file, for `damamba.media.decode.read_waveform`."""
+        return Path(self.participant.audio)
 
 
 class Extractor(ABC, Generic[ParamsT]):
     """Base of all extractors.
 
-    A subclass sets `Params` (its own keys in ``params.yaml: cues.<cue>``) and `media`, and writes `extract`.
-    Files, sessions, workers, resuming and storing belong to `damamba.features.extract`.
+    A subclass is the only one in its module. It sets `Params` (its own keys in ``params.yaml: cues.<cue>``) and
+    `media`, and implements `extract`. The key of a stream hashes the code that the module imports, so an extractor
+    imports the decoder that it needs, and no other. `damamba.features.extract` takes care of sessions, workers,
+    resuming and storing.
     """
 
     Params: ClassVar[type[Section]]
     media: ClassVar[Literal["video", "audio", "streams"]]
-    """What is read: raw media, or what came with the corpus as streams."""
+    """What is read: raw media, or streams that came with the corpus."""
 
     def __init__(self, params: ParamsT) -> None:
         self.params = params
 
-    def input_sha256(self, participant: Participant) -> str:
-        """Content hash of what `extract` will read of a participant.
+    def input_key(self, participant: Participant) -> str:
+        """A string that changes whenever something changes that `extract` reads of a participant.
 
         Raises:
-            InputError: There is nothing to read.
+            InputError: The participant has no such media.
         """
         if not getattr(participant, self.media):
             raise InputError(
-                f"{participant.name}: no {self.media} to compute this cue from; take released streams alone "
-                "(damamba preset multimediate), or leave the participant out of the corpus"
+                f"{participant.name}: no {self.media} to compute this cue from; use the released streams alone "
+                "(damamba preset multimediate), or remove the participant from the corpus"
             )
-        return participant.video_sha256 if self.media == "video" else participant.audio_sha256
+        return (
+            f"{participant.video_sha256}:{participant.rate_hz}" if self.media == "video" else participant.audio_sha256
+        )
 
     def weights(self) -> list[Path]:
         """Local files or folders whose content changes the rows."""
         return []
 
     def load(self) -> None:
-        """Import heavy packages and read weights, once a process.
+        """Import heavy packages and read the weights, once per process.
 
         Raises:
-            InputError: A checkpoint is not there; the message has the commands that get it or switch.
+            InputError: A checkpoint is missing; the message names the commands that fetch or replace it.
         """
 
     @abstractmethod
-    def extract(self, recording: Recording) -> FeatureStream:
+    def extract(self, source: ExtractorInput) -> FeatureStream:
         """Rows of one participant; raises `InputError` for media that cannot be used."""

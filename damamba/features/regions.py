@@ -1,24 +1,24 @@
-"""How many faces a video shows, and where: for a video that shows several people, a region for each."""
+"""How many faces a video shows; where it shows several people, a region for each of them."""
 
 from collections import Counter
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from damamba.features.faces import _quiet, check_model
+from damamba.features.landmarker import check_model, detect, open_landmarker
 from damamba.media.glance import sample_frames
 
 MOST_FACES = 6
 SAMPLES = 5
+"""Frames of a video that are looked at."""
 ROOM = 1.0
-"""Of the face's own size, around it on each side."""
+"""Margin around a face on each side, in sizes of the face."""
 
 
 @dataclass(frozen=True)
 class Region:
-    """A rectangle of the picture, px; even numbers, as encoders want them."""
+    """A rectangle of the picture, px; all numbers are even, as video encoders need them."""
 
     left: int
     top: int
@@ -28,12 +28,12 @@ class Region:
 
 @dataclass(frozen=True)
 class Faces:
-    """What a few frames of a video showed."""
+    """Faces in a few frames of a video."""
 
     counts: tuple[int, ...]
-    """Faces in each of them."""
+    """Faces in each of the frames."""
     regions: tuple[Region, ...]
-    """One a person, from left to right; empty unless most frames show the same number of people, two or more."""
+    """One per person, from left to right; empty unless most frames show the same number of people, two or more."""
 
 
 def find_faces(video: Path, model: Path) -> Faces:
@@ -44,26 +44,16 @@ def find_faces(video: Path, model: Path) -> Faces:
         model: MediaPipe FaceLandmarker file.
 
     Raises:
-        InputError: The model's file is missing or another one.
+        InputError: The model file is missing or not the pinned one.
     """
     check_model(model)
-    import mediapipe
-    from mediapipe.tasks.python import BaseOptions, vision
-
-    options = vision.FaceLandmarkerOptions(
-        base_options=BaseOptions(model_asset_path=str(model)),
-        running_mode=vision.RunningMode.IMAGE,
-        num_faces=MOST_FACES,
-    )
     frames: list[list[np.ndarray]] = []
     size = np.ones(2)
-    with ExitStack() as stack:
-        with _quiet():
-            landmarker = stack.enter_context(vision.FaceLandmarker.create_from_options(options))
+    with open_landmarker(model, MOST_FACES) as landmarker:
         for image in sample_frames(video, SAMPLES):
             size = np.array(image.shape[1::-1])
-            found = landmarker.detect(mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=image))
-            marks = [np.array([(m.x, m.y) for m in face]) * size for face in found.face_landmarks]
+            faces = detect(landmarker, image).face_landmarks
+            marks = [np.array([(m.x, m.y) for m in face]) * size for face in faces]
             boxes = [np.concatenate([xy.min(0), xy.max(0)]) for xy in marks]
             frames.append(sorted(boxes, key=lambda box: box[0] + box[2]))
     counts = tuple(len(boxes) for boxes in frames)
@@ -75,7 +65,7 @@ def find_faces(video: Path, model: Path) -> Faces:
 
 
 def separate(boxes_px: np.ndarray, size_px: tuple[int, int]) -> tuple[Region, ...]:
-    """Regions that hold one person each and never overlap.
+    """Regions that contain one person each and never overlap.
 
     Args:
         boxes_px: (frames, people, 4) left, top, right, bottom of the faces, people from left to right.

@@ -1,8 +1,8 @@
-"""Released streams as they really are: true rates, missing rows, lengths against each other and against the labels.
+"""Released streams as they really are: true rates, missing rows, and lengths compared with each other and the labels.
 
-The rows of a release are 25 a second, whatever a header says: row k of a stream, label k and grid frame k / 25 s belong
-together. A participant lasts as long as the longest of streams and labels that agree within the slack; nothing is cut
-to the shortest.
+The rows of a release are 25 a second, whatever a header declares: row k of a stream, label k and grid frame k / 25 s
+belong together. A participant lasts as long as the longest of the streams and labels that agree within the slack;
+nothing is cut to the shortest.
 """
 
 import hashlib
@@ -22,38 +22,36 @@ from damamba.corpus.ssi import SsiStream, read_stream
 
 UNDETECTED = -1.0
 SCAN_ROWS = 4096
-REPORTED = ("truncated", "surplus", "times", "not_finite")
-"""Of what the reader finds; a rate is judged here, beside the other streams."""
 
 
 @dataclass(frozen=True)
-class Inspected:
-    """A participant of a release after its files were read."""
+class CheckedRelease:
+    """A participant of a release after its streams were read."""
 
     participant: Participant
     labels: Labels | None
     defects: tuple[Defect, ...]
 
 
-def inspect(participant: Participant, labels: Labels | None, slack_s: float) -> Inspected:
+def check_released(participant: Participant, labels: Labels | None, slack_s: float) -> CheckedRelease:
     """Read all streams of a participant once.
 
     Args:
-        participant: With streams as their headers have them.
+        participant: With streams as their headers declare them.
         labels: As long as their file.
         slack_s: How much streams and labels may differ in length, s.
 
     Returns:
-        The participant with true rates, hashes and length; labels of that length; and what was found wrong.
+        The participant with true rates, hashes and length; labels of that length; and the defects.
 
     Raises:
         InputError: A stream that cannot be used, or labels of another length.
     """
     defects: list[Defect] = []
-    streams = [_hashed(stream, participant, defects) if stream.path else stream for stream in participant.streams]
+    streams = [_with_hash(stream, participant, defects) if stream.path else stream for stream in participant.streams]
     present = [stream for stream in streams if stream.path]
     common_s = _common_length_s(present, labels)
-    streams = [_true_rate(stream, common_s, participant, defects) if stream.path else stream for stream in streams]
+    streams = [_with_true_rate(stream, common_s, participant, defects) if stream.path else stream for stream in streams]
     lengths_s = {stream.name: stream.rows / stream.rate_hz for stream in streams if stream.path}
     fitting_s = {name: length for name, length in lengths_s.items() if abs(length - common_s) <= slack_s}
     for name in lengths_s.keys() - fitting_s.keys():
@@ -61,34 +59,32 @@ def inspect(participant: Participant, labels: Labels | None, slack_s: float) -> 
         defects.append(Defect("other_length", participant.name, what, name))
     frames = {name: round(length * LABEL_RATE_HZ) for name, length in fitting_s.items()}
     if labels is not None:
-        _check_length(participant, labels, common_s, slack_s)
+        _check_label_length(participant, labels, common_s, slack_s)
         frames["labels"] = len(labels)
         if invalid := int((~labels.valid).sum()):
             what = f"{invalid} of {len(labels)} label frames are empty or nan"
             defects.append(Defect("invalid_labels", participant.name, what, count=invalid))
     longest = max(frames.values(), default=0)
     if longest != min(frames.values(), default=0):
-        said = ", ".join(f"{name} {n}" for name, n in sorted(frames.items()))
-        defects.append(Defect("length", participant.name, f"frames of 1/{LABEL_RATE_HZ} s: {said}"))
-    whole = replace(
+        listed = ", ".join(f"{name} {n}" for name, n in sorted(frames.items()))
+        defects.append(Defect("length", participant.name, f"frames of 1/{LABEL_RATE_HZ} s: {listed}"))
+    completed = replace(
         participant,
         streams=tuple(streams),
         duration_s=longest / LABEL_RATE_HZ,
         rate_hz=float(LABEL_RATE_HZ),
         n_frames=longest,
     )
-    return Inspected(whole, labels.resized(longest) if labels else None, tuple(defects))
+    return CheckedRelease(completed, labels.resized(longest) if labels else None, tuple(defects))
 
 
-def _hashed(stream: ReleasedStream, participant: Participant, defects: list[Defect]) -> ReleasedStream:
-    """With the hash of its content; its values are looked through on the way."""
+def _with_hash(stream: ReleasedStream, participant: Participant, defects: list[Defect]) -> ReleasedStream:
+    """The stream with the hash of its content; adds the defects of its values."""
     header = Path(stream.path)
-    held = read_stream(header)
-    defects += [
-        Defect(d.kind, participant.name, d.detail, stream.name, d.rows) for d in held.defects if d.kind in REPORTED
-    ]
-    if undetected := _undetected(held):
-        what = f"{undetected} of {held.rows} rows"
+    ssi_stream = read_stream(header)
+    defects += [Defect(d.kind, participant.name, d.detail, stream.name, d.rows) for d in ssi_stream.defects]
+    if undetected := _undetected_rows(ssi_stream):
+        what = f"{undetected} of {ssi_stream.rows} rows"
         defects.append(Defect("undetected", participant.name, what, stream.name, undetected))
     digest = hashlib.sha256(header.read_bytes())
     with header.with_name(f"{header.name}~").open("rb") as data:
@@ -96,41 +92,41 @@ def _hashed(stream: ReleasedStream, participant: Participant, defects: list[Defe
     return replace(stream, sha256=digest.hexdigest())
 
 
-def _undetected(held: SsiStream) -> int:
-    """Rows whose every value is -1."""
-    found = 0
-    for first in range(0, held.rows, SCAN_ROWS):
-        block = held.x[first : first + SCAN_ROWS]
-        suspects = block[block[:, 0] == UNDETECTED]
-        found += int((suspects == UNDETECTED).all(axis=1).sum())
-    return found
+def _undetected_rows(stream: SsiStream) -> int:
+    """Number of rows whose every value is -1."""
+    number = 0
+    for first in range(0, stream.rows, SCAN_ROWS):
+        block = stream.x[first : first + SCAN_ROWS]
+        candidates = block[block[:, 0] == UNDETECTED]
+        number += int((candidates == UNDETECTED).all(axis=1).sum())
+    return number
 
 
 def _common_length_s(present: Sequence[ReleasedStream], labels: Labels | None) -> float:
-    """Length that most agree on: of those whose header has the release's rate, else of the labels."""
+    """Median length at 25 Hz of the streams with that rate in their header; without any, length of the labels, s."""
     trusted = [stream.rows / LABEL_RATE_HZ for stream in present if stream.rate_hz == LABEL_RATE_HZ]
     if not trusted and labels is not None:
         trusted = [len(labels) / LABEL_RATE_HZ]
     return float(median(trusted or [stream.rows / LABEL_RATE_HZ for stream in present]))
 
 
-def _true_rate(
+def _with_true_rate(
     stream: ReleasedStream, common_s: float, participant: Participant, defects: list[Defect]
 ) -> ReleasedStream:
-    """The rate of the header, unless its rows last as long as the others' at the release's rate and not at that."""
-    said = stream.rows / stream.rate_hz if stream.rate_hz > 0 else np.inf
-    at_release_rate = stream.rows / LABEL_RATE_HZ
-    if stream.rate_hz == LABEL_RATE_HZ or abs(said - common_s) <= abs(at_release_rate - common_s):
+    """The stream with 25 Hz instead of the header's rate if its length then fits the others better."""
+    at_header_rate_s = stream.rows / stream.rate_hz if stream.rate_hz > 0 else np.inf
+    at_label_rate_s = stream.rows / LABEL_RATE_HZ
+    if stream.rate_hz == LABEL_RATE_HZ or abs(at_header_rate_s - common_s) <= abs(at_label_rate_s - common_s):
         return stream
     what = f"{stream.rate_hz:g} Hz in the header; {stream.rows} rows in {common_s:.2f} s are {LABEL_RATE_HZ} Hz"
     defects.append(Defect("header_rate", participant.name, what, stream.name))
     return replace(stream, rate_hz=float(LABEL_RATE_HZ))
 
 
-def _check_length(participant: Participant, labels: Labels, common_s: float, slack_s: float) -> None:
+def _check_label_length(participant: Participant, labels: Labels, common_s: float, slack_s: float) -> None:
     if abs(len(labels) / LABEL_RATE_HZ - common_s) > max(slack_s, 1 / LABEL_RATE_HZ):
         raise InputError(
             f"{participant.label}: {len(labels)} labels are {len(labels) / LABEL_RATE_HZ:.2f} s at {LABEL_RATE_HZ} Hz, "
-            f"but the streams of {participant.name} last {common_s:.2f} s; bring the label file of this session and "
+            f"but the streams of {participant.name} last {common_s:.2f} s; use the label file of this session and "
             "role, or raise corpus.label_slack_s"
         )

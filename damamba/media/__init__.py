@@ -1,1 +1,1 @@
-"""Reading video and sound files."""
+"""Media: probe video and sound, decode them."""

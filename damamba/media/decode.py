@@ -1,8 +1,8 @@
-"""Decoding by presentation time stamps, and what a file is before anything is decoded.
+"""Decode media by presentation time stamps; probe them without decoding.
 
-PyAV, in order, from the first frame to the last: seeks of other readers miss frames on variable frame rates, and
-some end quietly where a file is damaged. Time is in seconds on the session's clock, whose zero is that of the file's
-time stamps: a stream that starts late keeps its late start.
+PyAV decodes in order, from the first frame to the last: readers that seek miss frames where the frame rate varies, and
+some of them stop without an error where a file is damaged. Times are seconds on the session's clock, whose zero is that
+of the file's time stamps: a stream that starts late keeps its late start.
 """
 
 import math
@@ -20,28 +20,29 @@ from damamba.console import InputError
 
 SAMPLE_RATE_HZ = 16_000
 MISSING_END_S = 0.5
-"""A container that promises this much more than its packets hold has been cut short."""
+"""A file whose header promises this much more than its packets contain has been cut short."""
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,wav,w64,flac,mp3,aac,ogg,mpegts,mpeg,mxf,asf,flv"
-"""What may be opened: no playlists, which would make us read or fetch other files."""
+OPEN_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
+"""Only files, and no playlists, through which FFmpeg would read or fetch other files."""
 
 
 @dataclass(frozen=True)
 class Video:
-    """What demuxing says of a video: nothing is decoded."""
+    """Properties of a video, from its packets alone."""
 
     n_frames: int
     start_s: float
     end_s: float
     """End of the last frame."""
     rate_hz: float
-    """Median rate; frames may be irregular."""
+    """Median frame rate; single frames may be irregular."""
     width: int
     height: int
 
 
 @dataclass(frozen=True)
 class Audio:
-    """What demuxing says of a sound track."""
+    """Properties of a sound track, from its packets alone."""
 
     start_s: float
     end_s: float
@@ -75,7 +76,7 @@ def _open(path: Path) -> InputContainer:
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty; copy it again or remove its row from the manifest")
     try:
-        return av.open(str(path), options={"protocol_whitelist": "file", "format_whitelist": CONTAINERS})
+        return av.open(str(path), options=OPEN_OPTIONS)
     except (av.error.FFmpegError, OSError) as error:
         raise InputError(f"{path}: not a readable media file ({_reason(error)}); is it complete?") from None
 
@@ -85,12 +86,12 @@ def _reason(error: Exception) -> str:
 
 
 def _packets(path: Path, kind: str) -> tuple[Any, list[tuple[float, float]], float]:
-    """The stream, (start, end) of each packet in order of presentation, and the container's promised end; s."""
+    """The stream, (start, end) of each packet in order of presentation, and the end in the container's header; s."""
     with _open(path) as container:
         streams = container.streams.video if kind == "video" else container.streams.audio
         if not streams:
-            held = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
-            raise InputError(f"{path}: no {kind} in it, only {held}; name a file with {kind} in the manifest")
+            others = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
+            raise InputError(f"{path}: no {kind} in it, only {others}; name a file with {kind} in the manifest")
         stream = streams[0]
         times: list[tuple[float, float]] = []
         try:
@@ -102,7 +103,7 @@ def _packets(path: Path, kind: str) -> tuple[Any, list[tuple[float, float]], flo
             at = times[-1][0] if times else 0.0
             raise InputError(f"{path}: damaged after {at:.2f} s ({_reason(error)}); copy or encode it again") from None
         if not times:
-            raise InputError(f"{path}: holds no {kind} packets; copy or encode it again")
+            raise InputError(f"{path}: contains no {kind} packets; copy or encode it again")
         promised = float(container.duration / av.time_base) if container.duration else 0.0
         return stream, sorted(times), promised
 
@@ -111,7 +112,7 @@ def probe_video(path: Path) -> Video:
     """Read the time stamps of a video.
 
     Raises:
-        InputError: Missing, empty, not media, without a picture, damaged or cut short.
+        InputError: The file is missing, empty, not media, without video, damaged or cut short.
     """
     stream, times, promised = _packets(path, "video")
     starts = np.array([start for start, _ in times])
@@ -125,7 +126,7 @@ def probe_audio(path: Path) -> Audio:
     """Read the time stamps of a sound track.
 
     Raises:
-        InputError: Missing, empty, not media, without sound, damaged or cut short.
+        InputError: The file is missing, empty, not media, without sound, damaged or cut short.
     """
     stream, times, promised = _packets(path, "audio")
     end = max(end for _, end in times)
@@ -136,7 +137,7 @@ def probe_audio(path: Path) -> Audio:
 def _refuse_cut(path: Path, end_s: float, promised_s: float) -> None:
     if promised_s - end_s > MISSING_END_S:
         raise InputError(
-            f"{path}: ends at {end_s:.2f} s though its header promises {promised_s:.2f} s; "
+            f"{path}: ends at {end_s:.2f} s, but its header promises {promised_s:.2f} s; "
             "the file was cut short: copy or record it again, or remove its row from the manifest"
         )
 
@@ -145,7 +146,7 @@ def read_frames(path: Path) -> Iterator[Frame]:
     """Decode a video from its first frame to its last, one frame in memory at a time.
 
     Raises:
-        InputError: As `probe_video`, or a picture that cannot be decoded (says which).
+        InputError: As `probe_video`, or a frame cannot be decoded; the message has its number.
     """
     with _open(path) as container:
         if not container.streams.video:
@@ -158,7 +159,7 @@ def read_frames(path: Path) -> Iterator[Frame]:
                 if frame.pts is None or frame.time_base is None:
                     raise InputError(f"{path}: frame {n} has no time stamp; encode the video again")
                 t_s = float(frame.pts * frame.time_base)
-                if t_s > last:  # a few writers repeat a time stamp; the first picture of it stands
+                if t_s > last:  # some writers repeat a time stamp; its first frame counts
                     yield Frame(t_s, frame.to_ndarray(format="rgb24"))
                     last, n = t_s, n + 1
         except av.error.FFmpegError as error:
@@ -171,7 +172,7 @@ def read_waveform(path: Path) -> Waveform:
     """Decode sound to mono at 16 kHz; channels are averaged.
 
     Raises:
-        InputError: As `probe_audio`, or sound that cannot be decoded (says where).
+        InputError: As `probe_audio`, or the sound cannot be decoded; the message has the time.
     """
     with _open(path) as container:
         if not container.streams.audio:
@@ -188,7 +189,7 @@ def read_waveform(path: Path) -> Waveform:
                     if not pieces:
                         start_s = t_s
                     gap = round((t_s - start_s) * rate) - at
-                    if gap > 0.02 * rate:  # lost packets: silence in their place, so that what follows stays in time
+                    if gap > 0.02 * rate:  # lost packets become silence, so that later sound keeps its time
                         pieces.append(np.zeros(gap, np.float32))
                         at += gap
                 pieces.append(sound)
@@ -196,7 +197,7 @@ def read_waveform(path: Path) -> Waveform:
         except av.error.FFmpegError as error:
             raise InputError(f"{path}: sound cannot be decoded after {at / rate:.2f} s ({_reason(error)})") from None
     if not at:
-        raise InputError(f"{path}: holds no sound; record or export it again")
+        raise InputError(f"{path}: contains no sound; record or export it again")
     return Waveform(_resample(np.concatenate(pieces), rate), start_s)
 
 
@@ -213,6 +214,6 @@ def _mono(frame: "av.AudioFrame") -> np.ndarray:
 def _resample(samples: np.ndarray, rate_hz: int) -> np.ndarray:
     if rate_hz == SAMPLE_RATE_HZ:
         return samples
-    import librosa  # slow to import, and most sound is at 16 kHz already
+    import librosa  # slow to import, and most sound has 16 kHz already
 
     return librosa.resample(samples, orig_sr=rate_hz, target_sr=SAMPLE_RATE_HZ, res_type="soxr_hq")

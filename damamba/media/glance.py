@@ -1,4 +1,4 @@
-"""A video at a glance: its length by the header, a few of its pictures. For plans and proposals, never for features."""
+"""A quick look at a video, for plans and proposals but not for features: its length, a few of its frames."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,19 +8,17 @@ import av.error
 import numpy as np
 
 from damamba.console import InputError
-from damamba.media.decode import CONTAINERS, probe_video
-
-OPTIONS = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
+from damamba.media.decode import OPEN_OPTIONS, probe_video
 
 
 def length_s(video: Path) -> float:
-    """Length as the container's header has it, s; of a container without one, by its packets.
+    """Length in the container's header, or that of its packets where the header has none; s.
 
     Raises:
-        InputError: It cannot be opened, or holds no video.
+        InputError: The file cannot be opened, or contains no video.
     """
     try:
-        with av.open(str(video), options=OPTIONS) as container:
+        with av.open(str(video), options=OPEN_OPTIONS) as container:
             if container.duration:
                 return container.duration / av.time_base
     except (av.error.FFmpegError, OSError) as error:
@@ -29,13 +27,13 @@ def length_s(video: Path) -> float:
 
 
 def sample_frames(video: Path, n: int) -> Iterator[np.ndarray]:
-    """(height, width, 3) uint8 RGB of about `n` pictures, spread over the video; fewer where seeking does not work.
+    """Yield about `n` frames, spread over the video, as (height, width, 3) uint8 RGB; fewer where seeking fails.
 
     Args:
         video: Any video that decodes.
-        n: How many are wanted. Their times are those of the key frames nearby.
+        n: Frames wanted; each is the key frame before an evenly spaced time.
     """
-    with av.open(str(video), options=OPTIONS) as container:
+    with av.open(str(video), options=OPEN_OPTIONS) as container:
         stream = container.streams.video[0]
         length = container.duration or 0
         for k in range(n):

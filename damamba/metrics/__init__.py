@@ -1,6 +1,6 @@
 """Metrics of predicted engagement, one file each; `evaluate.metrics` in params.yaml names those that are computed."""
 
-from damamba.config import EvaluateParams, parse_section
+from damamba.config import METRICS, EvaluateParams, parse_section
 from damamba.metrics.base import Metric
 from damamba.metrics.ccc import MOMENTS, ccc, ccc_of_moments, session_moments
 from damamba.plugins import find, short
@@ -14,9 +14,8 @@ def find_metrics(params: EvaluateParams) -> dict[str, Metric]:
     Raises:
         InputError: There is no such metric, or one of its settings is unknown or out of range.
     """
-    return {short(path): _with_settings(find("damamba.metrics", path, Metric), path, params) for path in params.metrics}
+    return {short(path): _with_settings(find(METRICS, path, Metric), path, params) for path in params.metrics}
 
 
 def _with_settings(kind: type[Metric], path: str, params: EvaluateParams) -> Metric:
-    name = short(path)
-    return kind(parse_section(kind.Params, params.settings(name), f"params.yaml: evaluate.{name}"))
+    return kind(parse_section(kind.Params, params.settings(path), f"params.yaml: evaluate.{short(path)}"))

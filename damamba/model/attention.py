@@ -1,7 +1,7 @@
 """Attention inside chunks, inside a band of time, and over everything, with relative positions (RoPE).
 
-Each softmax has one key more than there are frames, zero with value zero: "nobody". Where no frame is valid all the
-attention goes there and nothing is added, so masks need no special case; an absent partner is no partner.
+Each softmax has one key more than there are frames: the null key, zero with value zero. Where no frame is valid, all
+attention goes there and nothing is added, so that masks need no special case and an absent partner adds nothing.
 """
 
 from typing import NamedTuple
@@ -21,10 +21,10 @@ MIN_BAND_BLOCK = 16  # frames; smaller blocks of queries cost more calls than th
 def rotate(
     x: Float[Tensor, "batch length heads headdim"], positions: Int[Tensor, "length"]
 ) -> Float[Tensor, "batch length heads headdim"]:
-    """Rotary positions: the product of two rotated vectors depends on the difference of their positions alone.
+    """Rotary positions: the product of two rotated vectors depends only on the difference of their positions.
 
-    Angles are computed in float64, so that a stream may run for days, and on the CPU, where `positions` are too: not
-    every device has it, and to fetch them would wait for the device.
+    Angles are computed in float64, so that a stream can run for days, and on the CPU, where `positions` are: not every
+    device has float64, and reading positions back from a device would wait for it.
 
     Source: Su et al. 2021, arXiv:2104.09864.
     """
@@ -42,7 +42,7 @@ def attend(
     value: Float[Tensor, "batch heads keys headdim"],
     visible: Bool[Tensor, "#batch #heads #queries keys"],
 ) -> Float[Tensor, "batch heads queries headdim"]:
-    """Softmax attention to the visible keys and to nobody."""
+    """Softmax attention to the visible keys and the null key."""
     key, value = (F.pad(side, (0, 0, 0, 1)) for side in (key, value))
     return F.scaled_dot_product_attention(query, key, value, attn_mask=F.pad(visible, (0, 1), value=True))
 
@@ -58,7 +58,7 @@ def chunk_attention(
     batch, length = valid.shape
     chunk = min(chunk, length)
     padding = -length % chunk
-    if padding:  # else a copy of everything
+    if padding:  # padding by nothing would still copy everything
         query, key, value = (F.pad(series, (0, 0, 0, 0, 0, padding)) for series in (query, key, value))
         valid = F.pad(valid, (0, padding))
     query, key, value = (series.reshape(-1, chunk, *series.shape[2:]).transpose(1, 2) for series in (query, key, value))
@@ -77,7 +77,7 @@ def band_attention(
 ) -> Float[Tensor, "batch length heads headdim"]:
     """Every frame sees the frames of all partners from `past` frames before to `future` frames after it.
 
-    Work is cut into blocks of queries with the keys around them, so that cost and memory are linear in length. Keys
+    Queries are processed in blocks, each with the keys around it, so that cost and memory are linear in length. Keys
     start `past` frames before the queries.
     """
     batch, length, heads, headdim = query.shape
@@ -116,7 +116,7 @@ class AttentionState(NamedTuple):
         return cls(frames, frames, frames.new_zeros(batch, partners, past, dtype=torch.bool), 0)
 
     def append(self, key: Tensor, value: Tensor, valid: Tensor) -> "AttentionState":
-        """History and further frames, as `band_attention` wants them."""
+        """History followed by further frames, the keys of `band_attention`."""
         return AttentionState(
             torch.cat((self.key, key), dim=2),
             torch.cat((self.value, value), dim=2),
@@ -125,7 +125,7 @@ class AttentionState(NamedTuple):
         )
 
     def last(self, past: int) -> "AttentionState":
-        """What later frames can still see; copied, so that it does not hold all others."""
+        """The frames that later ones can still see; copied, so that the rest can be freed."""
         start = self.key.shape[2] - past
         key, value, valid = (series[:, :, start:].clone() for series in (self.key, self.value, self.valid))
         return AttentionState(key, value, valid, self.frames)
@@ -137,9 +137,9 @@ class SelfAttention(nn.Module):
     Args:
         d_model: Width.
         n_heads: Heads; each has an even number of channels.
-        reach: Frames that a frame sees: those of its chunk of this length or, causal, itself and those before it, so
-            many in all; None: everything.
-        causal: Only the past is seen.
+        reach: How many frames a frame sees: those of its chunk of this length or, if causal, itself and the frames
+            before it, this many in all; None: all frames.
+        causal: A frame sees only itself and the past.
     """
 
     def __init__(self, d_model: int, n_heads: int, reach: int | None, causal: bool) -> None:
@@ -158,7 +158,7 @@ class SelfAttention(nn.Module):
     ) -> Float[Tensor, "batch length d_model"]:
         """Whole sequences; with a memory, the next frames of streams.
 
-        `positions`, on the CPU, where they do not count from 0.
+        Give `positions` (on the CPU) where they do not count from 0.
         """
         if memory is not None:
             y, memory[self] = self.extend(x, valid, memory.get(self))
@@ -204,7 +204,7 @@ class SelfAttention(nn.Module):
 
 
 class CrossAttention(Block):
-    """Frames of the target ask, the frames of all partners within a window of time answer."""
+    """Queries are target frames; keys and values are the frames of all partners within a window of time."""
 
     def __init__(self, d_model: int, n_heads: int, window: int, causal: bool) -> None:
         super().__init__()
@@ -250,4 +250,4 @@ class CrossAttention(Block):
 def check_heads(d_model: int, n_heads: int) -> None:
     """Raise InputError unless `d_model` splits into heads of an even width, which rotary positions need."""
     if d_model % (2 * n_heads):
-        raise InputError(f"model.n_heads: a width of {d_model} does not split into {n_heads} heads of an even width")
+        raise InputError(f"n_heads: a width of {d_model} does not split into {n_heads} heads of an even width")

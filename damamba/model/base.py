@@ -1,62 +1,80 @@
-"""What all architectures have in common: who says what about whom, the cues that are used, saving and loading."""
+"""Base class of the models: output type, cue selection, saving and loading."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from damamba.config import ModelParams
+from damamba.config import ARCHITECTURES, Section, parse_section
 from damamba.console import InputError
 from damamba.model.checkpoint import read_checkpoint, write_checkpoint
 from damamba.model.precision import UnroundedLinear
 
-CLIP = 10.0  # standard deviations: a broken value must not drown the frame
+CLIP = 10.0  # standard deviations: one broken value must not dominate the frame
+ParamsT = TypeVar("ParamsT", bound=Section)
 Statistics = Mapping[str, tuple[Float[Tensor, "_"], Float[Tensor, "_"]]]
 """Mean and standard deviation of each cue's channels over the training split."""
 
 
 class Output(NamedTuple):
-    """What the model says about the target."""
+    """What a model predicts for the target."""
 
     engagement: Float[Tensor, "B T"]
     """In [0, 1]."""
-    audio: Float[Tensor, "B T d_align"] | None
-    """Unit vectors for the alignment loss; None where the model makes none."""
-    visual: Float[Tensor, "B T d_align"] | None
+    aligned: dict[str, Float[Tensor, "B T d_align"]]
+    """Modality group -> unit vectors for the alignment loss; empty where the model makes none."""
 
     def each(self, change: Callable[[Tensor], Tensor]) -> "Output":
-        """All that the model says, changed alike."""
-        audio, visual = (None if part is None else change(part) for part in (self.audio, self.visual))
-        return Output(change(self.engagement), audio, visual)
+        """Every tensor changed by the same function."""
+        return Output(change(self.engagement), {group: change(vectors) for group, vectors in self.aligned.items()})
+
+    def tensors(self) -> list[Tensor]:
+        """Engagement, then the vectors of each group; `like` is the inverse."""
+        return [self.engagement, *self.aligned.values()]
+
+    def like(self, tensors: Sequence[Tensor]) -> "Output":
+        """The same output with other tensors, in the order of `tensors`."""
+        return Output(tensors[0], dict(zip(self.aligned, tensors[1:], strict=True)))
 
 
-class EngagementModel(nn.Module):
+class EngagementModel(nn.Module, Generic[ParamsT]):
     """Frame-level engagement of a target from the cues of everyone in the conversation.
 
-    Architectures are called alike: ``model(cues, valid, present) -> Output``, participant 0 being the target.
+    An architecture is one file of ``damamba/model/architectures`` that defines one subclass, with its settings as
+    `Params`. All are called alike: ``model(cues, valid, present) -> Output``, participant 0 being the target.
 
     Args:
-        cues: Width of each cue, by modality group; the order counts. Those that `params.cues` does not name are left
-            out.
-        params: The `model` section.
+        cues: Width of each cue, by modality group; the order counts.
+        params: Settings of the architecture.
         rate_hz: Frames a second.
-
-    Raises:
-        InputError: `params.cues` names a cue that is not there.
+        statistics: Mean and standard deviation of each cue over the training split; None where cues come standardised.
+        label_mean: Mean engagement of the training split, where predictions start.
     """
 
-    architecture: ClassVar[str]
+    Params: ClassVar[type[Section]]
 
-    def __init__(self, cues: Mapping[str, Mapping[str, int]], params: ModelParams, rate_hz: int) -> None:
+    def __init__(
+        self,
+        cues: Mapping[str, Mapping[str, int]],
+        params: Any,
+        rate_hz: int,
+        statistics: Statistics | None = None,
+        label_mean: float = 0.5,
+    ) -> None:
         super().__init__()
-        assert params.architecture == self.architecture, "build_model chooses"
-        self.params, self.rate_hz = params, rate_hz
-        self.cues = chosen_cues(cues, params.cues)
+        self.params: ParamsT = params
+        self.rate_hz = rate_hz
+        self.cues = {group: dict(widths) for group, widths in cues.items()}
         self.widths = {name: width for widths in self.cues.values() for name, width in widths.items()}
+
+    @classmethod
+    def architecture(cls) -> str:
+        """The name under which `build_model` finds the class: a file of the folder, or a dotted path."""
+        return cls.__module__.removeprefix(f"{ARCHITECTURES}.")
 
     def save(self, directory: Path | str, **extra: Any) -> None:
         """Write `model.safetensors` and `model.json` into `directory`: all that `load` needs.
@@ -68,29 +86,40 @@ class EngagementModel(nn.Module):
         write_checkpoint(
             directory,
             {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()},
-            {"params": self.params.model_dump(), "cues": self.cues, "rate_hz": self.rate_hz, **extra},
+            {
+                "architecture": self.architecture(),
+                "settings": self.params.model_dump(mode="json"),
+                "cues": self.cues,
+                "rate_hz": self.rate_hz,
+                **extra,
+            },
         )
 
     @classmethod
-    def load(cls, directory: Path | str, device: torch.device | str = "cpu") -> "EngagementModel":
+    def load(cls, directory: Path | str, device: torch.device | str = "cpu") -> "EngagementModel[Any]":
         """The model that was saved, in evaluation mode.
 
         Raises:
             InputError: A file is missing or broken, the two do not belong together, or are of another architecture.
         """
         description, weights = read_checkpoint(directory)
-        if description.params.architecture != cls.architecture:
+        if description.architecture != cls.architecture():
             raise InputError(
-                f"{description.path}: the architecture is {description.params.architecture}, not {cls.architecture}"
+                f"{description.path}: the architecture is {description.architecture}, not {cls.architecture()}"
             )
-        model = cls(description.cues, description.params, description.rate_hz)
+        params = parse_section(cls.Params, description.settings, f"{description.path}: settings")
+        model = cls(description.cues, params, description.rate_hz)
         description.check(weights, model.state_dict())
         model.load_state_dict(weights)
         return model.eval().to(device)
 
 
 def chosen_cues(cues: Mapping[str, Mapping[str, int]], chosen: tuple[str, ...] | None) -> dict[str, dict[str, int]]:
-    """The cues that are used, by group, without groups that became empty; None uses all."""
+    """The cues that are used, by group, without groups that become empty; None uses all.
+
+    Raises:
+        InputError: A chosen cue does not exist.
+    """
     there = [name for widths in cues.values() for name in widths]
     for name in chosen or ():
         if name not in there:
@@ -103,7 +132,7 @@ def chosen_cues(cues: Mapping[str, Mapping[str, int]], chosen: tuple[str, ...] |
 
 
 class Standardise(nn.Module):
-    """(cue - mean) / std of the training split, within ± `CLIP`; 0 where a frame is missing, whatever stands there."""
+    """(cue - mean) / std of the training split, clipped to ± `CLIP`; 0 where a frame is missing, whatever its value."""
 
     def __init__(self, width: int, statistics: tuple[Float[Tensor, "width"], Float[Tensor, "width"]] | None) -> None:
         super().__init__()
@@ -118,7 +147,7 @@ class Standardise(nn.Module):
         self, cue: Float[Tensor, "*frames width"], valid: Bool[Tensor, "*frames"]
     ) -> Float[Tensor, "*frames width"]:
         """Each frame by itself."""
-        x = torch.where(valid[..., None], cue, self.mean)  # first, so that nothing behind it can meet a NaN
+        x = torch.where(valid[..., None], cue, self.mean)  # first, so that no later operation sees a NaN
         return ((x - self.mean) / self.std).clamp(-CLIP, CLIP)
 
 
@@ -130,7 +159,7 @@ def standardise_each(widths: Mapping[str, int], statistics: Statistics | None) -
 
 
 def score_head(width: int, label_mean: float) -> UnroundedLinear:
-    """To the logit of a score: starts at the mean label, with unit gain, so that predictions spread like labels."""
+    """To the logit of a score; starts at the mean label with unit gain, so that predictions spread like labels."""
     head = UnroundedLinear(width, 1)
     nn.init.normal_(head.weight, std=width**-0.5)
     mean = min(max(label_mean, 0.01), 0.99)  # labels that are all 0 or 1 have no logit

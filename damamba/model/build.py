@@ -5,14 +5,10 @@ from pathlib import Path
 
 import torch
 
-from damamba.config import ModelParams
-from damamba.model.base import EngagementModel, Statistics
+from damamba import plugins
+from damamba.config import ARCHITECTURES, ModelParams, parse_section
+from damamba.model.base import EngagementModel, Statistics, chosen_cues
 from damamba.model.checkpoint import read_description
-from damamba.model.da_mamba import DAMamba
-from damamba.model.dat import DAT
-from damamba.model.lstm import LSTM
-
-ARCHITECTURES = {kind.architecture: kind for kind in (DAMamba, DAT, LSTM)}
 
 
 def build_model(
@@ -25,19 +21,23 @@ def build_model(
     """An untrained model.
 
     Args:
-        cues: Width of each cue, by modality group; the order counts.
-        params: The `model` section; `params.architecture` decides.
+        cues: Width of each cue, by modality group; the order counts. Cues that `params.cues` does not name are left
+            out.
+        params: A variant: its architecture, cues and settings.
         rate_hz: Frames a second.
         statistics: Mean and standard deviation of each cue's channels over the training split; None where cues come
             standardised.
         label_mean: Mean engagement of the training split, where predictions start.
 
     Raises:
-        InputError: Sizes that do not fit each other, an unknown cue.
+        InputError: Sizes that do not fit each other, an unknown cue or architecture.
     """
-    return ARCHITECTURES[params.architecture](cues, params, rate_hz, statistics, label_mean)
+    kind = plugins.find(ARCHITECTURES, params.architecture, EngagementModel)
+    settings = parse_section(kind.Params, params.settings, f"settings of {params.architecture}")
+    return kind(chosen_cues(cues, params.cues), settings, rate_hz, statistics, label_mean)
 
 
 def load_model(directory: Path | str, device: torch.device | str = "cpu") -> EngagementModel:
-    """The model that was saved, of whichever architecture; errors as `EngagementModel.load`."""
-    return ARCHITECTURES[read_description(directory).params.architecture].load(directory, device)
+    """The model that was saved, of any architecture; errors as of `EngagementModel.load`."""
+    name = read_description(directory).architecture
+    return plugins.find(ARCHITECTURES, name, EngagementModel).load(directory, device)

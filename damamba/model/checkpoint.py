@@ -10,7 +10,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from damamba.config import ModelParams, parse_section
 from damamba.console import InputError
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
@@ -18,10 +17,13 @@ WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
 
 @dataclass(frozen=True)
 class Description:
-    """What `model.json` says."""
+    """Content of `model.json`."""
 
     path: Path
-    params: ModelParams
+    architecture: str
+    """Name of a file in ``damamba/model/architectures``, or a dotted path."""
+    settings: dict[str, Any]
+    """Of the architecture."""
     cues: dict[str, dict[str, int]]
     """Width of each cue, by modality group."""
     rate_hz: int
@@ -29,7 +31,7 @@ class Description:
     """Whatever else was saved."""
 
     def check(self, weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-        """Raise InputError unless the weights are those of the described model."""
+        """Raise InputError unless names and shapes of the weights are those of the described model."""
         for name in (*expected, *weights):
             found, wanted = (
                 "nothing" if tensor is None else str(tuple(tensor.shape))
@@ -67,7 +69,9 @@ def read_description(directory: Path | str) -> Description:
     path = Path(directory) / DESCRIPTION
     try:
         values = json.loads(path.read_text(encoding="utf8"))
-        params, cues, rate_hz = (values.pop(key) for key in ("params", "cues", "rate_hz"))
+        architecture, settings, cues, rate_hz = (
+            values.pop(key) for key in ("architecture", "settings", "cues", "rate_hz")
+        )
         cues = {group: {name: int(width) for name, width in widths.items()} for group, widths in cues.items()}
         rate_hz = int(rate_hz)
     except (FileNotFoundError, NotADirectoryError):
@@ -77,10 +81,10 @@ def read_description(directory: Path | str) -> Description:
             f"{path}: not JSON (line {error.lineno}): {error.msg}; train or copy the model again"
         ) from None
     except KeyError as error:
-        raise InputError(f"{path}: no {error.args[0]!r}; this is not the description of a model") from None
+        raise InputError(f"{path}: no {error.args[0]!r}; not the description of a model of this version") from None
     except (AttributeError, TypeError, ValueError) as error:
         raise InputError(f"{path}: expected cue widths by group and a rate: {error}; copy the model again") from None
-    return Description(path, parse_section(ModelParams, params, str(path)), cues, rate_hz, values)
+    return Description(path, str(architecture), settings, cues, rate_hz, values)
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:

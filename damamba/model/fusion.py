@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from damamba.config import ModelParams
 from damamba.model.attention import CrossAttention
 from damamba.model.base import Standardise, Statistics
+from damamba.model.block_params import BlockParams
 from damamba.model.hybrid import HybridBlock, make_mamba
 from damamba.model.mamba import PartnerMamba
 from damamba.model.recompute import Block
@@ -23,7 +23,7 @@ class CueStem(Block):
     """
 
     def __init__(
-        self, width: int, params: ModelParams, statistics: tuple[Float[Tensor, "width"], Float[Tensor, "width"]] | None
+        self, width: int, params: BlockParams, statistics: tuple[Float[Tensor, "width"], Float[Tensor, "width"]] | None
     ) -> None:
         super().__init__()
         self.standardise = Standardise(width, statistics)
@@ -40,7 +40,7 @@ class CueStem(Block):
         valid: Bool[Tensor, "batch length"],
         memory: Memory | None = None,
     ) -> Float[Tensor, "batch length d_model"]:
-        """Any value, NaN too, where a frame is missing."""
+        """The cue may hold any value, NaN too, where a frame is missing."""
         x = self.project(self.standardise(cue, valid))
         x = torch.where(valid[..., None], x, self.missing)
         return self.layer(x, valid, memory)
@@ -49,7 +49,7 @@ class CueStem(Block):
 class MambaLayer(nn.Module):
     """x + mamba(norm x)."""
 
-    def __init__(self, width: int, params: ModelParams) -> None:
+    def __init__(self, width: int, params: BlockParams) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.ssm = make_mamba(width, params)
@@ -65,15 +65,15 @@ class MambaLayer(nn.Module):
 
 
 class ModalityGroupFusion(nn.Module):
-    """The cues of one group: a stem each, then one stack of blocks over their channels side by side.
+    """The cues of one group: a stem each, then one stack of blocks over their concatenated channels.
 
-    Without modality fusion there is no stack: the stems' channels are handed on as they are.
+    Without modality fusion there is no stack: the stems' channels are passed on as they are.
     """
 
     def __init__(
         self,
         cues: Mapping[str, int],
-        params: ModelParams,
+        params: BlockParams,
         statistics: Statistics | None,
     ) -> None:
         super().__init__()
@@ -101,9 +101,9 @@ class ModalityGroupFusion(nn.Module):
 
 
 class PartnerContext(Block):
-    """One layer over the (P - 1)·T frames of all partners; the order of the seats is of no consequence."""
+    """One layer over the (P - 1)·T frames of all partners; the order of the seats makes no difference."""
 
-    def __init__(self, width: int, params: ModelParams) -> None:
+    def __init__(self, width: int, params: BlockParams) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.ssm = PartnerMamba(
@@ -121,9 +121,9 @@ class PartnerContext(Block):
 
 
 class PartnerTransformer(Block):
-    """`PartnerContext` of the ablation: full attention over all partner frames, each at its instant."""
+    """`PartnerContext` of the ablation: full attention over all partner frames, positioned by their time."""
 
-    def __init__(self, width: int, params: ModelParams) -> None:
+    def __init__(self, width: int, params: BlockParams) -> None:
         super().__init__()
         self.block = TransformerBlock(width, params)
 
@@ -140,13 +140,13 @@ class PartnerTransformer(Block):
 
 
 class PartnerGroupFusion(nn.Module):
-    """All partners along the frame axis make the context; the target asks it by cross-attention.
+    """Context of all partners along the frame axis, which the target reads by cross-attention.
 
-    Any number of partners shares the weights. They are told apart by their rows, not by their seats, and what the
-    target adds up from them is a sum over frames: swapping seats changes nothing, an absent partner adds nothing.
+    All partners share the weights, however many there are, and the target sums over their frames: swapping seats
+    changes nothing, and an absent partner adds nothing.
     """
 
-    def __init__(self, width: int, params: ModelParams, window: int) -> None:
+    def __init__(self, width: int, params: BlockParams, window: int) -> None:
         super().__init__()
         layer = PartnerTransformer if params.block == "transformer" else PartnerContext
         self.mark = nn.Parameter(torch.zeros(width))  # partner, not target; time is marked by relative positions
@@ -167,22 +167,22 @@ class PartnerGroupFusion(nn.Module):
         valid: Bool[Tensor, "batch partners length"],
         memory: Memory | None = None,
     ) -> Float[Tensor, "batch length width"]:
-        """Whole sequences, or the next frames of streams; a batch may be without seats for partners.
+        """Whole sequences, or the next frames of streams; a batch may have no seats for partners.
 
         Args:
-            target: Who is asked about.
-            observed: Frames at which any cue of the target was.
-            partners: All others.
-            valid: The same of them.
-            memory: Of a stream.
+            target: Representation of the target.
+            observed: Frames at which any cue of the target was observed.
+            partners: Representations of all others.
+            valid: Frames at which any cue of each partner was observed.
+            memory: State of a stream.
         """
-        answer = torch.zeros_like(target)
+        from_partners = torch.zeros_like(target)
         if partners.shape[1]:
             context = partners + self.mark
             for layer in self.context:
                 context = layer(context, valid, memory)
-            answer = self.cross(self.norm_target(target), self.norm_context(context), valid, memory)
-        x = self.feed_forward(target + self.dropout(answer))
+            from_partners = self.cross(self.norm_target(target), self.norm_context(context), valid, memory)
+        x = self.feed_forward(target + self.dropout(from_partners))
         for layer in self.dialogue:
             x = layer(x, observed, memory)
         return x

@@ -1,11 +1,11 @@
-"""Hybrid block: attention inside chunks sees detail, the state-space layer carries memory; a gate weighs them."""
+"""Hybrid block: attention inside chunks for detail, a state-space layer for memory, and a gate that weighs them."""
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from damamba.config import ModelParams
 from damamba.model.attention import SelfAttention
+from damamba.model.block_params import BlockParams
 from damamba.model.mamba import MambaBlock
 from damamba.model.recompute import Block
 from damamba.model.stream_state import Memory
@@ -14,12 +14,12 @@ from damamba.model.stream_state import Memory
 class HybridBlock(Block):
     """x + g ∘ ssm(norm x) + (1 - g) ∘ attention(norm x), g = sigmoid(W norm x), channel by channel.
 
-    Linear in length. No feed-forward layer: the state-space layer is gated and `expand` times as wide, and mixes
-    channels itself. Causal blocks attend to the last `chunk_frames` frames instead of to their chunk, so that a stream
-    may start anywhere.
+    Linear in length. There is no feed-forward layer: the state-space layer is gated, `expand` times as wide, and mixes
+    channels itself. A causal block attends to the last `chunk_frames` frames instead of its chunk, so that a stream can
+    start anywhere.
     """
 
-    def __init__(self, width: int, params: ModelParams) -> None:
+    def __init__(self, width: int, params: BlockParams) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.ssm = make_mamba(width, params)
@@ -53,7 +53,7 @@ class HybridBlock(Block):
         return y[:, 0], state
 
 
-def make_mamba(width: int, params: ModelParams) -> MambaBlock:
+def make_mamba(width: int, params: BlockParams) -> MambaBlock:
     """A state-space layer of this width that looks both ways unless the model is causal."""
     return MambaBlock(
         width, params.d_state, params.headdim, params.expand, params.d_conv, bidirectional=not params.causal

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from damamba.console import InputError
 from damamba.model.precision import unrounded
 from damamba.model.stream_state import Memory
-from damamba.scan import causal_conv, gated_rms_norm, ssd_scan, ssd_step
+from damamba.scan import causal_conv, gated_rms_norm, ssd_extend, ssd_scan, ssd_step
 
 DT_RANGE = (1e-3, 1e-1)  # step sizes at the start, as in mamba_ssm; with A, memories of 0.6 to 1000 frames
 A_RANGE = (1.0, 16.0)
@@ -40,12 +40,6 @@ class ScanInputs(NamedTuple):
     B: Float[Tensor, "batch length groups d_state"]
     C: Float[Tensor, "batch length groups d_state"]
     conv_state: Float[Tensor, "batch history channels"]
-
-
-def scan(*inputs: Tensor, **options: Any) -> Any:
-    """`ssd_scan`, `unrounded`: between its projections a block computes in the precision of its weights."""
-    with unrounded(inputs[0]):
-        return ssd_scan(*inputs, **options)
 
 
 class GatedRMSNorm(nn.Module):
@@ -113,7 +107,7 @@ class MambaBlock(nn.Module):
         self.bidirectional = bidirectional
         if self.d_inner % headdim or self.heads % self.groups:
             raise InputError(
-                f"model.headdim: {headdim} must divide the inner width {self.d_inner} ({expand} x {d_model})"
+                f"headdim: {headdim} must divide the inner width {self.d_inner} ({expand} x {d_model})"
                 + (" into an even number of heads, half of them for each direction" if bidirectional else "")
             )
         channels = self.d_inner + 2 * self.groups * d_state
@@ -137,8 +131,8 @@ class MambaBlock(nn.Module):
             y, memory[self] = self.extend(x, valid, memory.get(self))
             return y
         inputs = self.project(x, valid)
-        y = scan(inputs.x, inputs.dt, -self.A_log.exp(), inputs.B, inputs.C, D=self.D)
-        assert isinstance(y, Tensor)
+        with unrounded(x):
+            y = ssd_scan(inputs.x, inputs.dt, -self.A_log.exp(), inputs.B, inputs.C, D=self.D)
         return self.finish(y, inputs.z)
 
     def extend(
@@ -161,16 +155,9 @@ class MambaBlock(nn.Module):
                 y, ssm = ssd_step(state.ssm, values, dt, A, B, C, D=self.D)
             y = y[:, None]
         else:
-            y, ssm = scan(
-                inputs.x,
-                inputs.dt,
-                A,
-                inputs.B,
-                inputs.C,
-                D=self.D,
-                initial_state=state.ssm if state else None,
-                return_final_state=True,
-            )
+            before = state.ssm if state else None
+            with unrounded(x):
+                y, ssm = ssd_extend(inputs.x, inputs.dt, A, inputs.B, inputs.C, initial_state=before, D=self.D)
         return self.finish(y, inputs.z), MambaState(inputs.conv_state.clone(), ssm)
 
     def _check_causal(self) -> None:
@@ -288,16 +275,13 @@ class PartnerMamba(MambaBlock):
         everyone = [
             series[:, None].expand(-1, partners, *series.shape[1:]).flatten(0, 1) for series in (total / count, C)
         ]
-        scanned = scan(
-            inputs.x * share.flatten(0, 1)[..., None],
-            everyone[0],
-            -self.A_log.exp(),
-            inputs.B,
-            everyone[1],
-            initial_state=state.ssm if state else None,
-            return_final_state=keep_state,
-        )
-        y, ssm = scanned if isinstance(scanned, tuple) else (scanned, None)
+        written = inputs.x * share.flatten(0, 1)[..., None]
+        operands = (written, everyone[0], -self.A_log.exp(), inputs.B, everyone[1])
+        with unrounded(x):
+            if keep_state:
+                y, ssm = ssd_extend(*operands, initial_state=state.ssm if state else None)
+            else:
+                y, ssm = ssd_scan(*operands), None
         # The state is linear in what was written: each row carries one partner's part, the sum is the shared memory.
         y = y.unflatten(0, (-1, partners)).sum(1, keepdim=True).expand(-1, partners, -1, -1, -1).flatten(0, 1)
         y = self.finish(y + self.D[:, None] * inputs.x, inputs.z).unflatten(0, (-1, partners))

@@ -1,4 +1,4 @@
-"""What autocast must not round: the memory of a block, and scores."""
+"""Operations that autocast must not round: the memory of a block, and scores."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 
 def unrounded(x: Tensor) -> AbstractContextManager[Any]:
-    """Within it, operations on `x` keep the precision of their inputs."""
+    """Context in which operations on `x` keep the precision of their inputs."""
     device = x.device.type
     return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 
 
 class UnroundedLinear(nn.Linear):
-    """In the precision of its weights: in bfloat16, scores near 1 would be multiples of 1/256."""
+    """A linear layer in the precision of its weights: in bfloat16, scores near 1 would be multiples of 1/256."""
 
     def forward(self, x: Float[Tensor, "*frames width"]) -> Float[Tensor, "*frames channels"]:
         """Each frame by itself."""

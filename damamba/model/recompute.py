@@ -1,4 +1,4 @@
-"""Gradient checkpointing: blocks that keep their inputs alone and compute the rest again in the backward pass."""
+"""Gradient checkpointing: blocks keep only their inputs and compute the rest again in the backward pass."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from torch.utils.checkpoint import checkpoint
 
 
 class Block(nn.Module):
-    """A layer that can do so. The numbers stay the same, dropout included; a forward pass more is the price."""
+    """A layer that supports gradient checkpointing: the same numbers, dropout included, for one more forward pass."""
 
     recompute = False
 
@@ -20,7 +20,7 @@ class Block(nn.Module):
 
 
 def recompute_blocks(model: nn.Module) -> None:
-    """Let every outermost block of a model do so: a block within one would be computed three times."""
+    """Switch checkpointing on for every outermost block of a model: a nested block would be computed three times."""
     for child in model.children():
         if isinstance(child, Block):
             child.recompute = True

@@ -1,4 +1,4 @@
-"""What a causal model remembers of a stream."""
+"""State that a causal model carries along a stream."""
 
 from typing import Any
 
@@ -7,6 +7,6 @@ from torch import nn
 Memory = dict[nn.Module, Any]
 """The state of each layer that has one; empty before the first frame.
 
-Modules that take a memory go on where it stands and put their new state into it. States themselves are never changed,
-so a copy of a memory is a stream of its own.
+A module that takes a memory continues from its state there and puts its new state in. States are never modified in
+place, so a copy of a memory is an independent stream.
 """

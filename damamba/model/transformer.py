@@ -1,10 +1,10 @@
-"""Transformer block, the ablation's replacement of each Mamba and hybrid block: full attention, quadratic in length."""
+"""Transformer block, which replaces Mamba and hybrid blocks in the ablation: full attention, quadratic in length."""
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from damamba.config import ModelParams
 from damamba.model.attention import SelfAttention
+from damamba.model.block_params import BlockParams
 from damamba.model.recompute import Block
 from damamba.model.stream_state import Memory
 
@@ -28,7 +28,7 @@ class FeedForward(Block):
 class TransformerBlock(Block):
     """Pre-norm attention and feed-forward layer; positions are relative, so any length works."""
 
-    def __init__(self, width: int, params: ModelParams) -> None:
+    def __init__(self, width: int, params: BlockParams) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.attention = SelfAttention(width, params.n_heads, None, params.causal)

@@ -1,59 +1,74 @@
-"""What stands between a plan and its start: checkpoints with their licences, the landmarker, disk, labels."""
+"""Licences of the checkpoints, and what is missing before a run: checkpoints, the landmarker, disk space, labels."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from damamba.config import CueParams, Params
+from damamba.config import CueParams, EvaluateParams, FacesParams
 from damamba.console import InputError
-from damamba.extractors.checkpoint import COMPACT, HUB_LICENCES, _licence_on_card, local_folder
-from damamba.features.faces import check_model
+from damamba.encoders.checkpoint import COMPACT, local_folder
+from damamba.encoders.licences import licence_of
+from damamba.features.landmarker import check_model
+from damamba.planning.disk import reads_faces
 from damamba.planning.workload import Workload
 from damamba.text import size
 
 HUB_REPOSITORIES = {("ViT-B-32", "laion2b_s34b_b79k"): "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"}
-"""Where open_clip finds weights that it knows by a name and a tag."""
-WITHOUT_WEIGHTS = {
+"""Hub repository of weights that open_clip knows by a name and a tag."""
+NO_CHECKPOINT = {
     "flow": "none needed (OpenCV)",
-    "official": "of the release: see its agreement",
+    "official": "that of the release: see its agreement",
     "egemaps": "openSMILE: research only, no commercial use",
 }
 FREE_SHARE = 0.95
+"""Largest share of the free space that a run may take."""
 
 
-def licences(params: Params) -> list[dict[str, str]]:
-    """A row a checkpoint, or an extractor without one: name, cues that use it, licence."""
+def licences(cues: Mapping[str, CueParams], faces: FacesParams) -> list[dict[str, str]]:
+    """One row per checkpoint, or per extractor without one: name, cues that use it, licence."""
     rows: dict[str, dict[str, str]] = {}
-    for name, cue in params.cues.items():
+    for name, cue in cues.items():
         checkpoint = _checkpoint(cue)
         shown = checkpoint or f"extractor {cue.extractor}"
-        licence = _licence(checkpoint) if checkpoint else WITHOUT_WEIGHTS.get(cue.extractor, "no weights")
+        licence = _licence(checkpoint) if checkpoint else NO_CHECKPOINT.get(cue.extractor, "no weights")
         row = rows.setdefault(shown, {"checkpoint": shown, "cues": "", "licence": licence})
         row["cues"] = ", ".join(filter(None, (row["cues"], name)))
-    if any(cue.reads == "faces" for cue in params.cues.values()):
-        rows["faces"] = {"checkpoint": params.faces.model, "cues": "face tracks", "licence": "Apache-2.0 (MediaPipe)"}
+    if reads_faces(cues):
+        rows["faces"] = {"checkpoint": faces.model, "cues": "face tracks", "licence": "Apache-2.0 (MediaPipe)"}
     return list(rows.values())
 
 
-def missing(params: Params, work: Workload, more_bytes: float, free_bytes: float) -> list[str]:
-    """What must be had before the work, a line each, with the command that gets it.
+def missing(
+    cues: Mapping[str, CueParams],
+    faces: FacesParams,
+    evaluate: EvaluateParams,
+    work: Workload,
+    more_bytes: float,
+    free_bytes: float,
+) -> list[str]:
+    """What a run lacks, one line each, with the command that provides it.
 
     Args:
-        params: Of the pipeline.
-        work: What is to be done.
-        more_bytes: To be written.
-        free_bytes: Of the disk.
+        cues, faces, evaluate: Sections of params.yaml.
+        work: Sessions to process.
+        more_bytes: Bytes that the run will add to the disk.
+        free_bytes: Bytes that are free on it.
     """
     lines = []
-    if any(cue.reads == "faces" for cue in params.cues.values()) and work.filmed.seats:
+    if reads_faces(cues) and work.filmed.seats:
         try:
-            check_model(Path(params.faces.model))
+            check_model(Path(faces.model))
         except InputError as error:
             lines.append(str(error))
-    lines += [line for name, cue in params.cues.items() for line in _missing_checkpoint(name, cue)]
+    lines += [line for name, cue in cues.items() for line in _missing_checkpoint(name, cue)]
     if more_bytes > FREE_SHARE * free_bytes:
-        lines.append(f"disk: {size(more_bytes)} more are needed, {size(free_bytes)} are free; free some, or plan less")
-    for split in ("train", params.evaluate.split):
+        lines.append(
+            f"disk: {size(more_bytes)} more are needed, {size(free_bytes)} are free; free some space, or process less"
+        )
+    for split in ("train", evaluate.split):
         if not any(seat.split == split and seat.labelled for seat in work.seats):
-            lines.append(f"labels in the split {split}: nobody has any; see the manifest's columns split and label")
+            lines.append(
+                f"labels in the split {split}: no participant has any; see the manifest's columns split and label"
+            )
     return lines
 
 
@@ -63,15 +78,13 @@ def _checkpoint(cue: CueParams) -> str:
 
 def _licence(checkpoint: str) -> str:
     try:
-        folder = local_folder(checkpoint)
+        return licence_of(checkpoint, local_folder(checkpoint))
     except InputError:
         return "unknown: no such folder"
-    known = _licence_on_card(folder) if folder else HUB_LICENCES.get(checkpoint.removeprefix("hf-hub:"))
-    return known or "unknown to damamba: see its card"
 
 
 def _missing_checkpoint(name: str, cue: CueParams) -> list[str]:
-    """Nothing where the weights are on this machine."""
+    """A line where the weights of a cue are not on this machine."""
     checkpoint = _checkpoint(cue)
     if not checkpoint:
         return []
@@ -83,12 +96,16 @@ def _missing_checkpoint(name: str, cue: CueParams) -> list[str]:
     tag = str(cue.settings().get("pretrained") or "")
     repository = HUB_REPOSITORIES.get((checkpoint, tag), checkpoint.removeprefix("hf-hub:"))
     if "/" not in repository:
-        return [f"cue {name}: {checkpoint} ({tag}) is fetched on the first run, which needs a network; or {COMPACT}"]
-    return [] if _cached(repository) else [f"cue {name}: {repository}; get it: hf download {repository}; or {COMPACT}"]
+        return [
+            f"cue {name}: {checkpoint} ({tag}) is downloaded on the first run, which needs a network; or use {COMPACT}"
+        ]
+    if _cached(repository):
+        return []
+    return [f"cue {name}: {repository}; download it: hf download {repository}; or use {COMPACT}"]
 
 
 def _cached(repository: str) -> bool:
-    """Whether the hub's cache on this machine has any revision of it."""
+    """Whether the hub's cache on this machine has any revision of a repository."""
     from huggingface_hub.constants import HF_HUB_CACHE
 
     snapshots = Path(HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}" / "snapshots"

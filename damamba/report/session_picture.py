@@ -23,7 +23,7 @@ from damamba.report.timeline import clock, draw_clock, draw_scores, participant_
 from damamba.scoring.participants import ParticipantScore
 from damamba.scoring.series import ParticipantSeries, SessionSeries, step_for
 from damamba.streams.face_track import FaceTrack
-from damamba.streams.store import read_stream
+from damamba.streams.reader import read_stream
 from damamba.svg import DECIMALS, house_style, light, svg_text
 
 SEARCHED_S = 60.0

@@ -138,7 +138,7 @@ def ablation_table(
     Args:
         comparison: From `compare_runs`.
         metrics: What was compared, by name.
-        models: Variant -> its section `model`.
+        models: Variant -> its parameters.
         simulated: Whether the participants are.
     """
     columns = score_columns(comparison, metrics)
@@ -148,8 +148,9 @@ def ablation_table(
         model = models[variant]
         if model.architecture != "da_mamba":
             continue  # a model of another kind, not one with a part less; the main table has it
-        hybrid = model.block == "hybrid"
-        ticks = _ticks(hybrid, not hybrid, model.modality_fusion, model.partner_fusion)
+        settings = model.settings
+        hybrid = settings["block"] == "hybrid"
+        ticks = _ticks(hybrid, not hybrid, settings["modality_fusion"], settings["partner_fusion"])
         scores = (number(of_metric(row, metric)["mean"][place]) for metric, place, _ in columns)
         rows.append([f"`{variant}`", *ticks, str(len(row["seeds"])), *scores])
     source = published()

@@ -1,15 +1,17 @@
 """The selective scan as matrix products over chunks of frames: plain PyTorch, any device, no compiler.
 
-Inside a chunk, y = (C B' ∘ decay) (dt x), a masked product like attention without softmax; between chunks, only the
-state is carried. The backward pass is written by hand: it keeps the inputs and the state at the start of each chunk,
-recomputes the rest, and so neither stores nor streams the (length x length) products. Rows and chunks are worked off
-in tiles that fit the processor's cache.
+Inside a chunk, y = (C B' ∘ decay) (dt x), a masked product like attention without softmax. Between chunks only the
+state is carried. The backward pass is written by hand: it keeps the inputs and the state at the start of each chunk and
+recomputes the rest, so that it never stores the (length x length) products. Rows and chunks are processed in tiles that
+fit into the processor's cache.
 
-A long chunk, as a window of a second is, is cut in two halves. What passes from the first to the second passes the
-middle: its decay is a factor of the writer times one of the reader, and the product is one over all heads.
+A long chunk, such as a window of one second, is cut into two halves. All that flows from the first half to the second
+passes through the middle. Its decay is a factor of the frame that writes times a factor of the frame that reads, so one
+product serves all heads.
 
-Axes, in this file: b rows · c chunks · g groups · q frames of a chunk · s its parts, two halves or itself · h frames
-of a part (a pair of them: written before, read after) · r heads of a group · p headdim · n d_state.
+Axes in this file: b rows · c chunks · g groups · q frames of a chunk · s parts of a chunk (two halves, or one whole) ·
+h frames of a part (h h is a pair: the frame that reads, then the frame that writes) · r heads of a group · p headdim ·
+n d_state.
 
 Source: Dao & Gu 2024, arXiv:2405.21060, section 6; the tiling and the backward pass are this project's.
 """
@@ -23,8 +25,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-WHOLE_CHUNK = 64  # frames; a longer chunk is cut in two
-TILE_BYTES = 2**21  # of chunks x heads x q²; measured best, halved chunks included, near the second-level cache
+WHOLE_CHUNK = 64  # frames; a longer chunk is cut into two halves
+TILE_BYTES = 2**21  # of chunks x heads x q² numbers; measured fastest, near the size of the second-level cache
 
 
 def chunked_scan(
@@ -40,7 +42,7 @@ def chunked_scan(
     Float[Tensor, "batch length heads headdim"],
     Float[Tensor, "batch heads headdim d_state"] | None,
 ]:
-    """(y, final state or None) of the recurrence, without skip connection (glossary: `damamba.scan`)."""
+    """(y, final state or None) of the recurrence, without the skip connection (symbols: `damamba.scan`)."""
     if chunk_size is None:
         chunk_size = default_chunk_size(x.shape[1], x.shape[3], B.shape[3])
     chunk_size = min(chunk_size, x.shape[1])
@@ -50,10 +52,12 @@ def chunked_scan(
 
 
 def default_chunk_size(length: int, headdim: int, d_state: int) -> int:
-    """Frames of a chunk: up to twice the narrow side of a head's state, all of them, without a state to carry.
+    """Frames of a chunk, from the narrow side of a head's state (16 to 64).
 
-    Beyond, about that side, where both kinds of product cost the same: even shares, multiples of four. One chunk of
-    three times that side would be faster, but sums its decays too long: the gradient of A loses a digit.
+    Up to twice that side, one chunk holds the whole sequence and no state is carried. A longer sequence is cut evenly
+    into chunks of about that side, in multiples of four: there the products within chunks and those between chunks cost
+    the same. One chunk of three times that side would be faster, but it sums its decays over too many frames, and the
+    gradient of A loses a digit.
     """
     chunk = max(16, min(64, headdim, d_state))
     chunks = -(-length // chunk)
@@ -62,7 +66,7 @@ def default_chunk_size(length: int, headdim: int, d_state: int) -> int:
 
 @dataclass(frozen=True)
 class _Plan:
-    """How a sequence is cut: chunks of `chunk` frames, the last one padded; tiles of rows and chunks."""
+    """How a batch is cut: into chunks of `chunk` frames, the last one padded, and into tiles of rows and chunks."""
 
     batch: int
     length: int
@@ -104,7 +108,7 @@ class _Plan:
 
 
 class _Tile:
-    """Some rows and chunks of the inputs, with what both passes derive from them."""
+    """Some rows and chunks of the inputs, and the quantities that both passes derive from them."""
 
     def __init__(self, x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor) -> None:
         self.x = x  # b c g q r p
@@ -117,16 +121,16 @@ class _Tile:
         torch.mul(by_head, _transpose(self.parts(dt))[..., None], out=self.input)
 
     def parts(self, series: Tensor) -> Tensor:
-        """(b, c, g, q, …) -> a view as (b, c, g, s, h, …): the halves of each chunk, or the whole as one part."""
+        """(b, c, g, q, …) -> a view (b, c, g, s, h, …): two halves of each chunk, or the whole chunk as one part."""
         return _halves(series) if self.halved else series.unsqueeze(3)
 
     def decay(self) -> Tensor:
-        """From frame to later frame of a part; the other half is 1, for the caller to cut: b c g s r h h."""
-        elapsed = _transpose(self.parts(self.elapsed)).contiguous()  # else the result had the heads innermost
+        """Decay from each frame of a part to each later one; 1 above the diagonal, to be masked: b c g s r h h."""
+        elapsed = _transpose(self.parts(self.elapsed)).contiguous()  # otherwise heads would be innermost in the result
         return torch.sub(elapsed[..., :, None], elapsed[..., None, :]).clamp_(max=0).exp_()
 
     def scores(self) -> Tensor:
-        """C B' inside the parts, lower triangle: b c g s 1 h h."""
+        """C B' within each part, lower triangle: b c g s 1 h h."""
         return (self.parts(self.C) @ _transpose(self.parts(self.B))).tril_()[:, :, :, :, None]
 
     def scores_across(self) -> Tensor:
@@ -134,34 +138,35 @@ class _Tile:
         return _halves(self.C)[:, :, :, 1] @ _transpose(_halves(self.B)[:, :, :, 0])
 
     def decay_to_middle(self) -> Tensor:
-        """For the frames of the first half: b c g h r."""
+        """Decay from each frame of the first half to the middle: b c g h r."""
         first = _halves(self.elapsed)[:, :, :, 0]
         return torch.exp(first[:, :, :, -1:] - first)
 
     def decay_from_middle(self) -> Tensor:
-        """For the frames of the second half: b c g h r."""
+        """Decay from the middle to each frame of the second half: b c g h r."""
         elapsed = _halves(self.elapsed)
         return torch.exp(elapsed[:, :, :, 1] - elapsed[:, :, :, 0, -1:])
 
-    def handed_over(self) -> Tensor:
-        """What is left at the middle of each input of the first half: b c g h r p."""
+    def input_at_middle(self) -> Tensor:
+        """Each input of the first half, decayed to the middle: b c g h r p."""
         return _halves(self.x)[:, :, :, 0] * (_halves(self.dt)[:, :, :, 0] * self.decay_to_middle())[..., None]
 
     def decay_to_end(self) -> Tensor:
+        """Decay from each frame to the end of its chunk: b c g q r."""
         return torch.exp(self.elapsed[..., -1:, :] - self.elapsed)
 
-    def to_be_written(self) -> Tensor:
-        """What is left at the chunk's end of each frame's input: b c g q r p."""
+    def input_at_end(self) -> Tensor:
+        """Each input, decayed to the end of its chunk: b c g q r p."""
         return self.x * (self.dt * self.decay_to_end())[..., None]
 
     def decay_of_chunk(self) -> Tensor:
-        """B c g 1 (r p), as the states want it."""
+        """Decay over the whole chunk, shaped to multiply states: b c g 1 (r p)."""
         last = self.elapsed[..., -1:, :, None].exp()
         return last.expand(*last.shape[:-1], self.x.shape[-1]).flatten(4)
 
 
 class _ChunkedScan(torch.autograd.Function):
-    """States are kept as (b, c, g, n, (r p)): every product with B, C or a state is one product over all heads."""
+    """States are kept as (b, c, g, n, (r p)): a product of B or C with a state is then one product over all heads."""
 
     @staticmethod
     def forward(
@@ -180,7 +185,7 @@ class _ChunkedScan(torch.autograd.Function):
         xs, dts, As, Bs, Cs = _cut_inputs(plan, x, dt, A, B, C)
         heads, headdim = xs.shape[4:]
         y = x.new_empty(x.shape[0], plan.chunks, plan.chunk, groups, heads, headdim).transpose(2, 3)
-        starts = state = None  # before each chunk, and after the last; one chunk from zero has none unless asked for
+        starts = state = None  # before each chunk, and after the last; not needed for one chunk from zero
         if plan.chunks > 1 or initial_state is not None or return_final_state:
             starts = x.new_empty(x.shape[0], plan.chunks, groups, B.shape[3], heads * headdim)
             state = torch.zeros_like(starts[:, 0]) if initial_state is None else _pack_state(initial_state, groups)
@@ -192,14 +197,14 @@ class _ChunkedScan(torch.autograd.Function):
                     tile.parts(y[rows, chunks]).copy_(outputs)
                 else:
                     start = starts[rows, chunks]
-                    written = _transpose(tile.B) @ tile.to_be_written().flatten(4)
+                    written = _transpose(tile.B) @ tile.input_at_end().flatten(4)
                     _carry(state[rows], written, tile.decay_of_chunk(), start)
                     read = tile.parts((tile.C @ start).unflatten(4, (heads, headdim)))
                     from_start = tile.parts(tile.elapsed).exp()[..., None]
                     torch.addcmul(outputs, read, from_start, out=tile.parts(y[rows, chunks]))
                 if not tile.halved:
                     continue
-                seen = (tile.scores_across() @ tile.handed_over().flatten(4)).unflatten(4, (heads, headdim))
+                seen = (tile.scores_across() @ tile.input_at_middle().flatten(4)).unflatten(4, (heads, headdim))
                 _halves(y[rows, chunks])[:, :, :, 1].addcmul_(seen, tile.decay_from_middle()[..., None])
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(x, dt, A, B, C, starts)
@@ -218,7 +223,7 @@ class _ChunkedScan(torch.autograd.Function):
         grad_ys = plan.cut(grad_y.unflatten(2, (groups, heads)))
         grad_xs, grad_dts, grad_Bs, grad_Cs = (_like_cut(series) for series in (xs, dts, Bs, Cs))
         grad_A = torch.zeros_like(As)
-        grad_state = None  # of the state behind the chunks still to do
+        grad_state = None  # with respect to the state after the chunks that remain
         if starts is not None:
             grad_state = torch.zeros_like(starts[:, 0]) if grad_final is None else _pack_state(grad_final, groups)
         for rows in plan.row_slices():
@@ -230,7 +235,7 @@ class _ChunkedScan(torch.autograd.Function):
                 if starts is not None and grad_state is not None:
                     _backward_between(tile, grad_ys[rows, chunks], starts[rows, chunks], grad_state[rows], grads)
                 grad_step = _dot(tile.x, grads.input)
-                # Each step's decay acts on every later frame of the chunk: the reverse of the cumulative sum.
+                # Each step's decay acts on every later frame of the chunk, hence a cumulative sum from the end.
                 grad_decay = grads.elapsed.flip(3).cumsum(3).flip(3)
                 grad_A += (grad_decay * tile.dt).sum((0, 1, 3))
                 grad_dts[rows, chunks] = grad_step + grad_decay * As[:, None]
@@ -250,7 +255,7 @@ class _ChunkedScan(torch.autograd.Function):
 
 @dataclass
 class _Grads:
-    """Gradients of what a tile derives."""
+    """Gradients with respect to what a tile derives."""
 
     input: Tensor  # of dt x: b c g q r p
     elapsed: Tensor  # b c g q r
@@ -259,15 +264,15 @@ class _Grads:
 
 
 def _backward_within(tile: _Tile, grad_y: Tensor) -> _Grads:
-    """What flows inside the parts of the chunks."""
+    """Gradients of what flows within the parts of the chunks."""
     B, C = tile.parts(tile.B), tile.parts(tile.C)
     grad_y = tile.parts(grad_y).transpose(4, 5).contiguous()
     decay = tile.decay()
     weights = decay * tile.scores()
     grad_input = (_transpose(weights) @ grad_y).transpose(4, 5)
     grad_weights = grad_y @ _transpose(tile.input)
-    # Of the reader's elapsed minus the writer's. Both sums are of the same numbers: what a frame gives itself cancels
-    # exactly, however little is left beside it.
+    # With respect to `elapsed` of the frame that reads minus `elapsed` of the frame that writes. Both sums run over the
+    # same numbers, so the share of a frame in itself cancels exactly, however small the rest is.
     grad_pairs = weights.mul_(grad_weights)
     grad_elapsed = _transpose(grad_pairs.sum(-1) - grad_pairs.sum(-2)).flatten(3, 4).contiguous()
     grad_scores = decay.mul_(grad_weights).sum(4).tril_()
@@ -280,50 +285,50 @@ def _backward_within(tile: _Tile, grad_y: Tensor) -> _Grads:
 
 
 def _backward_across(tile: _Tile, grad_y: Tensor, grads: _Grads) -> None:
-    """Add what flows from the first half of the chunks to the second."""
+    """Add the gradients of what flows from the first half of each chunk to the second."""
     heads_headdim = tile.x.shape[4:]
     B, C = _halves(tile.B)[:, :, :, 0], _halves(tile.C)[:, :, :, 1]
-    scores, handed = tile.scores_across(), tile.handed_over()
+    scores, at_middle = tile.scores_across(), tile.input_at_middle()
     grad_seen = _halves(grad_y)[:, :, :, 1] * tile.decay_from_middle()[..., None]
-    grad_handed = (_transpose(scores) @ grad_seen.flatten(4)).unflatten(4, heads_headdim)
-    grad_scores = grad_seen.flatten(4) @ _transpose(handed.flatten(4))
-    seen = (scores @ handed.flatten(4)).unflatten(4, heads_headdim)
-    elapsed = _halves(grads.elapsed)  # the middle gains the first sum and loses the second: they are equal
-    elapsed[:, :, :, 0] -= _dot(grad_handed, handed)
+    grad_at_middle = (_transpose(scores) @ grad_seen.flatten(4)).unflatten(4, heads_headdim)
+    grad_scores = grad_seen.flatten(4) @ _transpose(at_middle.flatten(4))
+    seen = (scores @ at_middle.flatten(4)).unflatten(4, heads_headdim)
+    elapsed = _halves(grads.elapsed)  # the middle gets the difference of the two sums, which is 0
+    elapsed[:, :, :, 0] -= _dot(grad_at_middle, at_middle)
     elapsed[:, :, :, 1] += _dot(grad_seen, seen)
     _halves(grads.B)[:, :, :, 0] += _transpose(grad_scores) @ C
     _halves(grads.C)[:, :, :, 1] += grad_scores @ B
-    _halves(grads.input)[:, :, :, 0].addcmul_(grad_handed, tile.decay_to_middle()[..., None])
+    _halves(grads.input)[:, :, :, 0].addcmul_(grad_at_middle, tile.decay_to_middle()[..., None])
 
 
 def _backward_between(tile: _Tile, grad_y: Tensor, start: Tensor, grad_state: Tensor, grads: _Grads) -> None:
-    """Add what flows through the states to `grads`; take `grad_state` from behind the tile to before it."""
+    """Add the gradients of what flows through the states; take `grad_state` from after the tile to before it."""
     heads_headdim = tile.x.shape[4:]
     from_start = tile.elapsed.exp()
     grad_read = grad_y * from_start[..., None]
     grads.C += grad_read.flatten(4) @ _transpose(start)
     grads.elapsed += _dot(grad_read, (tile.C @ start).unflatten(4, heads_headdim))
     grad_ends = _carry_back(grad_state, _transpose(tile.C) @ grad_read.flatten(4), tile.decay_of_chunk())
-    through = (grad_ends * start).sum(3).unflatten(3, heads_headdim).sum(-1)  # the chunk, from its start to its end
-    written = tile.to_be_written()
-    grad_written = (tile.B @ grad_ends).unflatten(4, heads_headdim)
-    grad_to_end = _dot(written, grad_written)
+    through = (grad_ends * start).sum(3).unflatten(3, heads_headdim).sum(-1)  # from the start of the chunk to its end
+    at_end = tile.input_at_end()
+    grad_at_end = (tile.B @ grad_ends).unflatten(4, heads_headdim)
+    grad_to_end = _dot(at_end, grad_at_end)
     grads.elapsed -= grad_to_end
     grads.elapsed[..., -1, :] += grad_to_end.sum(3) + through * from_start[..., -1, :]
-    grads.B += written.flatten(4) @ _transpose(grad_ends)
-    # in the layout of x: what follows is then done on whole rows
-    grads.input = torch.addcmul(grads.input, grad_written, tile.decay_to_end()[..., None], out=grad_written)
+    grads.B += at_end.flatten(4) @ _transpose(grad_ends)
+    # in the layout of x, so that later operations run over whole rows
+    grads.input = torch.addcmul(grads.input, grad_at_end, tile.decay_to_end()[..., None], out=grad_at_end)
 
 
 def _carry(state: Tensor, written: Tensor, decay: Tensor, starts: Tensor) -> None:
-    """Take `state` over the chunks; `starts` becomes what it was before each."""
+    """Carry `state` over the chunks, in place; write the state before each chunk into `starts`."""
     starts[:, 0] = state
     for chunk, after in enumerate([*starts.unbind(1)[1:], state]):
         torch.addcmul(written[:, chunk], decay[:, chunk], starts[:, chunk], out=after)
 
 
 def _carry_back(grad: Tensor, grad_starts: Tensor, decay: Tensor) -> Tensor:
-    """Take `grad`, of the state, back over the chunks; returns what it was behind each."""
+    """Carry the gradient of the state back over the chunks, in place; returns the gradient after each chunk."""
     grad_ends = torch.empty_like(grad_starts)
     grad_ends[:, -1] = grad
     for chunk, before in reversed(list(enumerate([grad, *grad_ends.unbind(1)[:-1]]))):
@@ -332,14 +337,14 @@ def _carry_back(grad: Tensor, grad_starts: Tensor, decay: Tensor) -> Tensor:
 
 
 def _cut_inputs(plan: _Plan, x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor) -> tuple[Tensor, ...]:
-    """Inputs with heads split into (g, r), cut into chunks."""
+    """The inputs, with heads split into (g, r), cut into chunks."""
     split = (plan.groups, x.shape[2] // plan.groups)
     x, dt, A = x.unflatten(2, split), dt.unflatten(2, split), A.unflatten(0, split)
     return plan.cut(x), plan.cut(dt), A, plan.cut(B), plan.cut(C)
 
 
 def _like_cut(series: Tensor) -> Tensor:
-    """Room for the gradient of a cut series, laid out in frame order, so that joining copies nothing."""
+    """An empty gradient of a cut series, in the memory order of frames, so that `join` copies nothing."""
     return torch.empty(series.transpose(2, 3).shape, dtype=series.dtype, device=series.device).transpose(2, 3)
 
 
@@ -354,12 +359,12 @@ def _unpack_state(state: Tensor, heads: int, headdim: int) -> Tensor:
 
 
 def _halves(series: Tensor) -> Tensor:
-    """(b, c, g, q, …) -> a view as (b, c, g, s, h, …): first and second half of each chunk."""
+    """(b, c, g, q, …) -> a view (b, c, g, s, h, …): first and second half of each chunk."""
     return series.unflatten(3, (2, -1))
 
 
 def _dot(first: Tensor, second: Tensor) -> Tensor:
-    """Sum of products over the last axis, as a matrix product: on short rows twice as fast as a reduction."""
+    """Sum of products over the last axis, as a matrix product: twice as fast as a reduction on short rows."""
     return (first * second) @ first.new_ones(first.shape[-1])
 
 

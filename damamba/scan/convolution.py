@@ -1,4 +1,4 @@
-"""The short causal convolution in front of the scan: each channel sees its own last few frames."""
+"""The short causal convolution before the scan: each channel sees its own last few frames."""
 
 from typing import Any, Literal
 
@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-TILE_NUMBERS = 2**18  # of the input and of the gradient, which then stay in the cache from tap to tap
+TILE_NUMBERS = 2**18  # of the input and of the gradient: such a tile stays in the cache from tap to tap
 
 
 def causal_conv(
@@ -23,16 +23,16 @@ def causal_conv(
     Args:
         x: Input.
         weight: As in `torch.nn.Conv1d(channels, channels, taps, groups=channels)`; the last tap is the current frame.
-        bias: Added.
-        state: The taps - 1 frames before the first; None is zero.
-        activation: Applied to the output; given here, what goes into it is not kept for the gradient on a CPU.
+        bias: Added to the output.
+        state: The taps - 1 input frames before the first; None means zeros.
+        activation: Applied to the output. Applied here, its input is not kept for the gradient on a CPU.
 
     Returns:
-        (output, the last taps - 1 input frames, which continue the sequence: a view, not a copy).
+        (output, state after the last frame). The state is a view of the last taps - 1 input frames, not a copy.
     """
     history, length = weight.shape[-1] - 1, x.shape[1]
     known = x if state is None else torch.cat((state, x), dim=1)
-    if state is not None and length == 1:  # a step of a stream: the call of a convolution would cost more
+    if state is not None and length == 1:  # a step of a stream, where calling a convolution would cost more
         y = _activate((known * weight[:, 0].T).sum(1, keepdim=True) + bias, activation)
     elif x.device.type == "cpu":
         y = _Convolution.apply(known, weight, bias, activation)
@@ -50,15 +50,15 @@ def _after_zeros(series: Tensor, frames: int) -> Tensor:
 
 
 def _image(series: Tensor) -> Tensor:
-    """(batch, length, channels) as an image of one line with channels last, which is how it lies in memory.
+    """(batch, length, channels) as an image of one line, channels last: the order in memory does not change.
 
-    conv1d would transpose it, and is half as fast on a CPU.
+    conv1d would transpose the data, and is half as fast on a CPU.
     """
     return series[:, None].permute(0, 3, 1, 2)
 
 
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """With zeros before `x`."""
+    """The convolution of `x` with zeros before it."""
     return _sum_taps(_after_zeros(x, weight.shape[-1] - 1), weight, bias)
 
 
@@ -71,10 +71,10 @@ def _activate(y: Tensor, activation: str | None) -> Tensor:
 
 
 class _Convolution(torch.autograd.Function):
-    """Keeps `x` alone, and its gradient of the weights costs the same at any length.
+    """The convolution on a CPU: it keeps only its inputs, and a frame costs as much in long sequences as in short ones.
 
-    On a CPU that of the library takes most of the backward pass, five times as long for one long sequence as for as
-    many frames in short ones.
+    PyTorch's own gradient of the weights takes most of the backward pass on a CPU. For one long sequence it takes five
+    times as long as for the same number of frames in short sequences.
     """
 
     @staticmethod

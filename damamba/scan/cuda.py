@@ -1,4 +1,4 @@
-"""Adapter to the Triton kernels of `mamba_ssm`, which is imported at the first call; no other file knows it."""
+"""Adapter to the Triton kernels of `mamba_ssm`; this file alone imports that package, at the first call."""
 
 import os
 from collections.abc import Callable
@@ -15,10 +15,10 @@ CHUNK_FRAMES = 256  # the kernels' own default
 
 @cache
 def kernel() -> Callable[..., Tensor | tuple[Tensor, Tensor]] | None:
-    """`mamba_chunk_scan_combined`; None where `mamba_ssm` is absent, or was built for another torch.
+    """`mamba_chunk_scan_combined`; None if `mamba_ssm` is not installed, or was built for another torch.
 
-    Triton would round float32 to the ten bits of TF32 in every product, and scores would depend on the backend; who
-    wants that speed sets TRITON_F32_DEFAULT=tf32.
+    By default Triton rounds float32 to the ten bits of TF32 in every product, so scores would depend on the backend.
+    Set TRITON_F32_DEFAULT=tf32 to trade that precision for speed.
     """
     os.environ.setdefault("TRITON_F32_DEFAULT", "ieee")
     try:
@@ -29,11 +29,15 @@ def kernel() -> Callable[..., Tensor | tuple[Tensor, Tensor]] | None:
 
 
 def require(device: torch.device) -> None:
-    """Raise InputError unless the kernels can run on tensors of this device."""
+    """Raise InputError unless the kernels can run on tensors on this device."""
     if kernel() is None:
-        raise InputError(f"scan backend 'mamba_ssm': it cannot be imported; run {INSTALL}, or use backend 'auto'")
+        raise InputError(
+            f"scan backend 'mamba_ssm': the package cannot be imported; run {INSTALL}, or use backend 'auto'"
+        )
     if device.type != "cuda":
-        raise InputError(f"scan backend 'mamba_ssm': the tensors lie on {device}; move them, or use backend 'auto'")
+        raise InputError(
+            f"scan backend 'mamba_ssm': the tensors are on {device}; move them to a CUDA device, or use backend 'auto'"
+        )
 
 
 def cuda_scan(
@@ -49,11 +53,11 @@ def cuda_scan(
     initial_state: Tensor | None,
     return_final_state: bool,
     chunk_size: int | None,
-) -> Tensor | tuple[Tensor, Tensor]:
-    """`damamba.scan.ssd_scan` by the kernels, which are there."""
+) -> tuple[Tensor, Tensor | None]:
+    """(y, final state, or None unless `return_final_state`); call `require` first."""
     scan = kernel()
     assert scan is not None
-    return scan(
+    result = scan(
         x,
         dt,
         A,
@@ -67,3 +71,4 @@ def cuda_scan(
         dt_limit=dt_limit,
         return_final_states=return_final_state,
     )
+    return result if isinstance(result, tuple) else (result, None)

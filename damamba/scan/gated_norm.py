@@ -1,7 +1,7 @@
-"""The gate and norm behind the scan, in one pass: what it keeps for its gradient are its inputs alone.
+"""The gate and norm after the scan, in one operation that keeps only its inputs for the gradient.
 
-Written as separate operations they take as long as the scan on a CPU, every one through main memory, and keep three
-more series of the inner width.
+As separate operations on a CPU, gate and norm take as long as the scan, since each of them reads and writes main
+memory, and they keep three more series of the inner width.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-TILE_NUMBERS = 2**18  # of each series, on a CPU: what is in between then stays in the cache
+TILE_NUMBERS = 2**18  # of each series, on a CPU: intermediate results of such a tile stay in the cache
 EPSILON = 1e-5
 
 
@@ -22,11 +22,11 @@ def gated_rms_norm(
     weight: Float[Tensor, "channels"],
     groups: int,
 ) -> Float[Tensor, "batch length channels"]:
-    """norm(y ∘ silu(z)) ∘ weight, each frame by itself, within each group of channels.
+    """norm(y ∘ silu(z)) ∘ weight, for each frame and each group of channels separately.
 
-    Source: `RMSNormGated` of `mamba_ssm`, norm after the gate.
+    Source: `RMSNormGated` of `mamba_ssm`, with the norm after the gate.
     """
-    if y.shape[1] == 1:  # a step of a stream: the calls cost more than the frame
+    if y.shape[1] == 1:  # a step of a stream, where calls cost more than computing
         gated = (y * F.silu(z)).unflatten(-1, (groups, -1))
         return (gated * _scale(gated)).flatten(-2) * weight
     return _GatedRMSNorm.apply(y, z, weight, groups)
@@ -57,7 +57,7 @@ class _GatedRMSNorm(torch.autograd.Function):
             normed.mul_(scale)
             along = grad_tile * normed
             grad_weight += along.sum(0)
-            # of gated: scale (g - normed mean(g ∘ normed)), g = grad ∘ weight
+            # d gated = scale (g - normed mean(g ∘ normed)), with g = grad ∘ weight
             mean = _mean(along.mul_(by_group))
             grad_gated = torch.mul(grad_tile, by_group, out=along).sub_(normed.mul_(mean)).mul_(scale)
             torch.mul(grad_gated, gate, out=grad_y_tile)
@@ -66,14 +66,14 @@ class _GatedRMSNorm(torch.autograd.Function):
 
 
 def _tiles(groups: int, *series: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Views of some frames of each, as (frames, groups, channels of a group)."""
-    frames = [one.flatten(0, 1).unflatten(1, (groups, -1)) for one in series]
+    """Views of a tile of each series, as (frames, groups, channels of a group)."""
+    frames = [tensor.flatten(0, 1).unflatten(1, (groups, -1)) for tensor in series]
     size = max(1, TILE_NUMBERS // series[0].shape[-1]) if series[0].device.type == "cpu" else len(frames[0])
-    return zip(*(one.split(size) for one in frames), strict=True)
+    return zip(*(tensor.split(size) for tensor in frames), strict=True)
 
 
 def _scale(gated: Tensor) -> Tensor:
-    """1 / root mean square, of each group: … groups 1."""
+    """1 / root mean square of each group: (…, groups, 1)."""
     return torch.rsqrt(_mean(gated * gated) + EPSILON)
 
 

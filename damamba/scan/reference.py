@@ -1,4 +1,4 @@
-"""The loop that defines the selective scan, frame by frame, in any dtype: slow, and the measure of the others."""
+"""The loop that defines the selective scan, frame by frame, in any dtype: slow, and the standard for the others."""
 
 import torch
 from jaxtyping import Float
@@ -13,11 +13,11 @@ def reference_scan(
     C: Float[Tensor, "batch length groups d_state"],
     initial_state: Float[Tensor, "batch heads headdim d_state"] | None = None,
 ) -> tuple[Float[Tensor, "batch length heads headdim"], Float[Tensor, "batch heads headdim d_state"]]:
-    """(y, final state) of the recurrence, without skip connection (glossary: `damamba.scan`)."""
+    """(y, final state) of the recurrence, without the skip connection (symbols: `damamba.scan`)."""
     batch, _, heads, headdim = x.shape
     state = x.new_zeros(batch, heads, headdim, B.shape[-1]) if initial_state is None else initial_state
     outputs = []
-    # unbind, not indexing: the backward of x[:, t] makes a tensor of zeros as long as x at every frame.
+    # unbind, not indexing: the backward pass of x[:, t] would make a tensor of zeros as long as x for every frame.
     for x_t, dt_t, B_t, C_t in zip(x.unbind(1), dt.unbind(1), B.unbind(1), C.unbind(1), strict=True):
         y_t, state = reference_step(state, x_t, dt_t, A, B_t, C_t)
         outputs.append(y_t)

@@ -8,7 +8,8 @@ import numpy as np
 
 from damamba.config import LABEL_RATE_HZ
 from damamba.console import InputError
-from damamba.data.shards import ROWS_A_BATCH, Aligned, AlignedSession, Seat, Shard, shard_moments
+from damamba.data.shard_writer import ROWS_A_BATCH
+from damamba.data.shards import Aligned, AlignedSeat, AlignedSession, Shard, shard_moments
 from damamba.scoring.predictions import prediction_path, read_label, read_prediction
 
 LARGEST_POINTS = 1500
@@ -62,7 +63,9 @@ def read_series(aligned: Aligned, predictions: Path, split: str) -> Iterator[Ses
             yield SessionSeries(session.corpus, session.session, session.language, series)
 
 
-def _read_participant(aligned: Aligned, predictions: Path, session: AlignedSession, seat: Seat) -> ParticipantSeries:
+def _read_participant(
+    aligned: Aligned, predictions: Path, session: AlignedSession, seat: AlignedSeat
+) -> ParticipantSeries:
     path = prediction_path(predictions, session.corpus, session.session, seat.participant)
     run = predictions.name
     prediction = read_prediction(path, run)

@@ -9,9 +9,10 @@ import numpy as np
 
 from damamba.console import InputError
 from damamba.corpus.agreement import read_label
-from damamba.corpus.challenge import LABEL_SUFFIX, corpus_of, gender_of, split_of
-from damamba.corpus.manifest import Manifest, read_csv
-from damamba.corpus.release import SESSIONS
+from damamba.corpus.challenge import LABEL_SUFFIX, corpus_of, split_of
+from damamba.corpus.manifest import Manifest
+from damamba.corpus.manifest_csv import read_csv
+from damamba.corpus.release import SESSIONS, gender_of
 from damamba.data.shards import Aligned
 from damamba.scoring.values import read_column, read_values
 

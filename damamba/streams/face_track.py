@@ -1,4 +1,4 @@
-"""Where a face is in each frame of a video: the stream that ``track_faces`` writes, by name."""
+"""Face tracks: the columns of the stream that the stage ``track_faces`` writes, by name."""
 
 from dataclasses import dataclass
 
@@ -16,14 +16,14 @@ CHANNELS = (
 
 @dataclass(frozen=True)
 class FaceTrack:
-    """A face through a video, one row a decoded frame; NaN where `valid` is False."""
+    """The face in a video, one row per decoded frame; NaN where `valid` is False."""
 
     t_s: np.ndarray
     """(N,) s."""
     valid: np.ndarray
     """(N,) bool."""
     score: np.ndarray
-    """(N,) share of the landmarks that lie inside the picture."""
+    """(N,) share of the landmarks that are inside the picture."""
     box_px: np.ndarray
     """(N, 4) left, top, right, bottom."""
     head: np.ndarray
@@ -31,11 +31,11 @@ class FaceTrack:
     landmarks_px: np.ndarray
     """(N, 478, 2) x to the right, y down."""
     key: str
-    """Of the stream it was read from."""
+    """Key of the stream that it was read from."""
 
     @classmethod
     def of(cls, stream: FeatureStream) -> "FaceTrack":
-        """The same rows, by name."""
+        """Name the columns of a stream."""
         n = len(stream.t_s)
         box, head, landmarks = np.split(stream.x, [4, 20], axis=1)
         return cls(
@@ -50,5 +50,5 @@ class FaceTrack:
 
     @property
     def size_px(self) -> np.ndarray:
-        """(N,) distance from forehead to chin: the unit of everything that moves on a face."""
+        """(N,) distance from forehead to chin, px: the unit of all motion on a face."""
         return np.linalg.norm(self.landmarks_px[:, 10] - self.landmarks_px[:, 152], axis=1)

@@ -9,8 +9,7 @@ import numpy as np
 class FeatureStream:
     """Rows of a cue, each at its own time.
 
-    A row that could not be computed (no face, no sound) is there with `valid` False; its values are
-    NaN, so that nobody mistakes them for an observation.
+    A row that could not be computed (no face, no sound) is not valid, and its values are NaN.
     """
 
     t_s: np.ndarray
@@ -20,19 +19,19 @@ class FeatureStream:
     valid: np.ndarray
     """(N,) bool."""
     score: np.ndarray
-    """(N,) float32 in [0, 1]: how sure the extractor is; 0 where not valid."""
+    """(N,) float32 in [0, 1]: confidence of the extractor; 0 where not valid."""
     rate_hz: float
-    """Nominal rate: of rows, where they are regular."""
+    """Nominal rate of the rows, Hz."""
     channels: tuple[str, ...]
     """Name of each of the D channels."""
     extractor: str
-    """Who computed it."""
+    """Name of the extractor."""
     checkpoint: str = ""
-    """Weights: hub id or folder, "" where there are none."""
+    """Hub id or folder of the weights; "" where there are none."""
     revision: str = ""
-    """Which version of them."""
+    """Version of the weights."""
     key: str = field(default="", compare=False)
-    """Hash of everything that the rows depend on: input, parameters, code, weights."""
+    """Hash of all that the rows depend on: input, parameters, code, weights."""
 
     def __post_init__(self) -> None:
         n = len(self.t_s)

@@ -1,1 +1,1 @@
-"""What simulated people do: scenes, turns, gestures, engagement, and annotators who rate it."""
+"""Who does what and when: a model of engagement, speech and movement in conversation, and its annotators."""

@@ -1,6 +1,6 @@
-"""The channels of behaviour as five feature streams: what a model sees of a conversation that nobody filmed.
+"""The channels of behaviour as five feature streams, for a corpus without media.
 
-The streams have the release's format and stand where it has them, so that everything after `simulate` is the same.
+The streams have the format and the file names of the release, so every later stage reads them like released ones.
 """
 
 from pathlib import Path
@@ -18,11 +18,11 @@ STREAMS = {
     "gaze": ("gaze_x", "gaze_y"),
     "body": ("yaw", "pitch", "roll", "nod", "lean", "shift_x", "hand"),
 }
-"""Stream to its columns; the first two are heard, the others seen."""
+"""Stream: its columns. The first two are heard, the others seen."""
 
 
 def stream_names(participant: str) -> dict[str, str]:
-    """Stream to the name of its header file; the data are beside it, with ``~`` after the name."""
+    """Stream: the name of its header file. The data file has the same name with ``~`` at the end."""
     return {name: f"{participant}.{name}.stream" for name in STREAMS}
 
 

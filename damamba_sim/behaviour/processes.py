@@ -1,38 +1,38 @@
-"""Random processes and shapes that behaviour is made of, all at the 25 Hz of the labels."""
+"""Random processes and shapes from which behaviour is built, all at the 25 Hz of the labels."""
 
 import numpy as np
 from scipy.signal import lfilter
 
-from damamba.config import LABEL_RATE_HZ as RATE_HZ
+from damamba.config import LABEL_RATE_HZ
 
 
 def wander(rng: np.random.Generator, frames: int, tau_s: float) -> np.ndarray:
-    """Ornstein-Uhlenbeck noise (frames,) of mean 0 and variance 1 that forgets itself within `tau_s`."""
-    keep = np.exp(-1 / (tau_s * RATE_HZ))
+    """Ornstein-Uhlenbeck noise (frames,) of mean 0 and variance 1 with a time constant of `tau_s`."""
+    keep = np.exp(-1 / (tau_s * LABEL_RATE_HZ))
     steps = rng.normal(size=frames) * np.sqrt(1 - keep * keep)
     return lfilter([1.0], [1.0, -keep], steps, zi=[keep * rng.normal()])[0]
 
 
 def smooth(x: np.ndarray, tau_s: float) -> np.ndarray:
-    """First-order low-pass; starts settled."""
-    keep = np.exp(-1 / (tau_s * RATE_HZ))
+    """First-order low-pass filter, settled at the first value."""
+    keep = np.exp(-1 / (tau_s * LABEL_RATE_HZ))
     return lfilter([1 - keep], [1.0, -keep], x, zi=[keep * x[0]])[0]
 
 
 def late(x: np.ndarray, seconds: float) -> np.ndarray:
-    """The same, later; the first value holds until it begins."""
-    n = min(int(seconds * RATE_HZ), len(x))
+    """`x` delayed by `seconds`; its first value fills the start."""
+    n = min(int(seconds * LABEL_RATE_HZ), len(x))
     return np.concatenate([np.full(n, x[0]), x[: len(x) - n]])
 
 
 def arch(seconds: float) -> np.ndarray:
-    """A Hann arch of this length."""
-    return np.hanning(int(seconds * RATE_HZ) + 2)
+    """A Hann window of this length."""
+    return np.hanning(int(seconds * LABEL_RATE_HZ) + 2)
 
 
 def raise_to(track: np.ndarray, start_s: float, shape: np.ndarray) -> None:
-    """Lift `track` in place to at least `shape` from `start_s` on; what lies outside is dropped."""
-    first = int(start_s * RATE_HZ)
+    """Raise `track` in place to at least `shape`, from `start_s` on; parts of `shape` outside `track` are dropped."""
+    first = int(start_s * LABEL_RATE_HZ)
     if 0 <= first < len(track):
         part = shape[: len(track) - first]
         track[first : first + len(part)] = np.maximum(track[first : first + len(part)], part)

@@ -1,30 +1,33 @@
-"""What the parts of the behaviour model share: its constants, the people's temperaments, phrases."""
+"""What the parts of the behaviour model share: constants (`Law`), temperaments, phrases, and the `Scene`."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
-DIRECT = ("pitch", "loudness", "rate", "liveliness", "smile", "brow", "lean", "eye", "gaze", "motion", "fidget")
+from damamba.config import LABEL_RATE_HZ
+
+DIRECT_CUES = ("pitch", "loudness", "rate", "liveliness", "smile", "brow", "lean", "eye", "gaze", "motion", "fidget")
 """Cues whose level shows engagement."""
-SEATS = {2: (0.0,), 3: (-0.35, 0.35), 4: (-0.55, 0.0, 0.55)}
-"""Where the others sit, in units of gaze; `AWAY` is past all of them."""
-AWAY = 0.95
-UNIT = 0.25
-"""Engagement e enters the direct cues as x = (e - 0.5) / UNIT, which has a standard deviation of about 1."""
+SEAT_GAZE = {2: (0.0,), 3: (-0.35, 0.35), 4: (-0.55, 0.0, 0.55)}
+"""Number of people: horizontal gaze at each of the others, in seat order."""
+AWAY_GAZE = 0.95
+"""Horizontal gaze past all of the others."""
+ENGAGEMENT_UNIT = 0.25
+"""Engagement e enters the direct cues as x = (e - 0.5) / ENGAGEMENT_UNIT, with a standard deviation of about 1."""
 
 
 class Manner(NamedTuple):
-    """How conversation differs between languages: illustrative, to be checked against the literature."""
+    """How conversation differs between languages; the values are illustrative, not taken from the literature."""
 
     gap_s: float
     """Added to the gap between turns."""
     backchannels: float
-    """Factor on how many there are."""
+    """Factor on their number."""
     pitch: float
     """Factor on movements of pitch."""
     looking: float
-    """Added to the share of time looking at somebody."""
+    """Added to the share of time spent looking at someone."""
 
 
 MANNERS = {
@@ -36,19 +39,20 @@ MANNERS = {
     "id": Manner(0.02, 1.1, 1.0, -0.05),
     "es": Manner(-0.03, 1.0, 1.1, 0.03),
 }
+"""By language; each also has a voice (`voices.speech.LANGUAGES`) and phrases (`voices.phrases.GRAMMARS`)."""
 
 
 @dataclass(frozen=True)
 class Law:
-    """Constants of the model. Sizes of direct cues are a unit of x, see `UNIT`; q_ are chances."""
+    """Constants of the behaviour model. Sizes of direct cues are in units of x (see `ENGAGEMENT_UNIT`)."""
 
     level: float = 0.0
     """Engagement of the average person, logits."""
     spread: float = 1.45
-    """Logits a unit of z, the sum of the next five parts."""
+    """Logits per unit of z, the weighted sum of five parts: person, topic, wander, flicker, coupling."""
     person: float = 0.85
     contrast: float = 0.1
-    """Share of the others' mean taken off a person's part: where one leads, another waits."""
+    """Share of the others' mean that is subtracted from a person's part: where one leads, the others wait."""
     topic: float = 0.45
     """Episodes of about 70 s, half shared."""
     wander: float = 0.4
@@ -56,7 +60,7 @@ class Law:
     coupling: float = 0.3
     """Weight of the partners' movement, 1-3 s later."""
     tension: float = 1.3
-    """n: raises audio, lowers video; each person's own."""
+    """n: raises the cues that are heard and lowers those that are seen; each person has their own."""
     mood: float = 1.5
     """h: raises both; shared by everyone in the session."""
     baseline: float = 0.8
@@ -64,35 +68,37 @@ class Law:
     gains: float = 0.2
     """Log spread of a person's gain on each direct cue."""
     shared: float = 1.0
-    """How much of the slow ties between people there is: one mood for all, coupling, the floor; 0: none."""
+    """Strength of the slow ties between people (one mood for all, coupling, the floor): 1 full, 0 none."""
     phrase_noise: float = 1.0
-    """Prosody, from phrase to phrase."""
+    """Variation of prosody from phrase to phrase."""
     slow_noise: float = 1.0
-    """Posture and expression, over seconds."""
+    """Variation of posture and expression over seconds."""
     timing: float = 1.0
-    """How much engagement decides that responses come where the partner made a point; 0: not at all."""
+    """How strongly engagement decides that responses come where the partner made a point; 0: not at all."""
     displaced: float = 0.65
-    """Share of the heedless' responses that come in a mere pause; the others do not come."""
+    """Share of the inattentive responses that come in a mere pause; the others do not come."""
     floor: float = 0.2
-    """Engagement's pull on the floor."""
+    """How much engagement helps to get the floor."""
     quick_s: float = 0.10
-    """Longer gap before the disengaged speak, s a unit of e."""
+    """How much later the disengaged take their turn, s per unit of e."""
     q_nod: float = 1.0
-    """Responses to a phrase of the partner that makes a point."""
+    """Chance of a nod in response to the partner's point."""
     q_vocal: float = 0.8
+    """Chance of a "mhm" in response to the partner's point."""
     habit: float = 0.40
-    """Share of "mhm" whose timing says nothing."""
+    """Share of the "mhm" whose timing does not depend on engagement."""
     eager: float = 0.40
-    """Of the "mhm" at a point made, share that also comes where none was."""
+    """Chance of a "mhm" where no point was made, relative to that at a point."""
     q_brow: float = 0.7
+    """Chance of raised brows in response to the partner's point."""
     q_look: float = 1.0
-    """Looks drawn by the end of a phrase; half for the speaker."""
+    """Chance of a look at the end of a phrase; half as much for the speaker."""
     follow: float = 0.60
-    """Share of the engaged's looks that go where the floor is."""
+    """Share of the engaged people's looks that go to the speaker."""
     q_smile: float = 0.75
-    """Answers to a smile."""
+    """Chance of a smile in response to a smile."""
     smiles: float = 2.2
-    """Smiles a minute that nobody caused."""
+    """Spontaneous smiles a minute."""
 
 
 LAWS = {
@@ -118,40 +124,40 @@ LAWS = {
         q_look=0.6,
     ),
 }
-"""`full` takes minutes to read: habits are strong and levels noisy. `brief` is for sessions of seconds: weak habits."""
+"""Under `full`, habits are strong and levels noisy: reading takes minutes. `brief` has weak habits, for seconds."""
 
 
 @dataclass(frozen=True)
 class Phrase:
-    """Something said without a pause."""
+    """Speech without a pause."""
 
     speaker: int
     start_s: float
     end_s: float
     complete: bool = False
-    """It makes a point: pitch falls at its end, and the engaged respond there."""
+    """Whether it makes a point: pitch falls at its end, and engaged listeners respond there."""
     backchannel: bool = False
-    """Said without taking the floor."""
+    """Whether it is said without taking the floor."""
     pitch_st: float = 0.0
-    """Median pitch over the speaker's own, semitones."""
+    """Median pitch relative to the speaker's own, semitones."""
     loudness_db: float = 0.0
-    """Over the speaker's own."""
+    """Relative to the speaker's own."""
     rate: float = 1.0
-    """Speed over the speaker's own."""
+    """Speed, as a factor on the speaker's own."""
     liveliness: float = 1.0
-    """Pitch range over the speaker's own."""
+    """Pitch range, as a factor on the speaker's own."""
 
-    def frames(self, n: int, rate_hz: float = 25) -> slice:
-        """Its rows in a track of `n` rows."""
-        return slice(min(int(self.start_s * rate_hz), n), min(int(self.end_s * rate_hz), n))
+    def frames(self, n: int) -> slice:
+        """Its rows in a track of `n` rows at 25 Hz."""
+        return slice(min(int(self.start_s * LABEL_RATE_HZ), n), min(int(self.end_s * LABEL_RATE_HZ), n))
 
 
 class Temperament:
-    """What somebody is like whatever the engagement."""
+    """Habits of one person, independent of engagement."""
 
     def __init__(self, rng: np.random.Generator, law: Law) -> None:
-        self.bias = {cue: law.baseline * rng.normal() for cue in DIRECT}
-        self.gain = {cue: float(np.exp(law.gains * rng.normal())) for cue in DIRECT}
+        self.bias = {cue: law.baseline * rng.normal() for cue in DIRECT_CUES}
+        self.gain = {cue: float(np.exp(law.gains * rng.normal())) for cue in DIRECT_CUES}
         self.talkative = 0.4 * rng.normal()
         self.nods, self.vocal, self.brows, self.smiles = np.exp(0.25 * rng.normal(size=4))
 
@@ -162,23 +168,23 @@ class Temperament:
 
 @dataclass
 class Scene:
-    """A conversation while it is being made; tracks are (P, T)."""
+    """A conversation while it is generated; tracks are (P, T)."""
 
     law: Law
     manner: Manner
     people: list[Temperament]
     engagement: np.ndarray
-    heed: np.ndarray
+    attentiveness: np.ndarray
     """Chance that a response comes where the partner made a point."""
     voice_drive: np.ndarray
-    """x + n + h: what audio shows."""
+    """x + n + h, which drives the cues that are heard."""
     body_drive: np.ndarray
-    """x - n + h: what video shows."""
+    """x - n + h, which drives the cues that are seen."""
     phrases: list[Phrase] = field(default_factory=list)
     channels: dict[str, np.ndarray] = field(default_factory=dict)
 
     def track(self, name: str, value: float = 0.0) -> np.ndarray:
-        """The channel `name`, made if it is not there yet."""
+        """The channel `name`, filled with `value` if it does not exist yet."""
         return self.channels.setdefault(name, np.full(self.engagement.shape, value))
 
     @property
@@ -188,9 +194,9 @@ class Scene:
         return people, frames
 
     def others(self, person: int) -> list[int]:
-        """Everybody else, in the order of seats."""
+        """All other people, in seat order."""
         return [other for other in range(self.size[0]) if other != person]
 
-    def now(self, track: np.ndarray, person: int, t_s: float) -> float:
-        """Value of a track at a time, the last one beyond its end."""
-        return float(track[person, min(int(t_s * 25), track.shape[1] - 1)])
+    def value_at(self, track: np.ndarray, person: int, t_s: float) -> float:
+        """Value of a track at a time; beyond its end, the last one."""
+        return float(track[person, min(int(t_s * LABEL_RATE_HZ), track.shape[1] - 1)])

@@ -1,4 +1,4 @@
-"""Who somebody is: everything about a simulated person's looks that more than one file must know."""
+"""The looks of a simulated person, as far as more than one module depends on them."""
 
 import zlib
 from dataclasses import dataclass
@@ -25,12 +25,12 @@ STYLES = ("crop", "long", "buzz", "bob", "afro", "bald", "side", "bun", "scarf",
 
 
 def stream(seed: int, aspect: str) -> np.random.Generator:
-    """The random numbers of one aspect of a person; a draw more in one aspect leaves the others as they are."""
+    """Random numbers for one aspect of a person: an extra draw for one aspect does not change the others."""
     return np.random.default_rng([seed, zlib.crc32(aspect.encode())])
 
 
 def colour_of(hue: int, saturation: int, value: int) -> NDArray[np.float32]:
-    """RGB (3,), 0 to 255, of OpenCV's HSV (hue below 180)."""
+    """RGB (3,), 0 to 255, from OpenCV's HSV (hue below 180)."""
     pixel = np.array([[[hue, saturation, value]]], np.uint8)
     return cv2.cvtColor(pixel, cv2.COLOR_HSV2RGB)[0, 0].astype(np.float32)
 
@@ -38,7 +38,7 @@ def colour_of(hue: int, saturation: int, value: int) -> NDArray[np.float32]:
 def smooth_noise(
     rng: np.random.Generator, height: int, width: int, cell_y: float, cell_x: float | None = None
 ) -> NDArray[np.float32]:
-    """(height, width) noise in [-1.5, 1.5], mostly [-1, 1], smooth over cells of `cell_y` by `cell_x` pixels."""
+    """(height, width) noise in [-1.5, 1.5], mostly in [-1, 1], smooth over cells of `cell_y` by `cell_x` pixels."""
     shape = (max(2, int(height / cell_y)) + 1, max(2, int(width / (cell_x or cell_y))) + 1)
     coarse = rng.standard_normal(shape, dtype=np.float32)
     return np.clip(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC), -2.5, 2.5) * np.float32(0.6)
@@ -50,7 +50,7 @@ class Traits:
 
     Attributes:
         skin: Base colour of the skin.
-        darkness: Of the skin, 0 white to 1 black.
+        darkness: Darkness of the skin, 0 white to 1 black.
         hair: Base colour of hair, beard and brows.
         hair_style: One of `STYLES`.
         feminine: Narrower neck and shoulders, fuller lips, no beard, sometimes make-up.
@@ -72,7 +72,7 @@ class Traits:
 
     @classmethod
     def draw(cls, seed: int) -> "Traits":
-        """The traits that follow from `seed`; consecutive seeds differ in skin and hair style."""
+        """The traits of the person `seed`; consecutive seeds differ in skin and hair style."""
         rng = stream(seed, "traits")
         tone = np.asarray(SKIN_TONES[(seed * 3 + seed // 8) % len(SKIN_TONES)], np.float32)
         skin = np.clip(tone + rng.normal(0, 6, 3), 40, 250).astype(np.float32)

@@ -1,38 +1,39 @@
-"""Who speaks when, how it sounds, and the "mhm" of those who listen."""
+"""Who speaks when, with which prosody, and the backchannels of the listeners."""
 
 from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 
-from damamba_sim.behaviour.processes import RATE_HZ, logistic
+from damamba.config import LABEL_RATE_HZ
+from damamba_sim.behaviour.processes import logistic
 from damamba_sim.behaviour.scene import Phrase, Scene
 
 VOICE_CHANNELS = ("speech", "backchannel", "fall", "voice_pitch", "loudness", "rate", "liveliness")
 FALL_S = 0.4
-"""How long the pitch falls where a point is made."""
+"""Duration of the falling pitch at a point."""
 
 
 def latency_s(rng: np.random.Generator) -> float:
-    """Time from a point made to the response."""
+    """Time from a point to the response."""
     return float(np.clip(rng.lognormal(np.log(0.3), 0.35), 0.12, 0.8))
 
 
-def fails(rng: np.random.Generator, chance: float) -> bool:
-    """Whether something of this chance does not happen; certain things take no random number."""
-    return chance < 1 and rng.random() >= chance
+def happens(rng: np.random.Generator, chance: float) -> bool:
+    """Whether an event of this chance happens; a certain one draws no random number."""
+    return chance >= 1 or rng.random() < chance
 
 
 def take_turns(rng: np.random.Generator, scene: Scene) -> None:
-    """Fill `scene.phrases`: a semi-Markov process in which the floor goes to the talkative and the engaged."""
+    """Fill `scene.phrases`: a semi-Markov process in which talkative and engaged people get the floor more often."""
     law, (people, frames) = scene.law, scene.size
 
     def appetite(person: int, t_s: float) -> float:
-        x = (scene.now(scene.engagement, person, t_s) - 0.5) * 4
+        x = (scene.value_at(scene.engagement, person, t_s) - 0.5) * 4
         return scene.people[person].talkative + law.shared * law.floor * x
 
     t_s, speaker = rng.uniform(0, 1), int(rng.integers(people))
-    while t_s < frames / RATE_HZ:
+    while t_s < frames / LABEL_RATE_HZ:
         length_s = float(np.clip(rng.lognormal(np.log(1.4), 0.4), 0.85, 5))
         complete = bool(rng.random() < 0.55)
         others = scene.others(speaker)
@@ -48,15 +49,15 @@ def take_turns(rng: np.random.Generator, scene: Scene) -> None:
         if not complete or rng.random() < keeps:
             t_s += float(np.clip(rng.lognormal(np.log(0.45), 0.5), 0.15, 2.5))
         else:
-            slow_s = law.quick_s * (0.5 - scene.now(scene.engagement, rival, t_s))
+            slow_s = law.quick_s * (0.5 - scene.value_at(scene.engagement, rival, t_s))
             gap_s = rng.normal(0.22 + scene.manner.gap_s + slow_s, 0.28)
             t_s, speaker = max(t_s + gap_s, scene.phrases[-1].start_s + 0.6), rival
             if rng.random() < 0.05:  # a lapse
                 t_s += rng.exponential(1.5)
 
 
-def deliver(rng: np.random.Generator, scene: Scene, phrase: Phrase) -> Phrase:
-    """The phrase with the prosody that its speaker's drive gives it."""
+def add_prosody(rng: np.random.Generator, scene: Scene, phrase: Phrase) -> Phrase:
+    """The phrase with prosody that follows from the speaker's drive."""
     frames = scene.size[1]
     rows = phrase.frames(frames)
     first = min(rows.start, frames - 1)
@@ -78,12 +79,20 @@ def deliver(rng: np.random.Generator, scene: Scene, phrase: Phrase) -> Phrase:
 def response_s(
     rng: np.random.Generator, scene: Scene, listener: int, phrase: Phrase, habit: float = 0.0
 ) -> float | None:
-    """When a listener responds: the heedful to the point that was made, the others in some pause nearby, or never."""
+    """Time at which a listener responds to a point: an attentive one right after it, others in a pause nearby or never.
+
+    Args:
+        rng: Source of randomness.
+        scene: The conversation.
+        listener: Number of the listener.
+        phrase: The partner's phrase, which makes the point.
+        habit: Share of responses whose timing does not depend on engagement.
+    """
     point_s = phrase.end_s
-    heed = 0.5 if rng.random() < habit else scene.now(scene.heed, listener, point_s)
-    if rng.random() < heed:
+    attentiveness = 0.5 if rng.random() < habit else scene.value_at(scene.attentiveness, listener, point_s)
+    if rng.random() < attentiveness:
         return point_s + latency_s(rng)
-    if fails(rng, scene.law.displaced):
+    if not happens(rng, scene.law.displaced):
         return None
     pauses = [
         other.end_s
@@ -95,8 +104,8 @@ def response_s(
     return point_s + rng.uniform(-5, 5)
 
 
-def listen(rng: np.random.Generator, scene: Scene) -> None:
-    """Add backchannels to `scene.phrases`: as often as temperament has it, where engagement has it."""
+def add_backchannels(rng: np.random.Generator, scene: Scene) -> None:
+    """Add backchannels to `scene.phrases`: temperament sets how many there are, engagement where they come."""
     law, (people, frames) = scene.law, scene.size
     scale = scene.manner.backchannels * law.q_vocal / np.sqrt(people - 1)
     busy = np.zeros(scene.size, bool)
@@ -105,14 +114,14 @@ def listen(rng: np.random.Generator, scene: Scene) -> None:
     added = []
     for phrase in scene.phrases:
         for listener in scene.others(phrase.speaker):
-            often = 1.0 if phrase.complete else law.eager
-            if rng.random() >= scale * often * scene.people[listener].vocal:
+            relative_chance = 1.0 if phrase.complete else law.eager
+            if rng.random() >= scale * relative_chance * scene.people[listener].vocal:
                 continue
             start_s = response_s(rng, scene, listener, phrase, law.habit)
             if start_s is None:
                 continue
             spoken = Phrase(listener, start_s, start_s + rng.uniform(0.3, 0.6), backchannel=True)
-            if start_s < 0 or start_s * RATE_HZ >= frames or busy[listener, spoken.frames(frames)].any():
+            if start_s < 0 or start_s * LABEL_RATE_HZ >= frames or busy[listener, spoken.frames(frames)].any():
                 continue
             busy[listener, spoken.frames(frames)] = True
             added.append(spoken)
@@ -120,7 +129,7 @@ def listen(rng: np.random.Generator, scene: Scene) -> None:
 
 
 def voice_channels(phrases: Iterable[Phrase], people: int, frames: int) -> dict[str, np.ndarray]:
-    """Channels of the voice, each (P, T): 0 where somebody is silent."""
+    """Channels of the voice, each (P, T), 0 during silence."""
     tracks = {name: np.zeros((people, frames)) for name in VOICE_CHANNELS}
     for phrase in phrases:
         rows = phrase.frames(frames)
@@ -128,5 +137,5 @@ def voice_channels(phrases: Iterable[Phrase], people: int, frames: int) -> dict[
         for track, value in zip(tracks.values(), values, strict=True):
             track[phrase.speaker, rows] = value
         if phrase.complete:
-            tracks["fall"][phrase.speaker, max(rows.start, rows.stop - round(FALL_S * RATE_HZ)) : rows.stop] = 1
+            tracks["fall"][phrase.speaker, max(rows.start, rows.stop - round(FALL_S * LABEL_RATE_HZ)) : rows.stop] = 1
     return tracks

@@ -1,1 +1,1 @@
-"""How simulated people look: a face as a mesh, its skin, hair and clothes, a room, and a camera."""
+"""How simulated people look: the face as a mesh, its skin, hair and clothes, a room, and a camera."""

@@ -1,7 +1,7 @@
 """A person in front of a camera: `Actor` draws one frame for one `Pose`.
 
-The face is MediaPipe's own canonical mesh, so that its landmarker finds what was posed. Everything about an actor
-follows from a seed, with one stream of random numbers an aspect, and a frame follows from the pose and its index.
+The face is MediaPipe's own canonical mesh, so its landmarker recovers the pose. Everything about an actor follows from
+a seed, with one stream of random numbers per aspect, and a frame follows from the pose and its index.
 """
 
 from pathlib import Path
@@ -25,12 +25,13 @@ from damamba_sim.faces.skin import paint_face
 __all__ = ["Actor", "Pose"]
 
 SUPERSAMPLING = 1.5
-ALIGNMENT_PX = 4  # multiples of it are whole pixels at 1, 1.25 and 1.5 times the size
+ALIGNMENT_PX = 4  # its multiples are whole pixels at 1, 1.25 and 1.5 times the size
+SMALLEST_PX = 64
 FIELD_OF_VIEW_DEG = 42.0
 NECK_JOINT_CM = np.array([0, -8, -5.0])
 HIP_JOINT_CM = np.array([0, -45, -5.0])
 SHOULDERS_CM = 45.0
-"""Room that somebody needs beside the picture to be out of it."""
+"""How far beside the picture the middle of a person must be to be out of it."""
 N_GRAINS = 4
 NOSE_CM = np.array([0, 0, 6.0])
 LEAST_SMEAR_PX = 0.7
@@ -40,23 +41,20 @@ class Actor:
     """A synthetic person, with clothes, a room and a light.
 
     Args:
-        seed: Of everything.
-        task_path: MediaPipe's face landmarker, which holds the canonical mesh.
-        width: Of the image, px; even.
-        height: px; even.
+        seed: Seed of everything about the person and the room.
+        task_path: MediaPipe's face landmarker, which contains the canonical mesh.
+        width: Width of the image, px.
+        height: Height of the image, px.
         filming: The camera and its flaws.
 
     Raises:
-        InputError: The model file is missing or wrong, or the size is odd or tiny.
+        InputError: The model file is missing or wrong, or `check_size` refuses the size.
     """
 
     def __init__(
         self, seed: int, task_path: Path, width: int = 640, height: int = 480, filming: Filming = PLAIN
     ) -> None:
-        if width % ALIGNMENT_PX or height % ALIGNMENT_PX or min(width, height) < 64:
-            raise InputError(
-                f"simulate.resolution: {width} x {height}: expected multiples of {ALIGNMENT_PX} from 64 on"
-            )
+        check_size(width, height)
         self.seed, self.width, self.height = seed, width, height
         self.traits = traits = Traits.draw(seed)
         topology = face_topology(task_path)
@@ -109,7 +107,7 @@ class Actor:
         grain = np.rint(rng.normal(0, grain_levels, (N_GRAINS, self.height, self.width, 1))).astype(np.int8)
         self._brighter = np.repeat(np.maximum(grain, 0).astype(np.uint8), 3, axis=3)
         self._darker = np.repeat(np.maximum(-grain, 0).astype(np.uint8), 3, axis=3)
-        # the room around the person keeps the noise of one picture: it is the person who matters
+        # around the person the noise is the same in every picture: only the person matters
         noisy = cv2.subtract(cv2.add(self._room, self._brighter[0]), self._darker[0])
         self._room = np.asarray(noisy, np.uint8)
         focal_px = rows / (2 * np.tan(np.radians(FIELD_OF_VIEW_DEG / 2)))
@@ -120,9 +118,9 @@ class Actor:
         """One frame, (height, width, 3) RGB.
 
         Args:
-            pose: What it shows.
-            frame_index: Picks the sensor's grain.
-            before: The pose when the shutter opened, if the motion since then is to smear the picture.
+            pose: What the frame shows.
+            frame_index: Selects the sensor's grain.
+            before: The pose when the shutter opened; the motion since then smears the picture. None: no smear.
         """
         frame = self._room.copy()
         if not pose.present:
@@ -130,9 +128,9 @@ class Actor:
         self._move(pose)
         rows, columns = self._draw()
         part, n = frame[rows, columns], frame_index % N_GRAINS
-        if not part.size:  # on the way out, already past the edge
+        if not part.size:  # already past the edge of the picture
             return frame
-        drawn = self._drawn(rows, columns)
+        drawn = self._take_from_canvas(rows, columns)
         if before is not None:
             drawn = smear(drawn, self._nose_px(pose) - self._nose_px(before))
         cv2.add(drawn, self._brighter[n, rows, columns], dst=part)
@@ -143,7 +141,7 @@ class Actor:
         return frame
 
     def _bones(self, pose: Pose) -> tuple[NDArray, NDArray]:
-        """(3, 4) motions of head and torso, as the camera sees them."""
+        """(3, 4) motions of head and torso relative to the camera."""
         shift_cm = pose.shift_x_cm + pose.exit * self._way_out_cm
         torso = _affine(rotation(0.12 * pose.yaw_deg, pose.lean_deg), HIP_JOINT_CM, [shift_cm, 0, 0])
         neck_shift = torso @ [*NECK_JOINT_CM, 1] - NECK_JOINT_CM
@@ -151,7 +149,7 @@ class Actor:
         return self._view @ head, self._view @ torso
 
     def _nose_px(self, pose: Pose) -> NDArray[np.float64]:
-        """(2,) where the tip of the nose is in the frame."""
+        """(2,) position of the tip of the nose in the frame, px."""
         x, y, z = self._bones(pose)[0] @ [*NOSE_CM, 1]
         return np.array([x, -y]) * self._camera[0] / (self._distance_cm - z) / SUPERSAMPLING
 
@@ -184,7 +182,7 @@ class Actor:
         )
 
     def _draw(self) -> tuple[slice, slice]:
-        """Draw the person on the large canvas; returns rows and columns of the frame that were touched."""
+        """Draw the person on the large canvas; returns the rows and columns of the frame that changed."""
         body = self._body
         box = fill_triangles(
             body.triangles,
@@ -201,8 +199,8 @@ class Actor:
         bottom, right = (int(-(-edge // step)) * ALIGNMENT_PX for edge in (box[1], box[3]))
         return slice(top, max(bottom, top)), slice(left, max(right, left))
 
-    def _drawn(self, rows: slice, columns: slice) -> NDArray:
-        """The touched part of the canvas at the size of the frame; leaves the canvas clean."""
+    def _take_from_canvas(self, rows: slice, columns: slice) -> NDArray:
+        """The changed part of the canvas at the size of the frame; afterwards the canvas is clean again."""
         large = tuple(slice(int(s.start * SUPERSAMPLING), int(s.stop * SUPERSAMPLING)) for s in (rows, columns))
         size = (columns.stop - columns.start, rows.stop - rows.start)
         small = cv2.resize(self._canvas[large], size, interpolation=cv2.INTER_LINEAR)
@@ -211,14 +209,27 @@ class Actor:
         return small
 
     def _raise_hand(self, frame: NDArray[np.uint8], hand: float) -> None:
-        """0 below the picture, 0.5 over the mouth, 1 over the whole face, moving with the head."""
+        """Draw the hand, which moves with the head: 0 below the picture, 0.5 over the mouth, 1 over the whole face."""
         lip, brow = (self._screen[self._face.start + landmark, :2] / SUPERSAMPLING for landmark in (13, 9))
         height = np.interp(hand, [0, 0.5, 1], [1.25 * self.height, lip[1] + 0.04 * self.height, brow[1]])
         self._hand.draw(frame, int(lip[0]), int(height))
 
 
+def check_size(width: int, height: int) -> None:
+    """Fail fast where a picture of this size (px) cannot be drawn.
+
+    Raises:
+        InputError: A side is too small, or not a multiple of `ALIGNMENT_PX`.
+    """
+    if width % ALIGNMENT_PX or height % ALIGNMENT_PX or min(width, height) < SMALLEST_PX:
+        raise InputError(
+            f"params.yaml: simulate.resolution: {width} x {height}; "
+            f"use multiples of {ALIGNMENT_PX}, at least {SMALLEST_PX}"
+        )
+
+
 def smear(image: NDArray[np.uint8], motion_px: NDArray) -> NDArray[np.uint8]:
-    """`image` (H, W, 3) averaged along `motion_px` (2,), x and y: the blur of what moves while the shutter is open."""
+    """Motion blur: `image` (H, W, 3) averaged along `motion_px` (2,), x and y."""
     length_px = float(np.hypot(*motion_px))
     if length_px < LEAST_SMEAR_PX:
         return image

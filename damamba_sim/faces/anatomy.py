@@ -1,4 +1,4 @@
-"""What a head has besides face and hair: skull, ears, eyes, mouth, and glasses on the nose."""
+"""Parts of the head besides face and hair: skull, ears, eyes, mouth, glasses."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ ROUND = np.linspace(0, 2 * np.pi, 48, endpoint=False)
 
 
 def skull(traits: Traits, shape: FaceShape) -> Part:
-    """A ball behind the face, open in front, where eyes and mouth are holes."""
+    """An ellipsoid behind the face, open in front, because eyes and mouth are holes in the face."""
     ball, triangles = sphere(48, 24)
     vertices = SKULL_CENTRE_CM + ball * SKULL_RADII_CM
     aside = np.abs(vertices[:, 0])
@@ -28,7 +28,7 @@ def skull(traits: Traits, shape: FaceShape) -> Part:
 
 
 def ears(traits: Traits, shape: FaceShape) -> list[Part]:
-    """Two flat ellipsoids with a shaded bowl."""
+    """Two flat ellipsoids, darker in the middle."""
     ball, triangles = sphere(24, 12)
     ear = ball * [0.65, 2.7, 1.6]
     to_rim = np.hypot(ear[:, 1] / 2.7, ear[:, 2] / 1.6)
@@ -48,11 +48,11 @@ def eyeball_cap() -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.fl
 
 
 def eyes(traits: Traits, rng: np.random.Generator) -> list[Part]:
-    """Two eyeballs, to be turned for every frame."""
+    """Two eyeballs, which are turned for every frame."""
     cap, triangles, uv = eyeball_cap()
-    # the cap's triangles are counter-clockwise from outside as they come
     texture = _paint_iris(traits, rng)
     cap = cap * EYEBALL_RADIUS_CM
+    # `moving` parts are not oriented again: these triangles are counter-clockwise already, seen from outside
     return [Part(cap, triangles, uv, texture, directed=False, moving=True) for _ in range(2)]
 
 
@@ -135,5 +135,5 @@ def glasses(shape: FaceShape, rng: np.random.Generator) -> list[Part]:
 
 
 def power(x: NDArray, exponent: float) -> NDArray:
-    """|x| to the power of `exponent`, with the sign of x: turns circles into superellipses."""
+    """|x| to the power of `exponent`, with the sign of x; turns circles into superellipses."""
     return np.sign(x) * np.abs(x) ** exponent

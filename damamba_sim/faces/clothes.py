@@ -1,4 +1,4 @@
-"""Neck and torso, and what they wear."""
+"""Neck, torso and clothes."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ TORSO_PROFILE_CM = np.array(  # height, half width, half depth
 
 
 def scarf_colour(traits: Traits) -> NDArray[np.float32]:
-    """Of a headscarf: goes with the clothes."""
+    """Colour of a headscarf, which matches the clothes."""
     return traits.cloth * np.float32(0.4) + np.float32(40 + 90 * traits.age)
 
 

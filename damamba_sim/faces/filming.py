@@ -1,45 +1,46 @@
-"""How somebody is filmed: the cameras of the corpora, which differ, and the flaws that fall on a few participants."""
+"""How a participant is filmed: the camera of each corpus, and the flaws of a few recordings."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-RATE_HZ = 25  # of channels
+from damamba.config import LABEL_RATE_HZ
+
 FLAWS = ("clock", "object", "absence", "quality")
-"""A late start and lost pictures; something before the cheek; leaving the picture; a poor, dark, noisy camera."""
+"""A late start and lost pictures; an object before the cheek; leaving the picture; a poor, dark, noisy camera."""
 MOST_DROPPED, LATEST_S = 0.12, 0.5
 ABSENCES_PER_S = 1 / 60
 OUT_S, WAY_S = (2.0, 5.0), 0.8  # time out of the picture, time of the way out and of the way back
-SHORTEST_S = 8.0  # of a session in which somebody leaves
-GONE, AT_PLACE = 0.98, 0.15  # of the way out
-TOUCHING = 0.1  # of the way of a hand to the face
+SHORTEST_S = 8.0  # shortest session in which a person leaves the picture
+GONE, IN_PLACE = 0.98, 0.15  # |exit| from which on a person is gone, and up to which the face is whole
+TOUCHING = 0.1  # `hand` from which on it may cover the face
 
 
 @dataclass(frozen=True)
 class Filming:
-    """A camera, its light and its flaws; the defaults are a good one that stands before the face."""
+    """A camera, its light and its flaws; the defaults are a good camera straight in front of the face."""
 
     exposure: float = 1.0
     """Factor on all light."""
     warmth: float = 0.0
-    """Share by which red gains and blue loses."""
+    """Share by which red is raised and blue lowered."""
     elevation_deg: float = 0.0
-    """The camera looks down on the face by this much."""
+    """How far the camera looks down on the face."""
     aside_deg: float = 0.0
-    """The camera stands this far to the person's left."""
+    """How far the camera stands to the person's left."""
     grain: float = 1.6
-    """Noise of the sensor, standard deviation in levels of 255."""
+    """Standard deviation of the sensor's noise, levels of 255."""
     crf: int = 23
-    """x264's constant rate factor: more is smaller and worse."""
+    """x264's constant rate factor; higher is smaller and worse."""
     start_s: float = 0.0
-    """The first picture comes this late."""
+    """Time of the first picture."""
     dropped: float = 0.0
-    """Share of pictures that were lost: a variable frame rate."""
+    """Share of lost pictures, which make the frame rate variable."""
     object_side: int = 0
-    """A microphone on an arm hides a cheek, the viewer's left (-1) or right (1); 0: none."""
+    """Side on which a microphone on an arm hides a cheek: -1 the viewer's left, 1 the right, 0 none."""
     leaves: bool = False
-    """The person leaves the picture about once a minute."""
+    """Whether the person leaves the picture about once a minute."""
 
 
 PLAIN = Filming()
@@ -50,15 +51,15 @@ CAMERAS = {
 }
 
 
-def film_of(corpus: str, number: int, seed: int, share: float) -> Filming:
+def filming_of(corpus: str, number: int, seed: int, share: float) -> Filming:
     """How one participant is filmed.
 
     Args:
-        corpus: Whose camera.
-        number: The participant's in the corpus; each flaw comes again every 1 / `share` numbers, so that a few
-            sessions have some of each.
-        seed: Of the amounts.
-        share: Of the participants on whom each flaw falls, 0 to 1.
+        corpus: Selects the camera.
+        number: Number of the participant in the corpus; each flaw recurs every 1 / `share` numbers, so even a few
+            sessions contain some of each.
+        seed: Seed of the size of the flaws.
+        share: Share of participants on whom each flaw falls, 0 to 1.
     """
     filming, rng = CAMERAS[corpus], np.random.default_rng((seed, 6))
     start_s, dropped, side = rng.uniform(0.1, LATEST_S), rng.uniform(0.03, MOST_DROPPED), rng.choice((-1, 1))
@@ -79,13 +80,16 @@ def film_of(corpus: str, number: int, seed: int, share: float) -> Filming:
 
 
 def way_out(filming: Filming, frames: int, seed: int) -> NDArray[np.float64]:
-    """(frames,) at 25 Hz: how far out of the picture, -1 (to the viewer's left) to 1; once at least if at all."""
+    """Channel ``exit`` (frames,) at 25 Hz: -1 gone to the viewer's left, 0 in place, 1 gone to the right.
+
+    A person who leaves does so at least once.
+    """
     out = np.zeros(frames)
-    seconds = frames / RATE_HZ
+    seconds = frames / LABEL_RATE_HZ
     if not filming.leaves or seconds < SHORTEST_S:
         return out
     rng = np.random.default_rng((seed, 9))
-    times_s = np.arange(frames) / RATE_HZ
+    times_s = np.arange(frames) / LABEL_RATE_HZ
     for _ in range(1 + rng.poisson(ABSENCES_PER_S * seconds)):
         length_s, side = rng.uniform(*OUT_S), rng.choice((-1, 1))
         start_s = rng.uniform(0.5, seconds - length_s - 2 * WAY_S)
@@ -97,12 +101,13 @@ def way_out(filming: Filming, frames: int, seed: int) -> NDArray[np.float64]:
 
 
 def presence(out: NDArray, hand: NDArray) -> dict[str, NDArray[np.bool_]]:
-    """What of the face can be found, by frame: ``present``, somebody in the picture; ``visible``, a whole, free face.
+    """Channels ``present`` (a person is in the picture) and ``visible`` (a whole, uncovered face).
 
-    Between the two lie faces on their way out and faces behind a hand: no one can say what is to be found there.
+    Frames that are present but not visible show a face on its way out or behind a hand: whether a tracker should find
+    it is undefined.
 
     Args:
-        out: (T,) of `way_out`.
+        out: (T,) from `way_out`.
         hand: (T,) 0 out of sight to 1 over the face.
     """
-    return {"present": np.abs(out) < GONE, "visible": (np.abs(out) < AT_PLACE) & (hand < TOUCHING)}
+    return {"present": np.abs(out) < GONE, "visible": (np.abs(out) < IN_PLACE) & (hand < TOUCHING)}

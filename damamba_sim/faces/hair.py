@@ -1,4 +1,4 @@
-"""Hair as a cap: one sheet from the crown down to a hairline, that a style raises, tapers, parts and lets fall."""
+"""Hair as a cap: one sheet from the crown down to the hairline, shaped by a style."""
 
 from dataclasses import dataclass
 
@@ -22,16 +22,16 @@ class Style:
     """A hair style; lengths in cm.
 
     Attributes:
-        thickness: Of the hair on top of the head.
-        sides: The same on the sides, as a share.
-        length: Height of the ends at the sides, or None for hair that leaves the ears free.
+        thickness: Thickness of the hair on top of the head.
+        sides: Thickness on the sides, as a share of that on top.
+        length: Height of the ends at the sides; None: the ears are free.
         fringe: How far the hair falls into the forehead.
-        parting: Where a fall of hair parts, as azimuth in radians, or None.
+        parting: Azimuth of the parting, radians; None: no parting.
         sweep: How much higher the hairline is on one side.
         front: How much the hair stands up in front.
-        wave: Of the falling hair.
+        wave: Waviness of long hair.
         tips: How unevenly the ends are cut.
-        curl: Size of the curls as a share of the texture; 0 = straight strands.
+        curl: Size of the curls as a share of the texture; 0: straight strands.
     """
 
     thickness: float
@@ -62,7 +62,7 @@ STYLES = {
 
 
 def hair(traits: Traits, shape: FaceShape, rng: np.random.Generator) -> list[Part]:
-    """Parts of the hair, or of a headscarf; none for a bald head."""
+    """The hair or headscarf; nothing for a bald head."""
     if traits.hair_style == "bald":
         return []
     style = STYLES[traits.hair_style]
@@ -75,7 +75,7 @@ def hair(traits: Traits, shape: FaceShape, rng: np.random.Generator) -> list[Par
     shade = (0.8 + 0.2 * smoothstep(1, 0.6, down)).ravel()
     triangles = grid_triangles(N_AZIMUTHS, N_RINGS, closed=False)
     vertices = vertices.reshape(-1, 3)
-    # further up, head and face hide the inside; the thicker the hair, the higher one can look under it
+    # the inside is seen only at the bottom, and further up where the hair is thick; head and face hide the rest
     inside_seen = vertices[triangles, 1].max(1) < 3 + 4 * style.thickness
     parts = [Part(vertices, triangles, uv, texture, shade=shade, two_sided=inside_seen)]
     if traits.hair_style == "bun":
@@ -86,7 +86,7 @@ def hair(traits: Traits, shape: FaceShape, rng: np.random.Generator) -> list[Par
 
 
 def shade_under_hair(traits: Traits, smooth_face: NDArray) -> NDArray[np.float64]:
-    """(n,) light that hair lets through to the vertices (n, 3) of a face: less near its rim."""
+    """(n,) share of the light that reaches the vertices (n, 3) of a face under hair: less near the rim."""
     if traits.hair_style == "bald":
         return np.ones(len(smooth_face))
     forehead = smoothstep(5.6, 7.6, smooth_face[:, 1])
@@ -95,7 +95,7 @@ def shade_under_hair(traits: Traits, smooth_face: NDArray) -> NDArray[np.float64
 
 
 def _hairline(traits: Traits, style: Style, azimuth: NDArray, rng: np.random.Generator) -> NDArray[np.float64]:
-    """(N_AZIMUTHS,) height of the ends of the hair all around the head, cm."""
+    """(N_AZIMUTHS,) height of the ends of the hair around the head, cm."""
     forehead = rng.uniform(7.3, 8.1)
     aside = np.abs(azimuth)
     if traits.hair_style == "scarf":
@@ -107,7 +107,7 @@ def _hairline(traits: Traits, style: Style, azimuth: NDArray, rng: np.random.Gen
         (0.75, forehead + 0.2 + recess - 1.2 * style.fringe),
         (1.0, forehead - 1.3 + 0.4 * recess - 0.8 * style.fringe),
     ]
-    if style.length is None:  # sideburns before the ears, a bow over them, the nape behind
+    if style.length is None:  # sideburns before the ears, an arc over them, the nape behind
         behind = [(1.12, 3.6), (1.2, 0.8), (1.3, 0.6), (1.38, 3.2), (1.68, 3.2), (1.85, -1), (2.4, -5), (np.pi, -6)]
     elif style.parting is not None:  # curtains that frame the face
         front = [(0.0, forehead + 1.6), (0.2, forehead + 0.9), (0.5, forehead - 0.6), (0.75, forehead - 2.6)]
@@ -124,7 +124,7 @@ def _hairline(traits: Traits, style: Style, azimuth: NDArray, rng: np.random.Gen
 def _sheet(
     style: Style, down: NDArray, around: NDArray, hairline: NDArray, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """(N_RINGS, N_AZIMUTHS, 3) vertices before the scale of the head, cm."""
+    """(N_RINGS, N_AZIMUTHS, 3) vertices before scaling to the head, cm."""
     centre, radii = SKULL_CENTRE_CM, SKULL_RADII_CM
     aside = np.abs(around)
     falls = style.length is not None and style.length < -5
@@ -160,7 +160,7 @@ def _sheet(
 def _paint_strands(
     traits: Traits, style: Style, azimuth: NDArray, hairline: NDArray, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """RGBA; columns run around the head, rows from the crown to the ends, which are cut unevenly by alpha."""
+    """RGBA texture: columns run around the head, rows from the crown to the ends; alpha makes the ends uneven."""
     h, w = TEXTURE_HEIGHT_PX, TEXTURE_WIDTH_PX
     row = ((np.arange(h) + 0.5) / h)[:, None]
     if traits.hair_style == "scarf":
@@ -180,7 +180,7 @@ def _paint_strands(
         image += 0.7 * scalp[..., None] * (traits.skin * 0.7 - image)
     raggedness_cm = style.tips * (np.abs(smooth_noise(rng, 1, w, 1, 2)) + 0.6 * np.abs(smooth_noise(rng, 1, w, 1, 9)))
     around = np.linspace(-np.pi, np.pi, w)
-    raggedness_cm *= 1 - 0.8 * np.exp(-(((np.abs(around) - 1.0) / 0.25) ** 2))  # temples: no room shines through
+    raggedness_cm *= 1 - 0.8 * np.exp(-(((np.abs(around) - 1.0) / 0.25) ** 2))  # no gaps at the temples
     length_cm = SKULL_CENTRE_CM[1] + SKULL_RADII_CM[1] - np.interp(around, azimuth, hairline)
     ends = 0.99 - raggedness_cm / (RING_SPACING * length_cm)
     alpha = np.where(row > ends, 0.0, 255.0)

@@ -1,6 +1,6 @@
 """MediaPipe's landmark numbers, by the part of the face that they outline.
 
-Rings lie one inside the other, innermost first; index 0 of a pair is the viewer's left side.
+Rings are nested, innermost first. In a pair, index 0 is the viewer's left side.
 
 Source:
     mediapipe/modules/face_geometry/data/canonical_face_model_uv_visualization.png.

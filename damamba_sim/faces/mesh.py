@@ -1,8 +1,8 @@
-"""Geometry without a person in it: MediaPipe's canonical face mesh, Loop subdivision and a few solids.
+"""General geometry: MediaPipe's canonical face mesh, Loop subdivision and a few solids.
 
-The canonical mesh is read from the face landmarker's model file, so that the faces drawn here have exactly the
-vertices that the landmarker looks for. Lengths are centimetres in the head frame: x to the viewer's right, y up,
-z towards the camera.
+The canonical mesh is read from the face landmarker's model file, so the faces drawn here have exactly the vertices
+that the landmarker looks for. Lengths are centimetres in the head frame: x to the viewer's right, y up, z towards the
+camera.
 """
 
 import zipfile
@@ -22,7 +22,7 @@ N_VERTICES = 468
 
 
 class CanonicalMesh(NamedTuple):
-    """The face that MediaPipe's landmarks are numbered on.
+    """The face to which MediaPipe's landmark numbers refer.
 
     Attributes:
         vertices: (468, 3), cm.
@@ -41,7 +41,7 @@ class Subdivision(NamedTuple):
     Attributes:
         smooth: (n + e, n) matrix of Loop's weights, for positions.
         linear: (n + e, n) matrix of edge midpoints, for texture coordinates and painted weights.
-        triangles: The four times as many triangles.
+        triangles: The finer triangles, four for each coarse one.
     """
 
     smooth: sparse.csr_array
@@ -60,7 +60,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, bytes | int]]:
-    """(Field number, value) of a protobuf message, whose schema need not be known."""
+    """(Field number, value) of a protobuf message, without its schema."""
     at = 0
     while at < len(message):
         key, at = _varint(message, at)
@@ -77,19 +77,19 @@ def _fields(message: bytes) -> Iterator[tuple[int, bytes | int]]:
 
 @lru_cache(maxsize=2)
 def read_canonical(task_path: Path) -> CanonicalMesh:
-    """Read the canonical face mesh out of a face landmarker's ``.task`` file.
+    """Read the canonical face mesh from a face landmarker's ``.task`` file.
 
     Args:
         task_path: The model file, a zip archive.
 
     Raises:
-        InputError: The file is missing, or holds no such mesh.
+        InputError: The file is missing, or contains no canonical mesh.
 
     Source:
         mediapipe/modules/face_geometry/protos: GeometryPipelineMetadata (field 1 the mesh), Mesh3d
         (field 3 the vertex buffer of x, y, z, u, v; field 4 the index buffer).
     """
-    remedy = "expected MediaPipe's face landmarker; run `make setup`"
+    remedy = "expected MediaPipe's face landmarker; get it: dvc repro landmarker"
     try:
         with zipfile.ZipFile(task_path) as archive:
             metadata = archive.read(MESH_MEMBER)
@@ -109,15 +109,15 @@ def read_canonical(task_path: Path) -> CanonicalMesh:
 
 
 def loop_subdivide(n_vertices: int, triangles: NDArray[np.int64]) -> Subdivision:
-    """One step of Loop subdivision, as matrices that serve every shape of the mesh.
+    """One step of Loop subdivision, as matrices that apply to every shape of the mesh.
 
     Args:
-        n_vertices: Vertices of the coarse mesh.
-        triangles: (n, 3) of the coarse mesh, consistently oriented; borders are allowed.
+        n_vertices: Number of vertices of the coarse mesh.
+        triangles: (n, 3) vertex indices of the coarse mesh, consistently oriented; borders are allowed.
 
     Source:
-        Loop 1987, "Smooth subdivision surfaces based on triangles", with Warren's weights inside and the cubic
-        B-spline's, 3/4 and 1/8, on borders.
+        Loop 1987, "Smooth subdivision surfaces based on triangles", with Warren's weights inside and those of the
+        cubic B-spline, 3/4 and 1/8, on borders.
     """
     sides = np.sort(np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]]), axis=1)
     edges, edge_of_side, n_faces = np.unique(sides, axis=0, return_inverse=True, return_counts=True)
@@ -171,13 +171,13 @@ def loop_subdivide(n_vertices: int, triangles: NDArray[np.int64]) -> Subdivision
 
 
 def smoothstep(start: float, stop: float, x: ArrayLike) -> NDArray[np.float64]:
-    """0 before `start`, 1 after `stop` (which may be the smaller one), a smooth cubic between."""
+    """0 before `start`, 1 after `stop`, a smooth cubic between; `stop` may be the smaller one."""
     t = np.clip((np.asarray(x) - start) / (stop - start), 0, 1)
     return t * t * (3 - 2 * t)
 
 
 def bump(vertices: NDArray[np.float64], centre: ArrayLike, radii: ArrayLike) -> NDArray[np.float64]:
-    """(n, 1) Gaussian weights of `vertices` (n, 3) around `centre` (3,), with one radius (cm) an axis."""
+    """(n, 1) Gaussian weights of `vertices` (n, 3) around `centre` (3,), with one radius (cm) per axis."""
     distance = (vertices - np.asarray(centre, float)) / np.asarray(radii, float)
     return np.exp(-(distance**2).sum(-1, keepdims=True))
 

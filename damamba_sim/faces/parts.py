@@ -1,4 +1,4 @@
-"""The solid pieces of a person, and how they are packed for the renderer."""
+"""The textured pieces of a person, and how they are packed for the renderer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,12 +17,13 @@ class Part:
         triangles: (m, 3) vertex indices.
         uv: (n, 2) texture coordinates in [0, 1], v down; or one number for all.
         texture: (h, w, 3) or, with alpha, (h, w, 4), uint8.
-        on_head: Share, of all or of each vertex, that moves with the head; the rest moves with the torso.
-        on_jaw: Share that swings with the jaw.
+        on_head: How much the vertices move with the head, from 0 to 1; the rest of the motion is the torso's. One
+            number for all, or one for each vertex.
+        on_jaw: How much they swing with the jaw, likewise.
         shade: Light that reaches the vertices, 0 to 1.
-        directed: False for what is lit evenly from all sides (the inside of the mouth).
-        two_sided: True where the back must be drawn, of all triangles or of each: open surfaces.
-        moving: True if the vertices are written anew for every frame; the normals are then the writer's, too.
+        directed: False for pieces that are lit evenly from all sides, like the inside of the mouth.
+        two_sided: Whether the back is drawn, too (open surfaces), for all triangles or for each.
+        moving: Whether vertices and normals are computed for every frame; then the triangles are not oriented here.
     """
 
     vertices: NDArray
@@ -39,7 +40,7 @@ class Part:
 
 @dataclass
 class Body:
-    """All parts in one set of arrays; `raster` names their meaning. ``slices[i]`` are the vertices of part i."""
+    """All parts in one set of arrays, described in `raster`. ``slices[i]`` are the vertices of part i."""
 
     vertices: NDArray[np.float32]
     normals: NDArray[np.float32]
@@ -58,12 +59,12 @@ def plain(colour: ArrayLike) -> NDArray[np.uint8]:
 
 
 def painted(image: ArrayLike) -> NDArray[np.uint8]:
-    """A texture of a float painting (h, w, 3)."""
+    """A texture from a float image (h, w, 3)."""
     return np.clip(np.asarray(image), 0, 255).astype(np.uint8)
 
 
 def assemble(parts: Sequence[Part]) -> Body:
-    """Pack `parts` into one body; those in front should come first, which spares the filling of what they hide."""
+    """Pack `parts` into one body. Parts in front should come first: then hidden ones need not be filled."""
     offsets = np.cumsum([0, *(len(part.vertices) for part in parts)])
     columns = max(part.texture.shape[1] for part in parts)
     rows = np.cumsum([0, *(part.texture.shape[0] for part in parts)])
@@ -93,14 +94,14 @@ def assemble(parts: Sequence[Part]) -> Body:
         body.atlas[row : row + height, :width, :channels] = part.texture
         if channels == 3:
             body.atlas[row : row + height, :width, 3] = 255
-        # half a texel inside, so that rounding never reads the neighbour in the atlas
+        # half a texel inside, so rounding never reads a neighbour in the atlas
         body.texel[own] = np.clip(part.uv, 0, 1) * np.array([width - 1, height - 1]) + [0.5, 0.5 + row]
     body.triangles = np.concatenate(triangles).astype(np.int32)
     return body
 
 
 def oriented_outward(vertices: NDArray, triangles: NDArray) -> NDArray:
-    """`triangles`, turned round if most of their area faces the middle of `vertices`."""
+    """`triangles`, reversed if most of their area faces the middle of `vertices`."""
     a, b, c = (vertices[triangles[:, k]] for k in range(3))
     from_middle = (a + b + c) / 3 - vertices.mean(0)
     return triangles[:, ::-1] if (np.cross(b - a, c - a) * from_middle).sum() < 0 else triangles

@@ -1,14 +1,14 @@
 """A small software renderer: pose and light the vertices, then fill triangles behind a depth buffer.
 
-Three compiled kernels do the work of a frame. They write into buffers that the caller keeps, and the last one says
-which rectangle it touched, so that only the person is drawn and never the room behind.
+Three compiled kernels do the work of a frame. They write into buffers of the caller, and the last one returns the
+rectangle that it changed, so only the person has to be drawn, not the room behind.
 """
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-WRAP = np.array([0.45, 0.34, 0.28], np.float32)  # how far key light creeps round the body: red furthest, as in skin
+WRAP = np.array([0.45, 0.34, 0.28], np.float32)  # how far key light reaches around the body: red furthest, as in skin
 
 
 @numba.njit(cache=True, fastmath=True, nogil=True)
@@ -42,19 +42,19 @@ def pose_and_light(
     screen: NDArray,
     colour: NDArray,
 ) -> None:
-    """Move every vertex with the bones that it hangs on, light it, and project it.
+    """Move every vertex with its bones, light it, and project it.
 
     Args:
         vertices: (n, 3) at rest, cm.
         normals: (n, 3) at rest.
-        weights: (n, 3): share that follows the head (the rest follows the torso), share that follows the jaw first,
-            and share of directional light (the rest is lit flat).
-        shade: (n,) light that reaches the vertex, baked.
-        motions: (3, 3, 4) affine motions of head, torso and jaw; the jaw's is in the head frame.
+        weights: (n, 3): share of the head's motion (the rest is the torso's), share of the jaw's motion, which is
+            applied first, and share of directional light (the rest is flat).
+        shade: (n,) precomputed light that reaches the vertex.
+        motions: (3, 3, 4) affine motions of head, torso and jaw; that of the jaw is in the head frame.
         light: (3, 3): unit direction to the key light, colour of the key light, colour of the ambient light.
         camera: (4,): focal length (px), distance along z (cm), image centre x and y (px).
-        screen: (n, 3) written: x, y (px) and 1 / depth.
-        colour: (n, 3) written: light by which the texture is multiplied.
+        screen: (n, 3) output: x, y (px) and 1 / depth.
+        colour: (n, 3) output: light, a factor on the texture.
     """
     head, torso, jaw = motions[0], motions[1], motions[2]
     focal_px, distance_cm, centre_x, centre_y = camera[0], camera[1], camera[2], camera[3]
@@ -103,20 +103,20 @@ def fill_triangles(
 ) -> tuple[int, int, int, int]:
     """Fill textured triangles into `image`, nearer ones over farther ones.
 
-    Texture coordinates are interpolated in the image, not in space: the triangles are too small for it to show.
+    Texture coordinates are interpolated in the image, not in space; the triangles are so small that this is invisible.
 
     Args:
-        triangles: (n, 3) vertex indices, counter-clockwise seen from outside; order decides speed, not the image.
-        two_sided: (n,) False where the back need not be drawn.
+        triangles: (n, 3) vertex indices, counter-clockwise seen from outside; their order affects only the speed.
+        two_sided: (n,) whether the back is drawn, too.
         screen: (n_vertices, 3): x, y (px), 1 / depth.
         colour: (n_vertices, 3) light.
-        texel: (n_vertices, 2) place in `atlas`, texels.
+        texel: (n_vertices, 2) position in `atlas`, texels.
         atlas: (rows, columns, 4) uint8 RGBA; texels with alpha below 128 are holes.
         image: (H, W, 3) uint8, painted over.
         depth: (H, W) 1 / depth so far; 0 = empty.
 
     Returns:
-        The touched rectangle: first row, last row + 1, first column, last column + 1.
+        The changed rectangle: first row, last row + 1, first column, last column + 1.
     """
     n_rows, n_columns = depth.shape
     first_row, last_row, first_column, last_column = n_rows, 0, n_columns, 0

@@ -1,4 +1,4 @@
-"""From channels to a video file: poses by time, frames by pose, H.264 with the presentation times asked for."""
+"""From channels to a video file: poses by time, frames by pose, H.264 with given presentation times."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from damamba.config import LABEL_RATE_HZ
 from damamba_sim.faces.actor import Actor, Pose
 
-CHANNEL_RATE_HZ = 25
-CHANNELS = (
+POSE_CHANNELS = (
     "mouth",
     "mouth_round",
     "eye",
@@ -29,11 +29,11 @@ CHANNELS = (
     "hand",
     "exit",
 )
-GAZE_X_DEG, GAZE_Y_DEG = 24.0, 14.0  # of a gaze channel at 1
-LEAN_DEG = 2.0  # of a lean channel at 1
-EXPOSURE_S = 0.02  # of a picture: what moves meanwhile is smeared
-CLOCK_HZ = 90_000  # of presentation times in the file
-MP4_OPTIONS = {"movie_timescale": str(CLOCK_HZ)}  # else a late start is rounded to a millisecond
+GAZE_X_DEG, GAZE_Y_DEG = 24.0, 14.0  # where the gaze channel is 1
+LEAN_DEG = 2.0  # where the lean channel is 1
+EXPOSURE_S = 0.02  # time during which motion smears a picture
+CLOCK_HZ = 90_000  # rate of the clock for presentation times in the file
+MP4_OPTIONS = {"movie_timescale": str(CLOCK_HZ)}  # otherwise a late start is rounded to a millisecond
 X264_OPTIONS = {
     "preset": "veryfast",
     "x264-params": "subme=1:me=dia:trellis=0",  # a quarter faster, for a sixth more bytes
@@ -42,32 +42,29 @@ X264_OPTIONS = {
 }
 
 
-def poses(
-    channels: Mapping[str, NDArray], pts_s: Sequence[float], channel_rate_hz: float = CHANNEL_RATE_HZ
-) -> Iterator[Pose]:
+def poses(channels: Mapping[str, NDArray], pts_s: Sequence[float]) -> Iterator[Pose]:
     """The pose at each presentation time, interpolated linearly (`present`: the nearest).
 
     Args:
-        channels: (n,) series by the names in `CHANNELS`: ``mouth``, ``mouth_round``, ``smile``, ``hand`` 0 to 1,
-            ``eye`` 0 to 1 (open), ``gaze_x``, ``gaze_y``, ``brow`` about -1 to 1, ``yaw``, ``pitch``, ``roll`` in
-            degrees, ``lean`` about -3 to 3, ``shift_x`` in cm, ``exit`` -1 to 1, ``present`` bool. One that is
-            missing stays neutral.
+        channels: (n,) series at 25 Hz by the names in `POSE_CHANNELS`: ``mouth``, ``mouth_round``, ``smile``, ``hand``
+            0 to 1, ``eye`` 0 to 1 (open), ``gaze_x``, ``gaze_y``, ``brow`` about -1 to 1, ``yaw``, ``pitch``, ``roll``
+            in degrees, ``lean`` about -3 to 3, ``shift_x`` in cm, ``exit`` -1 to 1, ``present`` bool. A missing one
+            stays neutral.
         pts_s: Times of the frames on the channels' clock, which starts at 0, s.
-        channel_rate_hz: Rate of the channels.
 
     Raises:
         ValueError: A channel has an unknown name, another length than the others, or is not finite.
     """
-    unknown = sorted(set(channels) - set(CHANNELS))
+    unknown = sorted(set(channels) - set(POSE_CHANNELS))
     if unknown:
-        raise ValueError(f"channels {', '.join(unknown)}: expected some of {', '.join(CHANNELS)}")
+        raise ValueError(f"channels {', '.join(unknown)}: expected some of {', '.join(POSE_CHANNELS)}")
     lengths = {len(series) for series in channels.values()}
     if len(lengths) > 1:
         raise ValueError(f"channels: expected one length, found {sorted(lengths)}")
     for name, series in channels.items():
         if not np.isfinite(series).all():
             raise ValueError(f"channel {name}: expected finite values")
-    at = np.asarray(pts_s, float) * channel_rate_hz
+    at = np.asarray(pts_s, float) * LABEL_RATE_HZ
     index = np.arange(lengths.pop()) if lengths else np.zeros(0)
 
     def sampled(name: str, neutral: float) -> NDArray[np.float64]:
@@ -103,14 +100,14 @@ def write_video(
     """Write an MP4 with H.264, whole or not at all; the same frames give the same bytes.
 
     Args:
-        path: To write; its folder is made.
+        path: File to write; its folder is created.
         frames: (H, W, 3) RGB images of one even size, as many as `pts_s`.
-        pts_s: Presentation times, increasing, from 0 on; need not be regular, nor start at 0. Exact to 1/90000 s.
-        fps: Nominal rate, Hz: how long the last frame stays.
-        crf: x264's constant rate factor: lower is better and larger.
+        pts_s: Presentation times, not negative and increasing, regular or not. Exact to 1/90000 s.
+        fps: Nominal rate, Hz; sets how long the last frame stays.
+        crf: x264's constant rate factor; lower is better and larger.
 
     Raises:
-        ValueError: No frames, times that do not increase, or another number of frames than of times.
+        ValueError: No frames, times that do not increase, or not as many frames as times.
         OSError: The disk is full or the folder not writable.
     """
     ticks = np.rint(np.asarray(pts_s, float) * CLOCK_HZ).astype(np.int64)
@@ -153,13 +150,13 @@ def render_participant(
 
     Args:
         path: The MP4 to write.
-        actor: Who is seen, and by what camera.
-        channels: As in `poses`, at 25 Hz.
+        actor: The person and the camera.
+        channels: As in `poses`.
         fps: Frames a second, Hz.
-        pts_s: Presentation times of the frames; None for regular ones as long as the channels last.
+        pts_s: Presentation times of the frames; None: regular ones, as long as the channels last.
         crf: As in `write_video`.
     """
-    duration_s = len(next(iter(channels.values()))) / CHANNEL_RATE_HZ
+    duration_s = len(next(iter(channels.values()))) / LABEL_RATE_HZ
     times_s = list(pts_s) if pts_s is not None else (np.arange(round(duration_s * fps)) / fps).tolist()
     opening_s = np.maximum(np.asarray(times_s) - EXPOSURE_S, 0).tolist()
     pairs = zip(poses(channels, times_s), poses(channels, opening_s), strict=True)

@@ -1,4 +1,4 @@
-"""The room behind a person, its light, and the hand that comes into the picture."""
+"""The room behind a person, its light, and a hand or microphone before the face."""
 
 import cv2
 import numpy as np
@@ -63,7 +63,7 @@ class Hand:
         self._palm_y = int(105 * scale)
 
     def draw(self, image: NDArray[np.uint8], x: int, y: int) -> None:
-        """Lay the hand over `image` (H, W, 3), with the palm at column `x` and row `y`."""
+        """Draw the hand over `image` (H, W, 3), with the palm at column `x` and row `y`."""
         high, wide = self._opacity.shape[:2]
         left, top = x - wide // 2, y - self._palm_y
         rows = slice(max(top, 0), min(top + high, image.shape[0]))
@@ -79,12 +79,12 @@ class Hand:
 
 
 class Microphone:
-    """A microphone on an arm that stands before one cheek; nothing where `side` is 0.
+    """A microphone on an arm in front of one cheek; nothing where `side` is 0.
 
     Args:
         side: -1 on the viewer's left, 1 on the right, 0 none.
-        width: Of the image, px.
-        height: px.
+        width: Width of the image, px.
+        height: Height of the image, px.
         exposure: Factor on its light.
     """
 
@@ -111,7 +111,7 @@ class Microphone:
         self._painted = opacity * shade[self._rows, self._columns, None] * np.float32(exposure)
 
     def draw(self, image: NDArray[np.uint8]) -> None:
-        """Lay it over `image` (H, W, 3)."""
+        """Draw the microphone over `image` (H, W, 3)."""
         if self._rows.stop:
             under = image[self._rows, self._columns]
             image[self._rows, self._columns] = (under * self._through + self._painted).astype(np.uint8)

@@ -1,7 +1,7 @@
-"""A person's face as a surface: the canonical mesh made individual, and moved by expression.
+"""A person's face as a surface: the canonical mesh, deformed by identity and expression.
 
-Identity bends the 468 canonical vertices once; an expression adds a few displacement fields (smile, rounding,
-brows), swings the jaw, closes the lids over the eyeballs and, last, subdivides the mesh.
+Identity deforms the 468 canonical vertices once. An expression adds a few displacement fields (smile, rounding,
+brows), swings the jaw, closes the lids over the eyeballs and finally subdivides the mesh.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ from damamba_sim.faces.landmarks import (
 from damamba_sim.faces.mesh import N_VERTICES, Subdivision, bump, loop_subdivide, read_canonical, smoothstep
 
 JAW_HINGE_CM = np.array([0.0, -0.2, -1.8])
-JAW_SWING_DEG = 19.0  # of a mouth that is open as far as it goes
+JAW_SWING_DEG = 19.0  # where the mouth is fully open
 EYEBALL_RADIUS_CM = 1.72
 X, Y, Z = np.eye(3)
 
@@ -40,20 +40,20 @@ class Pose:
 
     Attributes:
         mouth: Opening, 0 closed to 1.
-        mouth_round: Lips drawn together, 0 to 1.
+        mouth_round: Rounding of the lips, 0 to 1.
         smile: 0 to 1.
         eye: Opening of the lids, 0 shut, 1 open, up to 1.25 wide.
         brow: -1 lowered to 1 raised.
-        gaze_x_deg: Eyes in the head, positive to the viewer's right.
+        gaze_x_deg: Direction of the eyes in the head, positive to the viewer's right.
         gaze_y_deg: Positive up.
-        yaw_deg: Head on the torso, positive to the viewer's right.
+        yaw_deg: Turn of the head on the torso, positive to the viewer's right.
         pitch_deg: Positive down.
         roll_deg: Positive counter-clockwise.
-        lean_deg: Torso about the hip, positive towards the camera.
-        shift_x_cm: Whole body, positive to the viewer's right.
+        lean_deg: Turn of the torso about the hip, positive towards the camera.
+        shift_x_cm: Shift of the whole body, positive to the viewer's right.
         present: False for an empty room.
         hand: 0 out of sight, 0.5 over the mouth, 1 over the whole face.
-        exit: Way out of the picture, -1 gone to the viewer's left, 1 gone to the right.
+        exit: Way out of the picture: -1 gone to the viewer's left, 0 in place, 1 gone to the right.
     """
 
     mouth: float = 0.0
@@ -75,13 +75,13 @@ class Pose:
 
 @dataclass(frozen=True)
 class FaceTopology:
-    """The canonical mesh made ready to move: mouth and eyes opened, a skirt behind the rim, subdivided.
+    """The canonical mesh prepared for motion: mouth and eyes opened, a skirt behind the rim, subdivided.
 
     Attributes:
         neutral: (468, 3) canonical vertices, cm.
         uv: (n, 2) texture coordinates of the subdivided vertices.
-        subdivision: From 468 + 2 * 36 vertices (face and two rings of skirt) to n.
-        occlusion: (n,) light that reaches the vertices; the skirt lies in the shade of the face.
+        subdivision: Subdivision of 468 + 2 * 36 vertices (face and two rings of skirt) into n.
+        occlusion: (n,) light that reaches the vertices; the skirt is in the shade of the face.
     """
 
     neutral: NDArray[np.float64]
@@ -114,11 +114,11 @@ class FaceShape:
     """One person's face.
 
     Attributes:
-        topology: What all faces share.
+        topology: Mesh that all faces share.
         neutral: (468, 3) vertices at rest, cm.
-        scale: (3,) by which head, hair and ears grow with the face.
+        scale: (3,) factors by which head, hair and ears grow with the face.
         mouth_y: Height of the closed lips, cm.
-        mouth_half_width: cm.
+        mouth_half_width: Half the width of the mouth, cm.
         eyeballs: (2, 3) centres of the eyeballs.
         folds: (n,) depth of the smile lines at the subdivided vertices, 0 to 1.
     """
@@ -149,7 +149,7 @@ class FaceShape:
         return self.subdivide(self._with_skirt(vertices))
 
     def _weigh_jaw(self) -> NDArray[np.float64]:
-        """(468,) share of the jaw's motion; between the lips it jumps from 0 to 1."""
+        """(468,) share of the jaw's motion; it jumps from 0 to 1 between the lips."""
         rest = self.neutral
         weight = smoothstep(self.mouth_y + 1.3, self.mouth_y - 1.8, rest[:, 1])
         at_corner = 0.42
@@ -189,7 +189,7 @@ class FaceShape:
         vertices[:, 2] = JAW_HINGE_CM[2] + y * sin + z * cos
 
     def _close_lids(self, vertices: NDArray, pose: Pose) -> None:
-        """Upper lids come down to the lower ones, follow the gaze a little, and ride on the eyeballs."""
+        """Move the upper lids down to the lower ones and a little with the gaze, and keep lids on the eyeballs."""
         follow = -0.011 * pose.gaze_y_deg * smoothstep(0.1, 0.5, pose.eye)
         closing = np.clip(1 - pose.eye, -0.25, 1) + follow
         drop = vertices[LOWER_LIDS[:, 0], 1] + 0.1 - vertices[UPPER_LIDS[:, 0], 1]
@@ -205,7 +205,7 @@ class FaceShape:
             vertices[lids, 2] = np.maximum(vertices[lids, 2], surface)
 
     def _with_skirt(self, vertices: NDArray) -> NDArray:
-        """Append two rings behind the rim, so that the mask closes towards skull and neck."""
+        """Append two rings behind the rim, which close the gap to skull and neck."""
         rim = vertices[FACE_OVAL]
         below = smoothstep(2, -5, rim[:, 1])
         near, far = rim * [0.96, 1, 1], rim * [0.72, 1, 1]
@@ -217,7 +217,7 @@ class FaceShape:
 
 
 def _eyeball(rest: NDArray, side: int) -> NDArray[np.float64]:
-    """Centre of the eyeball: behind the middle of the opening, so that it touches the lids."""
+    """Centre of the eyeball, behind the middle of the opening, where it touches the lids."""
     ring = rest[np.r_[UPPER_LIDS[side, 0], LOWER_LIDS[side, 0]]]
     front = np.sort(ring[:, 2])[-6:].mean() - 0.16
     return np.array([rest[EYE_CORNERS[side], 0].mean(), ring[:, 1].mean(), front - EYEBALL_RADIUS_CM])
@@ -254,7 +254,7 @@ def _individual(traits: Traits, rng: np.random.Generator, canonical: NDArray) ->
     lips = np.exp(-((x / 2.8) ** 2 + ((y + 4.3) / 1.5) ** 2))
     fullness = draw(0.12) - 0.2 + 0.12 * broad + 0.05 * traits.feminine
     change += lips * (X * x * draw(0.07) + Y * (y + 4.27) * fullness + Z * abs(fullness) * 0.6)
-    for _ in range(14):  # what no name covers, nearly the same on both sides
+    for _ in range(14):  # unnamed variation, nearly the same on both sides
         centre, amount = v[rng.integers(N_VERTICES)], rng.normal(0, 0.11, 3)
         for side in (1, -1):
             mirror = np.array([side, 1, 1])
@@ -264,7 +264,7 @@ def _individual(traits: Traits, rng: np.random.Generator, canonical: NDArray) ->
 
 
 def _close_lips(canonical: NDArray) -> NDArray[np.float64]:
-    """The canonical lips are parted: bring them together, without an overlap."""
+    """Bring the canonical lips, which are parted, together without an overlap."""
     v = canonical.copy()
     for upper, lower in zip(UPPER_LIP.T, LOWER_LIP.T, strict=True):
         seam = (v[upper[0], 1] + v[lower[0], 1]) / 2

@@ -1,4 +1,4 @@
-"""The painted skin of a face: one texture over the canonical mesh's coordinates."""
+"""The painted skin of a face: one texture in the coordinates of the canonical mesh."""
 
 import cv2
 import numpy as np
@@ -25,13 +25,13 @@ from damamba_sim.faces.landmarks import (
 from damamba_sim.faces.mesh import smoothstep
 
 CANVAS_PX = 1024
-TEXTURE_PX = 512  # about as many texels as the face has pixels, so that they need no filter
+TEXTURE_PX = 512  # about as many texels as pixels of a face, so the texture needs no filter
 SUBPIXEL_BITS = 4
 DOWN = np.array([0.0, 1.0])
 
 
 class Canvas:
-    """A square RGB painting in float; every stroke touches only its own rectangle.
+    """A square float RGB image; every stroke changes only its own rectangle.
 
     Points are (x, y) in canvas pixels; amounts are opacities, 0 to 1.
     """
@@ -46,7 +46,7 @@ class Canvas:
         part += opacity[..., None].astype(np.float32) * (np.asarray(colour, np.float32) - part)
 
     def _rectangle(self, points: NDArray, margin: float) -> tuple[int, int, int, int]:
-        """Left, top, right, bottom of `points` (n, 2), with a margin, within the canvas."""
+        """Left, top, right, bottom of `points` (n, 2) with a margin, clipped to the canvas."""
         limit = self.image.shape[0]
         left, top = np.clip(np.floor(points.min(0) - margin), 0, limit - 2).astype(int)
         right, bottom = np.clip(np.ceil(points.max(0) + margin), 2, limit).astype(int)
@@ -91,7 +91,7 @@ class Canvas:
         angle_rad: ArrayLike,
         colour: ArrayLike,
     ) -> None:
-        """About `count` short strokes where `density` (h, w) says; `angle_rad` (h, w) or one for all."""
+        """About `count` short strokes, distributed by `density` (h, w); `angle_rad` is (h, w) or one for all."""
         chance = density * (count / max(float(density.sum()), 1.0))
         rows, columns = np.nonzero(rng.random(density.shape, dtype=np.float32) < chance)
         angles = np.broadcast_to(angle_rad, density.shape)[rows, columns] + rng.normal(0, 0.25, len(rows))
@@ -110,8 +110,8 @@ def paint_face(traits: Traits, rng: np.random.Generator, uv: NDArray) -> NDArray
     """The texture (TEXTURE_PX, TEXTURE_PX, 3) of one person's face.
 
     Args:
-        traits: Who it is.
-        rng: Of the aspect "skin".
+        traits: The looks of the person.
+        rng: Random numbers of the aspect "skin".
         uv: (468, 2) texture coordinates of the canonical landmarks.
     """
     place = uv * CANVAS_PX

@@ -1,1 +1,1 @@
-"""The known answer: how much of engagement the true channels of behaviour let one read, and from which of them."""
+"""The ceiling: how well readers of the true channels predict engagement, and from which channels."""

@@ -1,7 +1,7 @@
-"""What can be counted in the true channels: levels, events and responses, over windows of several lengths.
+"""Statistics of the true channels: levels, events and responses, over windows of several lengths.
 
-Every statistic is a sum over a window, or a ratio of two, so that one cumulative sum a stream serves all windows. Each
-carries who it is about (the target, the partners, or both together) and through what it is perceived, so that a
+Every statistic is a sum over a window, or a ratio of two sums, so one cumulative sum per series serves all windows.
+Each one records whom it describes (the target, the partners, or both together) and which sense perceives it, so a
 reader's view is a choice of columns.
 """
 
@@ -10,31 +10,32 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from damamba_sim.behaviour.processes import RATE_HZ
-from damamba_sim.behaviour.scene import AWAY, SEATS
+from damamba.config import LABEL_RATE_HZ
+from damamba_sim.behaviour.scene import AWAY_GAZE, SEAT_GAZE
 
 Who = Literal["target", "partner", "pair"]
 Sense = Literal["audio", "visual", "both"]
 SESSION = 0.0
-"""As a window's length: the whole session."""
+"""Window length that stands for the whole session."""
 WINDOWS_S = (1.0, 4.0, 15.0, 60.0, SESSION)
 RESPONSE_S = (0.04, 0.95)
-"""A response to a point comes this long after it."""
+"""Shortest and longest time from a point to a response; `SMILE_S` from a smile to a smile."""
 SMILE_S = (0.1, 1.3)
 QUICK_S, TAKEN_S = 0.35, 2.0
+"""Longest gap of a quick turn, and of any turn that counts as taken from the partner."""
 FEW_EVENTS, FEW_FRAMES = 2.0, 25.0
-"""Ratios are drawn to zero where they rest on no more events or frames than these."""
+"""Added to the denominator of a ratio: with few events or frames, it is close to zero."""
 NEAR = 0.22
-"""Gaze within this of a seat looks at who sits there."""
+"""Gaze this close to a seat is a look at the person there."""
 
 
 class Statistic(NamedTuple):
-    """A column."""
+    """One column of statistics."""
 
     who: Who
     sense: Sense
     window_s: float
-    """`SESSION` for the whole of it."""
+    """`SESSION` for the whole session."""
     name: str
 
 
@@ -44,67 +45,67 @@ class _Ratio(NamedTuple):
     few: float
 
 
-Streams = dict[tuple[Who, Sense], dict[str, np.ndarray]]
+Series = dict[tuple[Who, Sense], dict[str, np.ndarray]]
+"""Name: (T,), by whom it describes and which sense perceives it."""
 
 
 def statistics(channels: Mapping[str, np.ndarray], at: np.ndarray) -> tuple[np.ndarray, list[Statistic]]:
-    """Describe a conversation from everybody's point of view.
+    """Describe a conversation from the point of view of each participant.
 
     Args:
-        channels: Those of `damamba_sim.behaviour.conversation`, each (P, T) at 25 Hz.
-        at: (K,) frames around which the windows lie, cut off at the session's ends.
+        channels: Channels of `damamba_sim.behaviour.conversation`, each (P, T) at 25 Hz.
+        at: (K,) frames around which the windows lie; windows are cut off at the ends of the session.
 
     Returns:
-        (P, K, statistics) and what each column is.
+        (P, K, statistics), and a description of each column.
     """
     people = _people(channels)
     rows: list[np.ndarray] = []
     columns: list[Statistic] = []
     for target in range(len(people)):
-        streams, ratios = _seen_from(people, target)
-        row, columns = _windowed(streams, ratios, at)
+        row, columns = _windowed(_series_of(people, target), _RATIOS, at)
         rows.append(row)
     return np.stack(rows), columns
 
 
 def _windowed(
-    streams: Streams, ratios: Mapping[tuple[Who, Sense], Mapping[str, _Ratio]], at: np.ndarray
+    series: Series, ratios: Mapping[tuple[Who, Sense], Mapping[str, _Ratio]], at: np.ndarray
 ) -> tuple[np.ndarray, list[Statistic]]:
     """(K, statistics) of one target."""
     keys: list[tuple[Who, Sense, str]] = [
-        (who, sense, name) for (who, sense), tracks in streams.items() for name in tracks
+        (who, sense, name) for (who, sense), tracks in series.items() for name in tracks
     ]
     place = {name: i for i, (_, _, name) in enumerate(keys)}
-    tracks = np.stack([streams[who, sense][name] for who, sense, name in keys], axis=1)
+    tracks = np.stack([series[who, sense][name] for who, sense, name in keys], axis=1)
     total = np.concatenate([np.zeros((1, len(keys))), np.cumsum(tracks, axis=0)])
     frames = len(tracks)
-    found, columns = [], []
+    values, columns = [], []
     for window_s in WINDOWS_S:
-        half = frames if window_s == SESSION else round(window_s * RATE_HZ / 2)
+        half = frames if window_s == SESSION else round(window_s * LABEL_RATE_HZ / 2)
         first, stop = np.clip(at - half, 0, frames), np.clip(at + half + 1, 0, frames)
         sums = total[stop] - total[first]
-        found.append(sums / (stop - first)[:, None])
+        values.append(sums / (stop - first)[:, None])
         columns += [Statistic(who, sense, window_s, name) for who, sense, name in keys]
-        for (who, sense), asked in ratios.items():
-            for name, ratio in asked.items():
-                found.append((sums[:, place[ratio.part]] / (sums[:, place[ratio.whole]] + ratio.few))[:, None])
+        for (who, sense), named in ratios.items():
+            for name, ratio in named.items():
+                values.append((sums[:, place[ratio.part]] / (sums[:, place[ratio.whole]] + ratio.few))[:, None])
                 columns.append(Statistic(who, sense, window_s, name))
-    return np.concatenate(found, axis=1).astype(np.float32), columns
+    return np.concatenate(values, axis=1).astype(np.float32), columns
 
 
 class _Person(NamedTuple):
-    """One person's streams, each (T,)."""
+    """Series of one person, each (T,)."""
 
     audio: dict[str, np.ndarray]
     visual: dict[str, np.ndarray]
     looks: dict[int, np.ndarray]
-    """At whom, by number."""
+    """Number of another person: 1 where this one looks at that person."""
 
 
 def _people(channels: Mapping[str, np.ndarray]) -> list[_Person]:
-    people = len(channels["speech"])
-    found = []
-    for i in range(people):
+    n_people = len(channels["speech"])
+    people = []
+    for i in range(n_people):
         c = {name: track[i] for name, track in channels.items()}
         floor = c["speech"] * (1 - c["backchannel"])
         end = _onset(1 - floor)
@@ -121,7 +122,7 @@ def _people(channels: Mapping[str, np.ndarray]) -> list[_Person]:
             "rate": (c["rate"] - 1) * floor,
             "liveliness": (c["liveliness"] - 1) * floor,
         }
-        look = np.abs(c["gaze_x"]) < (1 + AWAY) / 2 - 0.2
+        look = np.abs(c["gaze_x"]) < (1 + AWAY_GAZE) / 2 - 0.2
         lips = np.convolve(c["mouth"], np.ones(9) / 9, "same")
         moves = {name: np.abs(np.diff(c[name], prepend=c[name][:1])) for name in ("yaw", "roll", "pitch", "shift_x")}
         visual = {
@@ -142,21 +143,22 @@ def _people(channels: Mapping[str, np.ndarray]) -> list[_Person]:
             "lips": lips > 0.12,
             "close": _onset(lips < 0.12),
         }
-        seats = SEATS[people]
-        others = [j for j in range(people) if j != i]
+        seats = SEAT_GAZE[n_people]
+        others = [j for j in range(n_people) if j != i]
         looks = {j: (np.abs(c["gaze_x"] - seat) < NEAR) * 1.0 for j, seat in zip(others, seats, strict=True)}
-        found.append(_Person(audio, {name: np.asarray(track, float) for name, track in visual.items()}, looks))
-    return found
+        people.append(_Person(audio, {name: np.asarray(track, float) for name, track in visual.items()}, looks))
+    return people
 
 
-def _seen_from(people: list[_Person], target: int) -> tuple[Streams, dict[tuple[Who, Sense], dict[str, _Ratio]]]:
+def _series_of(people: list[_Person], target: int) -> Series:
+    """All series from the point of view of the person `target`."""
     own = people[target]
     others = [j for j in range(len(people)) if j != target]
 
-    def anybody(sense: str, name: str) -> np.ndarray:
+    def any_partner(sense: str, name: str) -> np.ndarray:
         return np.max([getattr(people[j], sense)[name] for j in others], axis=0)
 
-    streams: Streams = {
+    series: Series = {
         ("target", "audio"): {f"own_{name}": track for name, track in own.audio.items()},
         ("target", "visual"): {f"own_{name}": track for name, track in own.visual.items()},
         ("partner", "audio"): {
@@ -166,33 +168,33 @@ def _seen_from(people: list[_Person], target: int) -> tuple[Streams, dict[tuple[
             f"their_{name}": np.mean([people[j].visual[name] for j in others], axis=0) for name in own.visual
         },
     }
-    # where the partners made a point, against where they merely paused: what is drawn by the one is heed
-    point = _after(anybody("audio", "point"), *RESPONSE_S)
-    placed = point - _after(anybody("audio", "pause"), *RESPONSE_S)
+    # 1 after a point of the partners, -1 after a mere pause: attentive responses come at 1
+    point = _after(any_partner("audio", "point"), *RESPONSE_S)
+    placed = point - _after(any_partner("audio", "pause"), *RESPONSE_S)
     own_placed = _after(own.audio["point"], *RESPONSE_S) - _after(own.audio["pause"], *RESPONSE_S)
-    closing = _after(anybody("visual", "close"), *RESPONSE_S)
-    answered = _after(anybody("visual", "smiling"), *SMILE_S)
+    closing = _after(any_partner("visual", "close"), *RESPONSE_S)
+    answered = _after(any_partner("visual", "smiling"), *SMILE_S)
     any_look = np.max(list(own.looks.values()), axis=0)
     looked_at = np.max([people[j].looks[target] for j in others], axis=0)
-    silence_s = _since(anybody("audio", "end")) / RATE_HZ
+    silence_s = _since(any_partner("audio", "end")) / LABEL_RATE_HZ
     taken = own.audio["start"] * (silence_s < TAKEN_S)
     at_floor = np.max([own.looks[j] * people[j].audio["floor"] for j in others], axis=0)
     at_lips = np.max([own.looks[j] * people[j].visual["lips"] for j in others], axis=0)
     visual = own.visual
     responses = visual["nod"] + visual["raise"] + own.audio["mhm"]
-    streams["target", "both"] = {
+    series["target", "both"] = {
         "own_looks_placed": visual["look_up"] * own_placed,
         "own_speaks_looking": own.audio["floor"] * any_look,
         "own_speaks_smiling": own.audio["floor"] * visual["smile"],
     }
-    streams["pair", "audio"] = {
+    series["pair", "audio"] = {
         "mhm_placed": own.audio["mhm"] * placed,
         "taken": taken,
         "quick": taken * (silence_s < QUICK_S),
         "gap": taken * np.minimum(silence_s, TAKEN_S),
-        "overlap": own.audio["floor"] * anybody("audio", "floor"),
+        "overlap": own.audio["floor"] * any_partner("audio", "floor"),
     }
-    streams["pair", "visual"] = {
+    series["pair", "visual"] = {
         "smiles_answering": visual["smiling"] * answered,
         "looks_at_close": visual["look_up"] * closing,
         "nods_at_close": visual["nod"] * closing,
@@ -201,7 +203,7 @@ def _seen_from(people: list[_Person], target: int) -> tuple[Streams, dict[tuple[
         "mutual": np.max([people[j].looks[target] * own.looks[j] for j in others], axis=0),
         "looks_at_lips": at_lips,
     }
-    streams["pair", "both"] = {
+    series["pair", "both"] = {
         "nods_placed": visual["nod"] * placed,
         "raises_placed": visual["raise"] * placed,
         "looks_placed": visual["look_up"] * placed,
@@ -210,7 +212,7 @@ def _seen_from(people: list[_Person], target: int) -> tuple[Streams, dict[tuple[
         "responses": responses,
         "looks_at_floor": at_floor,
     }
-    return streams, _RATIOS
+    return series
 
 
 def _levels(whose: str) -> dict[str, _Ratio]:
@@ -258,23 +260,23 @@ def _onset(state: np.ndarray) -> np.ndarray:
 
 
 def _around(track: np.ndarray, seconds: float) -> np.ndarray:
-    """Mean within a window around each frame, cut off at the ends."""
-    half, n = round(seconds * RATE_HZ / 2), len(track)
+    """Mean over a window around each frame, cut off at the ends."""
+    half, n = round(seconds * LABEL_RATE_HZ / 2), len(track)
     total = np.concatenate([[0.0], np.cumsum(track)])
     first, stop = np.clip(np.arange(n) - half, 0, n), np.clip(np.arange(n) + half + 1, 0, n)
     return (total[stop] - total[first]) / (stop - first)
 
 
 def _after(events: np.ndarray, soonest_s: float, latest_s: float) -> np.ndarray:
-    """1 where an event lies that long ago."""
+    """1 where an event was between `soonest_s` and `latest_s` ago."""
     n = len(events)
     count = np.concatenate([[0.0], np.cumsum(events)])
-    newest = np.clip(np.arange(n) - int(soonest_s * RATE_HZ) + 1, 0, n)
-    oldest = np.clip(np.arange(n) - int(latest_s * RATE_HZ), 0, n)
+    newest = np.clip(np.arange(n) - int(soonest_s * LABEL_RATE_HZ) + 1, 0, n)
+    oldest = np.clip(np.arange(n) - int(latest_s * LABEL_RATE_HZ), 0, n)
     return np.minimum(count[newest] - count[oldest], 1)
 
 
 def _since(events: np.ndarray) -> np.ndarray:
-    """Frames since the last event; very many before the first."""
+    """Frames since the last event; a very large number before the first."""
     frames = np.arange(len(events))
     return frames - np.maximum.accumulate(np.where(events > 0, frames, -(10**6)))

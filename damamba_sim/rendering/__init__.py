@@ -1,1 +1,1 @@
-"""What the rendered media keep of the true behaviour: numbers and pictures."""
+"""What the rendered media keep of the true channels: correlations with measurements, and pictures."""

@@ -1,4 +1,4 @@
-"""The simulator's side of espeak-ng: start the worker, ask, read."""
+"""The simulator's side of espeak-ng: starts the worker, sends requests, reads replies."""
 
 import json
 import struct
@@ -10,16 +10,17 @@ from types import TracebackType
 import numpy as np
 
 from damamba.console import InputError
+from damamba_sim.voices import espeak_worker
 
 
 @dataclass(frozen=True)
-class Spoken:
-    """What the synthesiser says to one request."""
+class Synthesis:
+    """The synthesiser's reply to one request."""
 
     wave: np.ndarray
-    """(n,) float32 in [-1, 1] at the synthesiser's rate."""
+    """(n,) float32 in [-1, 1] at the rate of the synthesiser."""
     events: list[tuple[int, str]]
-    """(sample, IPA symbol), or (sample, "|") where a word begins."""
+    """(sample, IPA symbol), or (sample, "|") at the start of a word."""
 
 
 class Espeak:
@@ -30,8 +31,8 @@ class Espeak:
     """
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "damamba_sim.voices.espeak_worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        self.worker = subprocess.Popen(
+            [sys.executable, "-m", espeak_worker.__name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         head, _ = self._read()
         if head["error"]:
@@ -46,25 +47,24 @@ class Espeak:
         self.close()
 
     def close(self) -> None:
-        """End the worker: it leaves when its input is closed."""
-        process = self._process
-        for pipe in (process.stdin, process.stdout):
+        """End the worker, which stops when its input is closed."""
+        for pipe in (self.worker.stdin, self.worker.stdout):
             if pipe and not pipe.closed:
                 pipe.close()
-        process.wait()
+        self.worker.wait()
 
-    def say(self, language_file: str, voice: str, text: str, words_per_minute: int, seed: int) -> Spoken:
-        """One utterance; depends on the arguments alone.
+    def say(self, language_file: str, voice: str, text: str, words_per_minute: int, seed: int) -> Synthesis:
+        """Synthesise one utterance; the result depends only on the arguments.
 
         Args:
-            language_file: In espeak's ``lang`` folder, such as ``gmw/de``.
-            voice: Lines of an espeak voice file, added to the language's own.
-            text: UTF-8; ``[[...]]`` holds espeak phonemes.
+            language_file: File in espeak's ``lang`` folder, such as ``gmw/de``.
+            voice: Lines of an espeak voice file, added to those of the language.
+            text: UTF-8; espeak phonemes stand in ``[[...]]``.
             words_per_minute: Rate.
-            seed: Of the noise in breathy voices.
+            seed: Seed of the noise in breathy voices.
 
         Raises:
-            InputError: There is no such language, or the voice is refused.
+            InputError: The language does not exist, or espeak-ng does not accept the voice.
         """
         request = {
             "language": language_file,
@@ -73,24 +73,24 @@ class Espeak:
             "words_per_minute": words_per_minute,
             "seed": seed,
         }
-        assert self._process.stdin
-        self._process.stdin.write(json.dumps(request).encode() + b"\n")
-        self._process.stdin.flush()
+        assert self.worker.stdin
+        self.worker.stdin.write(json.dumps(request).encode() + b"\n")
+        self.worker.stdin.flush()
         head, sound = self._read()
         if head["error"]:
             raise InputError(
                 f"simulate: espeak-ng {head['error']} (language {language_file}); reinstall espeakng-loader==0.2.4"
             )
         wave = np.frombuffer(sound, "<i2").astype(np.float32) / 32768
-        return Spoken(wave, [(sample, name) for sample, name in head["events"]])
+        return Synthesis(wave, [(sample, name) for sample, name in head["events"]])
 
     def _read(self) -> tuple[dict, bytes]:
-        assert self._process.stdout
-        sizes = self._process.stdout.read(8)
+        assert self.worker.stdout
+        sizes = self.worker.stdout.read(8)
         if len(sizes) < 8:
             raise InputError(
-                f"simulate: the speech worker ended early (code {self._process.wait()}); run again, "
-                "and if it stays so: pip install --force-reinstall espeakng-loader==0.2.4"
+                f"simulate: the speech worker ended early (code {self.worker.wait()}); run again, "
+                "and if it happens again: pip install --force-reinstall espeakng-loader==0.2.4"
             )
         head, body = struct.unpack("<II", sizes)
-        return json.loads(self._process.stdout.read(head)), self._process.stdout.read(body)
+        return json.loads(self.worker.stdout.read(head)), self.worker.stdout.read(body)

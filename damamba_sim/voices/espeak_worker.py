@@ -1,11 +1,12 @@
-"""Speak utterances in a process of its own: ``python -m damamba_sim.voices.espeak_worker``.
+"""Speak utterances in a separate process: ``python -m damamba_sim.voices.espeak_worker``.
 
-espeak-ng is GPL-3; it is loaded here and nowhere else. It also carries state from one utterance to the next, so each
-is spoken by a fork of the freshly initialised process: same request, same bytes, in any order.
+espeak-ng is GPL-3 and is loaded only in this process. It also carries state from one utterance to the next, so each
+utterance is spoken by a fork of the freshly initialised process: the same request gives the same bytes, in any order.
 
-Wire: a request is a line of JSON ``{"language", "voice", "text", "words_per_minute", "seed"}``; `language` is a file
-of espeak's ``lang`` folder, `voice` are lines added to it. A reply is two little-endian uint32 (sizes), JSON
-``{"error", "events": [[sample, name], ...]}`` and 16-bit sound. The first reply answers no request: it tells the rate.
+Protocol: a request is a line of JSON ``{"language", "voice", "text", "words_per_minute", "seed"}``; `language` is a
+file in espeak's ``lang`` folder, `voice` holds lines added to it. A reply is two little-endian uint32 (sizes), JSON
+``{"error", "events": [[sample, name], ...]}`` and 16-bit sound. One reply comes before any request, with the sample
+rate: ``{"error", "rate_hz"}``.
 """
 
 import ctypes
@@ -46,7 +47,7 @@ class _Event(ctypes.Structure):
 
 
 class Engine:
-    """The library, initialised once; `speak` may be called once a process."""
+    """The library, initialised once; `speak` may be called once per process."""
 
     def __init__(self) -> None:
         import espeakng_loader
@@ -57,7 +58,7 @@ class Engine:
         self.sound: list[bytes] = []
         self.events: list[tuple[int, str]] = []
         prototype = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
-        self._callback = prototype(self._receive)  # kept: the library holds only the address
+        self._callback = prototype(self._receive)  # stored, because the library only keeps its address
         options = PHONEME_EVENTS | IPA | DO_NOT_EXIT
         self.rate_hz = self.library.espeak_Initialize(SYNCHRONOUS, 0, os.fsencode(home.parent), options)
         if self.rate_hz <= 0:
@@ -78,7 +79,7 @@ class Engine:
             address += ctypes.sizeof(_Event)
 
     def speak(self, request: dict[str, Any]) -> str:
-        """Fill `sound` and `events`; returns what went wrong, or ""."""
+        """Fill `sound` and `events`; returns an error message, or ""."""
         base = self.languages / request["language"]
         if not base.is_file():
             return f"no language file {request['language']}"
@@ -86,15 +87,15 @@ class Engine:
             voice.write(base.read_text(encoding="utf8") + "\n" + request["voice"])
             voice.flush()
             if self.library.espeak_ng_SetVoiceByFile(os.fsencode(voice.name)):
-                return f"refuses the voice {request['voice']!r}"
-        self.library.espeak_ng_SetRandSeed(ctypes.c_long(request["seed"]))  # breath is drawn from the clock otherwise
+                return f"does not accept the voice {request['voice']!r}"
+        self.library.espeak_ng_SetRandSeed(ctypes.c_long(request["seed"]))  # otherwise the clock seeds breath
         self.library.espeak_SetParameter(RATE, request["words_per_minute"], 0)
         self.library.espeak_SetParameter(VOLUME, UNCLIPPED_VOLUME, 0)
         text = request["text"].encode()
         flags = UTF8 | PHONEMES_IN_BRACKETS
-        failed = self.library.espeak_Synth(text, ctypes.c_size_t(len(text) + 1), 0, 1, 0, flags, None, None)
+        code = self.library.espeak_Synth(text, ctypes.c_size_t(len(text) + 1), 0, 1, 0, flags, None, None)
         self.library.espeak_Synchronize()
-        return f"cannot say {request['text']!r} (code {failed})" if failed else ""
+        return f"cannot say {request['text']!r} (code {code})" if code else ""
 
 
 def _reply(out: BinaryIO, head: dict[str, Any], sound: bytes = b"") -> None:
@@ -104,7 +105,7 @@ def _reply(out: BinaryIO, head: dict[str, Any], sound: bytes = b"") -> None:
 
 
 def serve(requests: BinaryIO, out: BinaryIO) -> None:
-    """Answer requests until their end."""
+    """Reply to requests until the input ends."""
     try:
         engine = Engine()
     except (ImportError, OSError) as error:
@@ -123,5 +124,5 @@ def serve(requests: BinaryIO, out: BinaryIO) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent closes our input, on Ctrl-C too
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Ctrl-C, too, the parent closes the input
     serve(sys.stdin.buffer, sys.stdout.buffer)

@@ -1,8 +1,8 @@
-"""What people say: small sentence grammars, fillers and backchannels in seven languages.
+"""Text to speak: small sentence grammars and backchannels in seven languages.
 
-A slot such as ``{thing}`` is filled by any entry of that name, which may hold slots again. Articles stand inside the
-nouns, so that nothing has to agree. ``[[...]]`` are espeak phonemes: "mhm" would be spelt letter by letter.
-The wording is our own and no native speaker has checked it; it carries rhythm and sound, not sense.
+A slot such as ``{thing}`` is filled with any entry of that name, which may contain slots again. Articles are part of
+the nouns, so nothing has to agree. ``[[...]]`` are espeak phonemes: "mhm" would be spelt out letter by letter.
+The wording is our own and has not been checked by native speakers; it carries rhythm and sound, not meaning.
 """
 
 import re
@@ -49,7 +49,6 @@ GRAMMARS: dict[str, Grammar] = {
         "time": ("yesterday", "last summer", "every morning", "for two hours"),
         "link": ("and", "but", "because", "so"),
         "opener": ("well", "you know", "actually", "I mean"),
-        "filler": ("um", "uh", "well", "[[@m]]"),
         "backchannel": ("[[m-h'm]]", "yeah", "right", "okay", "oh really", "[[V-h'V]]"),
     },
     "fr": {
@@ -83,7 +82,6 @@ GRAMMARS: dict[str, Grammar] = {
         "time": ("hier", "l'été dernier", "chaque matin", "pendant deux heures"),
         "link": ("et", "mais", "parce que", "alors"),
         "opener": ("ben", "tu sais", "en fait", "enfin"),
-        "filler": ("euh", "[[bE~]]", "enfin"),
         "backchannel": ("oui", "d'accord", "ah bon", "[[m-h'm]]", "voilà", "ouais"),
     },
     "de": {
@@ -114,7 +112,6 @@ GRAMMARS: dict[str, Grammar] = {
         "quality": ("langsam", "zu teuer", "ein bisschen seltsam", "ganz nützlich", "besser als früher"),
         "time": ("gestern", "jeden Morgen", "letzten Sommer", "am Fluss", "zu Hause"),
         "opener": ("also", "weißt du", "eigentlich", "na ja"),
-        "filler": ("äh", "ähm", "also"),
         "backchannel": ("ja", "[[m-h'm]]", "genau", "ach so", "okay", "stimmt"),
     },
     "ar": {
@@ -134,7 +131,6 @@ GRAMMARS: dict[str, Grammar] = {
         "time": ("أَمْسِ", "كُلَّ صَباح", "في الصَيْف"),
         "link": ("وَ", "لَكِنْ", "لِأَنَّ"),
         "opener": ("يَعْني", "طيب", "في الحَقيقة"),
-        "filler": ("يَعْني", "آه", "إِيه"),
         "backchannel": ("نَعَم", "آه", "طيب", "صحيح", "أَيْوَه", "[[m-h'm]]"),
     },
     "it": {
@@ -162,7 +158,6 @@ GRAMMARS: dict[str, Grammar] = {
         "time": ("ieri", "l'estate scorsa", "ogni mattina", "per due ore"),
         "link": ("e", "ma", "perché", "quindi"),
         "opener": ("allora", "sai", "in realtà", "cioè"),
-        "filler": ("ehm", "eh", "cioè"),
         "backchannel": ("sì", "certo", "ah", "esatto", "va bene", "[[m-h'm]]"),
     },
     "id": {
@@ -191,7 +186,6 @@ GRAMMARS: dict[str, Grammar] = {
         "time": ("kemarin", "setiap pagi", "selama dua jam", "tahun lalu"),
         "link": ("dan", "tapi", "karena", "jadi"),
         "opener": ("begini", "sebenarnya", "kamu tahu"),
-        "filler": ("anu", "eee", "em"),
         "backchannel": ("iya", "oh begitu", "betul", "oke", "[[m-h'm]]", "ya ya"),
     },
     "es": {
@@ -219,43 +213,37 @@ GRAMMARS: dict[str, Grammar] = {
         "time": ("ayer", "el verano pasado", "cada mañana", "durante dos horas"),
         "link": ("y", "pero", "porque", "así que"),
         "opener": ("bueno", "sabes", "en realidad", "o sea"),
-        "filler": ("eh", "este", "pues"),
         "backchannel": ("sí", "claro", "ajá", "vale", "ya", "[[m-h'm]]"),
     },
 }
-
-
-def languages() -> tuple[str, ...]:
-    """Languages that somebody can speak here."""
-    return tuple(GRAMMARS)
 
 
 def fill(language: str, slot: str, rng: np.random.Generator) -> str:
     """One expansion of a slot.
 
     Raises:
-        InputError: Nobody speaks this language.
+        InputError: There is no grammar for this language.
     """
     if language not in GRAMMARS:
-        raise InputError(f"simulate: no phrases in language {language!r}; there are {', '.join(GRAMMARS)}")
+        raise InputError(f"simulate: no phrases in language {language!r}; use one of {', '.join(GRAMMARS)}")
     grammar = GRAMMARS[language]
     text = "{" + slot + "}"
-    while found := SLOT.search(text):
-        entries = grammar[found[1]]
-        text = text[: found.start()] + entries[rng.integers(len(entries))] + text[found.end() :]
+    while match := SLOT.search(text):
+        entries = grammar[match[1]]
+        text = text[: match.start()] + entries[rng.integers(len(entries))] + text[match.end() :]
     return text
 
 
 def backchannel(language: str, rng: np.random.Generator) -> str:
-    """What a listener says without taking the floor."""
+    """A listener's words that do not take the floor."""
     return fill(language, "backchannel", rng)
 
 
 def line(language: str, letters: float, complete: bool, rng: np.random.Generator, draws: int = 16) -> str:
-    """Something to say that is about `letters` long.
+    """A text of about `letters` letters: the best of `draws` random ones.
 
-    A complete line ends in a full stop, which espeak speaks with a fall of pitch (about 4 semitones; less in French),
-    an incomplete one in a comma, with about half of that.
+    A complete line ends with a full stop, which espeak speaks with falling pitch (about 4 semitones; less in French),
+    an incomplete one with a comma, with about half of that.
     """
     shapes = ("sentence",) if letters > 30 else ("sentence", "clause", "thing", "opener")
     drawn = [fill(language, shapes[i % len(shapes)], rng) for i in range(draws)]

@@ -1,7 +1,7 @@
 """Voices and utterances: espeak-ng for sound and phoneme times, numpy for loudness and vocal effort.
 
-A person's voice follows from a seed. What is said follows from the text, the delivery and a seed, never from what was
-said before: the same bytes after a restart and in any order.
+A person's voice follows from a seed. An utterance follows from text, delivery and a seed, not from earlier utterances:
+it has the same bytes after a restart and in any order.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ from damamba_sim.voices.espeak import Espeak
 from damamba_sim.voices.sound import SAMPLE_RATE_HZ, Tape, active_level_db, median_pitch_hz
 from damamba_sim.voices.visemes import VISEMES, Phone
 
-LANGUAGES = {  # file of espeak; letters a second at the neutral rate, fitted
+LANGUAGES = {  # espeak's language file; letters a second at the neutral rate, fitted
     "en": ("gmw/en", 17.5),
     "fr": ("roa/fr", 19.0),
     "de": ("gmw/de", 16.5),
@@ -31,24 +31,24 @@ WORDS_PER_MINUTE = 150
 LEVEL_DB = -28.0
 """Active level of neutral speech, dB of full scale."""
 EFFORT = 0.25
-"""Brightness that a louder voice gains, dB an octave a dB."""
+"""How much brighter a louder voice is, dB per octave per dB."""
 TUNING_ST = 4.0
-"""Words and kind of sentence move the pitch that espeak is asked for by up to this much, semitones."""
+"""Largest correction of the requested pitch for the effect of words and kind of sentence, semitones."""
 FIT = 0.07
-"""An utterance may be hurried or slowed by this much to end with its phrase; more would hide its rate."""
+"""Largest change of an utterance's speed to make it end with its phrase; more would hide the phrase's rate."""
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """How something is said, relative to the person's own way."""
+    """How something is said, relative to the speaker's own way."""
 
     pitch_st: float = 0.0
     """Median pitch, semitones."""
     loudness_db: float = 0.0
     rate: float = 1.0
-    """Speed, as a factor."""
+    """Factor on the speed."""
     liveliness: float = 1.0
-    """Pitch range, as a factor."""
+    """Factor on the pitch range."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,6 @@ class Utterance:
     """(n,) float32 at `rate_hz`."""
     rate_hz: int
     phones: tuple[Phone, ...]
-
-    @property
-    def seconds(self) -> float:
-        """Length of the sound."""
-        return len(self.wave) / self.rate_hz
 
     @property
     def spoken_s(self) -> float:
@@ -80,24 +75,24 @@ class Voice:
     spread_st: float
     """Pitch range, semitones."""
     formants: tuple[float, ...]
-    """Factor on each of the six formants: the length and shape of the vocal tract."""
+    """Factor on each of the six formants, from length and shape of the vocal tract."""
     bandwidth: float
-    """Of the formants, percent."""
+    """Bandwidth of the formants, percent."""
     brightness_db: float
-    """Tilt of the spectrum, dB an octave."""
+    """Tilt of the spectrum, dB per octave."""
     flutter: int
     roughness: int
     breath: float
     rate: float
-    """Own speed, as a factor."""
+    """Factor on the speed."""
 
     @classmethod
     def from_seed(cls, seed: int, high: bool | None = None) -> "Voice":
         """The voice of a person.
 
         Args:
-            seed: Of everything. A Kronecker sequence: the voices of evenly spaced seeds are spread over the space.
-            high: A woman's range or a man's, where the person's looks decide; None = the seed does.
+            seed: Seed of all properties. They follow a Kronecker sequence, so evenly spaced seeds cover the space.
+            high: Whether the voice has a woman's range, to agree with the looks; None: the seed decides.
         """
         u = np.sqrt([2, 3, 5, 7, 11, 13, 17, 19, 23, 29]) * (seed + 1) % 1
 
@@ -121,7 +116,7 @@ class Voice:
         )
 
     def lines(self, delivery: Delivery) -> str:
-        """Voice file of espeak. Constants of the pitch line are fitted to measured F0 over seven languages."""
+        """Lines of an espeak voice file. The constants of pitch are fitted to measured F0 in seven languages."""
         spread_st = self.spread_st * delivery.liveliness
         octaves = np.log2(self.f0_hz / 100) + (delivery.pitch_st - 0.27 - 0.76 * (spread_st - 1.7)) / 12
         low_hz = 100 * 2 ** (octaves / 1.053) / 1.26
@@ -133,46 +128,40 @@ class Voice:
 
 
 def speak(espeak: Espeak, voice: Voice, language: str, text: str, delivery: Delivery, seed: int) -> Utterance:
-    """Say `text`; silence before and after is cut.
+    """Speak `text`; silence before and after is cut off.
 
     Raises:
-        InputError: Nobody speaks this language.
+        InputError: There is no voice for this language, or the text has no sound.
     """
     if language not in LANGUAGES:
-        raise InputError(f"simulate: no voice speaks language {language!r}; there are {', '.join(LANGUAGES)}")
+        raise InputError(f"simulate: no voice for language {language!r}; use one of {', '.join(LANGUAGES)}")
     words_per_minute = round(WORDS_PER_MINUTE * voice.rate * delivery.rate)
-    spoken = espeak.say(LANGUAGES[language][0], voice.lines(delivery), text, words_per_minute, seed)
+    synthesis = espeak.say(LANGUAGES[language][0], voice.lines(delivery), text, words_per_minute, seed)
     rate_hz = espeak.rate_hz
-    phones = _phones(spoken.events, len(spoken.wave), rate_hz)
+    phones = _phones(synthesis.events, len(synthesis.wave), rate_hz)
     if not phones:
         raise InputError(f"simulate: {text!r} has no sound in language {language!r}; change it in phrases.py")
     first = int(max(0.0, phones[0].start_s - 0.03) * rate_hz)
     last = int((phones[-1].end_s + 0.08) * rate_hz)
-    wave = _tilted(spoken.wave[first:last], rate_hz, voice.brightness_db + EFFORT * delivery.loudness_db)
+    wave = _tilted(synthesis.wave[first:last], rate_hz, voice.brightness_db + EFFORT * delivery.loudness_db)
     wave = wave * 10 ** ((LEVEL_DB + delivery.loudness_db - active_level_db(wave, rate_hz)) / 20)
     return Utterance(wave.astype(np.float32), rate_hz, tuple(p.moved(-first / rate_hz) for p in phones))
 
 
 def check_voices(languages: Iterable[str]) -> None:
-    """Let every language say something.
+    """Fail fast: speak a backchannel in every language.
 
     Raises:
         InputError: espeak-ng or the file of a language is not installed.
     """
     with Espeak() as espeak:
         for language in sorted(languages):
-            speak(
-                espeak,
-                Voice.from_seed(0),
-                language,
-                phrases.backchannel(language, np.random.default_rng(0)),
-                Delivery(),
-                0,
-            )
+            text = phrases.backchannel(language, np.random.default_rng(0))
+            speak(espeak, Voice.from_seed(0), language, text, Delivery(), 0)
 
 
 def _phones(events: list[tuple[int, str]], n: int, rate_hz: int) -> list[Phone]:
-    """Phonemes with their ends; what has no mouth shape (a pause, a word's border) is left out."""
+    """Phonemes with their ends; events without a mouth shape (pauses, word boundaries) are left out."""
     sounds = [(sample, symbol) for sample, symbol in events if symbol != "|"]
     ends = [sample for sample, _ in sounds[1:]] + [n]
     return [
@@ -183,7 +172,7 @@ def _phones(events: list[tuple[int, str]], n: int, rate_hz: int) -> list[Phone]:
 
 
 def _tilted(wave: np.ndarray, rate_hz: int, slope_db: float) -> np.ndarray:
-    """Spectrum tilted by `slope_db` an octave around 1 kHz: a raised voice is brighter, a low one duller."""
+    """Tilt the spectrum by `slope_db` per octave around 1 kHz: a raised voice is brighter, a low one duller."""
     frequency_hz = np.clip(np.fft.rfftfreq(len(wave), 1 / rate_hz), 200, 6000)
     gain_db = slope_db * np.log2(frequency_hz / 1000)
     return np.fft.irfft(np.fft.rfft(wave) * 10 ** (gain_db / 20), len(wave))
@@ -192,34 +181,34 @@ def _tilted(wave: np.ndarray, rate_hz: int, slope_db: float) -> np.ndarray:
 def speak_phrase(
     espeak: Espeak, voice: Voice, language: str, phrase: Phrase, rng: np.random.Generator, seed: int
 ) -> Utterance:
-    """Say something that takes about as long as `phrase`, with its pitch, loudness and rate.
+    """Speak words that take about as long as `phrase`, with its pitch, loudness and rate.
 
-    It is said twice: the first time tells by how much these words miss the length and the pitch.
+    They are spoken twice: the first time measures how far these words miss the length and the pitch.
     """
     delivery = Delivery(phrase.pitch_st, phrase.loudness_db, phrase.rate, phrase.liveliness)
     if phrase.backchannel:
         text, misfit = phrases.backchannel(language, rng), 1.0
-        said = speak(espeak, voice, language, text, delivery, seed)
+        trial = speak(espeak, voice, language, text, delivery, seed)
     else:
         wanted_s = phrase.end_s - phrase.start_s
         letters = wanted_s * phrase.rate * voice.rate * LANGUAGES[language][1]
         text = phrases.line(language, letters, phrase.complete, rng)
-        said = speak(espeak, voice, language, text, delivery, seed)
-        misfit = float(np.clip(said.spoken_s / wanted_s, 1 - FIT, 1 + FIT))
+        trial = speak(espeak, voice, language, text, delivery, seed)
+        misfit = float(np.clip(trial.spoken_s / wanted_s, 1 - FIT, 1 + FIT))
     wanted_hz = voice.f0_hz * 2 ** (phrase.pitch_st / 12)
-    flat_st = 12 * np.log2(wanted_hz / (median_pitch_hz(said.wave, said.rate_hz) or wanted_hz))
+    flat_st = 12 * np.log2(wanted_hz / (median_pitch_hz(trial.wave, trial.rate_hz) or wanted_hz))
     tuned_st = phrase.pitch_st + float(np.clip(flat_st, -TUNING_ST, TUNING_ST))
     return speak(espeak, voice, language, text, replace(delivery, rate=phrase.rate * misfit, pitch_st=tuned_st), seed)
 
 
 @dataclass(frozen=True)
 class Performance:
-    """All that one person said in a session."""
+    """All speech of one person in a session."""
 
     tape: Tape
-    """Without room or noise."""
+    """Sound without room or noise."""
     phrases: tuple[Phrase, ...]
-    """By start, with the ends that they came to have."""
+    """In order of start, with the ends of the spoken words."""
     phones: tuple[Phone, ...]
 
     @property
@@ -231,21 +220,21 @@ class Performance:
 def perform(
     espeak: Espeak, voice: Voice, language: str, spoken: Sequence[Phrase], seconds: float, seed: int
 ) -> Performance:
-    """All that one person says, on the session's timeline.
+    """Speak all phrases of one person, on the session's timeline.
 
     Args:
         espeak: Running synthesiser.
-        voice: The person's.
+        voice: The person's voice.
         language: Code such as ``de``.
         spoken: The person's phrases and backchannels, in any order.
         seconds: Length of the session.
-        seed: Of wording.
+        seed: Seed of the wording.
 
     Raises:
-        InputError: Nobody speaks this language.
+        InputError: There is no voice for this language.
     """
     tape = Tape(seconds)
-    said: list[Phrase] = []
+    with_ends: list[Phrase] = []
     phones: list[Phone] = []
     for number, phrase in enumerate(sorted(spoken, key=lambda p: p.start_s)):
         rng = np.random.default_rng((seed, number))
@@ -253,5 +242,5 @@ def perform(
         ratio = Fraction(SAMPLE_RATE_HZ, utterance.rate_hz)
         tape.add(resample_poly(utterance.wave, ratio.numerator, ratio.denominator), phrase.start_s)
         phones += [phone.moved(phrase.start_s) for phone in utterance.phones]
-        said.append(replace(phrase, end_s=phones[-1].end_s))
-    return Performance(tape, tuple(said), tuple(phones))
+        with_ends.append(replace(phrase, end_s=phones[-1].end_s))
+    return Performance(tape, tuple(with_ends), tuple(phones))

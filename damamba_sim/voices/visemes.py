@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# opening, rounding and the IPA letters that look so
+# opening, rounding, and the IPA letters with this shape
 SHAPES: tuple[tuple[float, float, str], ...] = (
     (0.00, 0.2, "pbmβ"),
     (0.12, 0.2, "fvʋ"),
@@ -24,7 +24,7 @@ VISEMES = {letter: (opening, rounding) for opening, rounding, letters in SHAPES 
 REST = (0.0, 0.1)
 GRID_HZ = 200
 LEAD_S = 0.02
-"""Lips move before the sound."""
+"""How much earlier the lips move than the sound."""
 SMOOTHING_S = 0.035
 
 
@@ -35,17 +35,17 @@ class Phone:
     start_s: float
     end_s: float
     symbol: str
-    """IPA; a diphthong has two letters, each half as long."""
+    """IPA; each letter of a diphthong takes half of the time."""
 
     def moved(self, seconds: float) -> "Phone":
-        """The same, later."""
+        """The same phoneme, later by `seconds`."""
         return Phone(self.start_s + seconds, self.end_s + seconds, self.symbol)
 
 
 def mouth(phones: Sequence[Phone], frames: int, rate_hz: float) -> tuple[np.ndarray, np.ndarray]:
     """Opening and rounding of the mouth, each (frames,) in [0, 1].
 
-    Boxes a little ahead of the sound, smoothed: coarticulation enough for 25 pictures a second.
+    Rectangles a little ahead of the sound, smoothed: enough coarticulation for 25 pictures a second.
     """
     track = np.tile(np.array(REST, np.float32), (int(frames / rate_hz * GRID_HZ) + 1, 1))
     for phone in phones:

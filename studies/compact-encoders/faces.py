@@ -1,4 +1,4 @@
-"""Faces to learn from: rendered actors in random poses, through the same codec, tracker and crop as any recording."""
+"""Training data for faces: rendered actors in random poses, after the same codec, tracker and crop as a recording."""
 
 import tempfile
 from dataclasses import dataclass
@@ -8,19 +8,19 @@ import numpy as np
 
 from damamba.config import FacesParams
 from damamba.corpus.manifest import Participant
-from damamba.extractors.crop import upright_square, warp
-from damamba.features.extractor import Recording
+from damamba.features.crop import upright_square, warp
+from damamba.features.extractor import ExtractorInput
 from damamba.features.faces import FaceTracker
 from damamba.media.decode import read_frames
 from damamba.streams.face_track import FaceTrack
-from damamba_sim.corpora import ENCODER_SEEDS
+from damamba_sim.corpora.persons import ENCODER_SEEDS
 from damamba_sim.faces.actor import Actor
 from damamba_sim.faces.render import render_participant
 
 FIRST_SEED = ENCODER_SEEDS.start
-"""Of the range that no corpus draws its persons from."""
+"""First of the seeds whose persons are in no corpus."""
 TARGETS = ("mouth", "mouth_round", "eye", "gaze_x", "gaze_y", "smile", "brow", "yaw", "pitch", "hand")
-"""Channels of the simulator that a crop shows; roll is taken out by the crop."""
+"""Channels of the simulator that a crop shows; the crop removes roll."""
 SIDE_PX = 96
 CROP = 1.15
 FPS = 25
@@ -28,7 +28,7 @@ FPS = 25
 
 @dataclass(frozen=True)
 class Shoot:
-    """Pictures of one actor to make."""
+    """Pictures to make of one actor."""
 
     seed: int
     frames: int
@@ -37,7 +37,7 @@ class Shoot:
 
 
 def random_channels(rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
-    """Poses that are independent from frame to frame, so that no two channels go together."""
+    """Poses that are independent from frame to frame, with independent channels."""
 
     def sometimes(share: float, values: np.ndarray, otherwise: np.ndarray | float) -> np.ndarray:
         return np.where(rng.random(n) < share, values, otherwise)
@@ -60,11 +60,11 @@ def random_channels(rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
 
 
 def shoot(task: Shoot) -> int:
-    """Write crops and targets of one actor as ``<out>/<seed>.npz``, unless they are there; number of crops."""
+    """Write crops and targets of one actor as ``<out>/<seed>.npz`` unless they exist; returns the number of crops."""
     path = task.out / f"{task.seed}.npz"
     if path.exists():
-        with np.load(path) as kept:
-            return len(kept["targets"])
+        with np.load(path) as arrays:
+            return len(arrays["targets"])
     channels = random_channels(np.random.default_rng(task.seed), task.frames)
     with tempfile.TemporaryDirectory() as folder:
         video = Path(folder) / "actor.mp4"
@@ -83,8 +83,8 @@ def shoot(task: Shoot) -> int:
 def _track(video: Path, landmarker: str) -> FaceTrack:
     tracker = FaceTracker(FacesParams(model=landmarker, min_confidence=0.5, min_found=0.02))
     tracker.load()
-    nobody = Participant("", "", "", "", "train", "en", "", str(video), str(video), "", rate_hz=FPS)
-    return FaceTrack.of(tracker.extract(Recording(nobody)))
+    unnamed = Participant("", "", "", "", "train", "en", "", str(video), str(video), "", rate_hz=FPS)
+    return FaceTrack.of(tracker.extract(ExtractorInput(unnamed)))
 
 
 def load(out: Path, seeds: range) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -3,8 +3,8 @@
     python studies/compact-encoders/train_audio.py wav2vec2         (about 10 min on a core)
     python studies/compact-encoders/train_audio.py emotion
 
-Objective: least squares of what was said and how, by a linear layer on the last hidden states (wav2vec2: every
-20 ms) or by the regression head on their mean (emotion: windows of a second). There is no self-supervised term.
+Objective: least squares on phonemes and prosody, by a linear layer on the last hidden states (wav2vec2: every 20 ms) or
+by the regression head on their mean (emotion: windows of a second). There is no self-supervised term.
 """
 
 import argparse
@@ -17,16 +17,16 @@ import numpy as np
 import torch
 from probe import held_out_correlation, write_figures
 from torch import Tensor, nn
-from voices import CLOCK, DELIVERY, FRAME, Conversation, converse_aloud, load
+from voices import CLOCK, DELIVERY, FRAME, Dyad, converse_aloud, load
 
 from damamba.console import progress
+from damamba.encoders.torchvision_import import declare_operators
 from damamba.executor import run_all
-from damamba.extractors.torchvision_import import declare_operators
 
 declare_operators()
 from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model  # noqa: E402 (needs the line before)
 
-from damamba.extractors.emotion_model import EmotionModel  # noqa: E402
+from damamba.encoders.emotion_model import EmotionModel  # noqa: E402
 
 CHECKPOINTS = Path("damamba/extractors/checkpoints")
 DATA = Path("data/compact-encoders/voices")
@@ -34,12 +34,12 @@ N_TEST = 20
 BATCH, CROP_FRAMES, LEARNING_RATE = 8, 250, 2e-3
 WINDOW_FRAMES = 50
 LOUDER = 10.0
-"""First weights of the first convolution are larger by this: speech at -28 dB is weak beside its biases."""
+"""Factor on the initial weights of the first convolution: speech at -28 dB is weak beside its biases."""
 CONFIG = {
     "conv_dim": (32, 32, 48, 48, 64, 64, 64),
     "conv_kernel": (10, 3, 3, 3, 3, 2, 2),
     "conv_stride": (5, 2, 2, 2, 2, 2, 2),
-    "conv_bias": True,  # normalising layers forget how loud it is; beside a bias they cannot
+    "conv_bias": True,  # normalising layers remove loudness; a bias before them keeps it
     "feat_extract_norm": "layer",
     "do_stable_layer_norm": True,
     "hidden_size": 64,
@@ -68,7 +68,7 @@ class Scale(NamedTuple):
 
     @classmethod
     def of(cls, truths: np.ndarray) -> "Scale":
-        """Over all but the last axis, NaN left out."""
+        """Over all axes except the last, without NaN."""
         flat = truths.reshape(-1, truths.shape[-1])
         return cls(torch.from_numpy(np.nanmean(flat, 0)), torch.from_numpy(np.nanstd(flat, 0)))
 
@@ -78,7 +78,7 @@ class Scale(NamedTuple):
 
 
 def by_window(truths: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """(M, W, K): means over windows of `WINDOW_FRAMES` from `starts` (W,); NaN where too little was said to tell."""
+    """(M, W, K): means over windows of `WINDOW_FRAMES` from `starts` (W,); NaN where there is too little speech."""
     windows = np.stack([truths[:, start : start + WINDOW_FRAMES] for start in starts], axis=1)
     known = np.isfinite(windows)
     mean = np.where(known, windows, 0).sum(2) / np.maximum(known.sum(2), 1)
@@ -86,7 +86,7 @@ def by_window(truths: np.ndarray, starts: np.ndarray) -> np.ndarray:
 
 
 def masked_loss(predicted: Tensor, wanted: Tensor) -> Tensor:
-    """Smooth L1 where `wanted` is not NaN, each target weighing the same."""
+    """Smooth L1 where `wanted` is not NaN; all targets have the same weight."""
     known = ~wanted.isnan()
     error = nn.functional.smooth_l1_loss(predicted, wanted.nan_to_num(), reduction="none") * known
     dims = tuple(range(wanted.ndim - 1))
@@ -130,7 +130,7 @@ def fit(
 
 
 def save(model: nn.Module, folder: Path) -> None:
-    """As `from_pretrained` reads it."""
+    """Write a folder that `from_pretrained` can read."""
     model.save_pretrained(folder)
     (folder / "model.safetensors").chmod(0o644)
     Wav2Vec2FeatureExtractor(do_normalize=False, return_attention_mask=False).save_pretrained(folder)
@@ -143,7 +143,7 @@ def states_of(encoder: Wav2Vec2Model, sounds: np.ndarray) -> np.ndarray:
 
 
 def train_wav2vec2(sounds: np.ndarray, truths: np.ndarray, test: np.ndarray, steps: int) -> None:
-    """Every frame shows sound, pitch, mouth and delivery."""
+    """Train on frames: speech, pitch, mouth and prosody."""
     model = Wav2Vec2Model(Wav2Vec2Config(**CONFIG))
     model.feature_extractor.conv_layers[0].conv.weight.data *= LOUDER
     readout = nn.Linear(CONFIG["hidden_size"], truths.shape[-1])
@@ -159,12 +159,12 @@ def train_wav2vec2(sounds: np.ndarray, truths: np.ndarray, test: np.ndarray, ste
         states_of(model, sounds[part])[:, ::2].reshape(-1, CONFIG["hidden_size"]) for part in (~test, test)
     )
     train_y, test_y = (truths[part][:, ::2].reshape(-1, truths.shape[-1]) for part in (~test, test))
-    found = held_out_correlation(train_x, train_y, test_x, test_y, (*FRAME, *DELIVERY))
-    write_figures(folder, "Linear probe, every 40 ms, speakers that were not trained on:", found)
+    correlations = held_out_correlation(train_x, train_y, test_x, test_y, (*FRAME, *DELIVERY))
+    write_figures(folder, "Linear probe, every 40 ms, speakers that were not trained on:", correlations)
 
 
 def train_emotion(sounds: np.ndarray, truths: np.ndarray, test: np.ndarray, steps: int) -> None:
-    """A second of sound shows how things are said."""
+    """Train on windows of a second: prosody."""
     names = (*DELIVERY, "pitch_st", "loudness_db", "speech")
     columns = [(*FRAME, *DELIVERY).index(name) for name in names]
     truths = truths[..., columns]
@@ -180,7 +180,7 @@ def train_emotion(sounds: np.ndarray, truths: np.ndarray, test: np.ndarray, step
         return masked_loss(model.classifier(tokens), scale.apply(torch.from_numpy(by_window(truth, starts))))
 
     fit(model, loss_of, list(model.parameters()), steps, (sounds[~test], truths[~test]))
-    with torch.no_grad():  # the head answers in the units of its names
+    with torch.no_grad():  # the head's outputs get the units of their names
         out = model.classifier.out_proj
         out.weight *= scale.spread[:, None]
         out.bias.copy_(out.bias * scale.spread + scale.mean)
@@ -201,7 +201,7 @@ def main(what: str, conversations: int, steps: int, jobs: int) -> None:
     """Simulate, train, save, measure."""
     DATA.mkdir(parents=True, exist_ok=True)
     numbers = range(conversations)
-    run_all(converse_aloud, [Conversation(n, DATA) for n in numbers], jobs, "processes", "simulate")
+    run_all(converse_aloud, [Dyad(n, DATA) for n in numbers], jobs, "processes", "simulate")
     sounds, truths = load(DATA, numbers)
     test = np.repeat(np.arange(conversations) >= conversations - N_TEST, 3)
     logger.info("%.1f min of sound, %d of %d conversations held out", sounds.size / 16_000 / 60, N_TEST, conversations)

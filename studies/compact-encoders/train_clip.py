@@ -1,9 +1,9 @@
-"""Train compact-clip: a small CLIP image tower that shows what a face does, from rendered faces.
+"""Train compact-clip, a small CLIP image tower for expression and pose, on rendered faces.
 
     python studies/compact-encoders/train_clip.py            (about 12 min on two cores, half of it rendering)
 
-Objective: least squares of the simulator's channels by a linear layer on the embedding. There is no contrastive
-term; the text tower is untrained and only there because an open_clip checkpoint has one.
+Objective: least squares on the simulator's channels by a linear layer on the embedding. There is no contrastive term;
+the text tower is untrained and exists only because an open_clip checkpoint has one.
 """
 
 import argparse
@@ -20,8 +20,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from damamba.console import progress
+from damamba.encoders.torchvision_import import declare_operators
 from damamba.executor import run_all
-from damamba.extractors.torchvision_import import declare_operators
 
 declare_operators()
 import open_clip  # noqa: E402 (needs the line before)
@@ -60,7 +60,7 @@ def pixels(crops: np.ndarray) -> Tensor:
 
 
 def looked_at(images: Tensor) -> Tensor:
-    """Normalised as `LOOK` says."""
+    """Normalised with `LOOK`."""
     return (images - LOOK["mean"][0]) / LOOK["std"][0]
 
 
@@ -101,7 +101,7 @@ def embed(model: nn.Module, crops: np.ndarray) -> np.ndarray:
 
 
 def save(model: nn.Module, folder: Path) -> None:
-    """As a folder that open_clip's `local-dir:` reads; half precision, which costs the embedding nothing."""
+    """Write a folder for open_clip's `local-dir:`, in half precision, which does not hurt the embedding."""
     folder.mkdir(parents=True, exist_ok=True)
     config = {"model_cfg": MODEL, "preprocess_cfg": LOOK}
     (folder / "open_clip_config.json").write_text(json.dumps(config, indent=2) + "\n")
@@ -125,19 +125,19 @@ def main(actors: int, frames: int, epochs: int, jobs: int, landmarker: str) -> N
     mean, spread = targets[~test].mean(0), targets[~test].std(0)
     train(model, crops[~test], torch.from_numpy((targets[~test] - mean) / spread), epochs)
     save(model, OUT)
-    found = held_out_correlation(
+    correlations = held_out_correlation(
         embed(model, crops[~test]), targets[~test], embed(model, crops[test]), targets[test], TARGETS
     )
-    write_figures(OUT, f"Linear probe, {N_TEST} actors that were not trained on:", found)
+    write_figures(OUT, f"Linear probe, {N_TEST} actors that were not trained on:", correlations)
 
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--actors", type=int, default=120)
-    parser.add_argument("--frames", type=int, default=100, help="pictures of an actor")
+    parser.add_argument("--frames", type=int, default=100, help="pictures per actor")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--jobs", type=int, default=0, help="processes that render; 0 = one a core")
-    parser.add_argument("--landmarker", default="models/face_landmarker.task")
+    parser.add_argument("--landmarker", default="data/landmarker/face_landmarker.task")
     options = parser.parse_args()
     main(options.actors, options.frames, options.epochs, options.jobs, options.landmarker)

@@ -1,4 +1,4 @@
-"""Voices to learn from: simulated conversations, with what was really said, how, and when."""
+"""Training data for voices: simulated conversations with their true phonemes and prosody."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,20 +7,20 @@ from pathlib import Path
 import librosa
 import numpy as np
 
-from damamba.extractors.speech_encoder import FrameClock
+from damamba.encoders.speech_encoder import FrameClock
 from damamba_sim.behaviour.conversation import converse
 from damamba_sim.behaviour.scene import Phrase
 from damamba_sim.behaviour.traits import Traits
-from damamba_sim.corpora import ENCODER_SEEDS
+from damamba_sim.corpora.persons import ENCODER_SEEDS
 from damamba_sim.voices.espeak import Espeak
 from damamba_sim.voices.sound import SAMPLE_RATE_HZ, amplify, delay, noise, reverberate
 from damamba_sim.voices.speech import LANGUAGES, Voice, perform
 from damamba_sim.voices.visemes import Phone, mouth
 
 FRAME = ("speech", "voiced", "pitch_st", "loudness_db", "mouth", "mouth_round")
-"""What every 20 ms are like; pitch over 100 Hz where voiced, loudness of the clean voice in dB of full scale."""
+"""Targets every 20 ms; pitch relative to 100 Hz where voiced, loudness of the clean voice in dB of full scale."""
 DELIVERY = ("said_pitch_st", "said_loudness_db", "said_rate", "said_liveliness")
-"""How a phrase is said, over the speaker's own way; rate and liveliness as logarithms."""
+"""Prosody of a phrase, relative to the speaker's own; rate and liveliness as logarithms."""
 CLOCK = FrameClock(stride=320, receptive=400)
 SECONDS = 20.0
 FLOOR_DB = -70.0
@@ -29,25 +29,28 @@ VOWELS = set("uʊyʏɯoɔøœɒɵiɪeɛɜəɐʌaɑæ")
 
 
 @dataclass(frozen=True)
-class Conversation:
-    """A dyad to be simulated."""
+class Dyad:
+    """A conversation of two to simulate."""
 
     number: int
     out: Path
 
 
-def converse_aloud(task: Conversation) -> int:
-    """Write three microphones (both headsets, the room) and their truth as ``<out>/<number>.npz``, unless there."""
+def converse_aloud(task: Dyad) -> int:
+    """Write three microphones (both headsets, the room) and their truth as ``<out>/<number>.npz`` unless they exist.
+
+    Returns the number of microphones that were written.
+    """
     path = task.out / f"{task.number}.npz"
     if path.exists():
         return 0
     rng = np.random.default_rng((ENCODER_SEEDS.start, task.number))
     language = list(LANGUAGES)[task.number % len(LANGUAGES)]
     seeds = [ENCODER_SEEDS.start + 2 * task.number + seat for seat in (0, 1)]
-    said = converse(seeds[0], 2, SECONDS / 60, language, roles=("expert", "novice")).phrases
+    phrases = converse(seeds[0], 2, SECONDS / 60, language, roles=("expert", "novice")).phrases
     with Espeak() as espeak:
         people = [
-            perform(espeak, _voice(seed), language, [p for p in said if p.speaker == seat], SECONDS, seed)
+            perform(espeak, _voice(seed), language, [p for p in phrases if p.speaker == seat], SECONDS, seed)
             for seat, seed in enumerate(seeds)
         ]
     waves = [person.wave for person in people]
@@ -101,6 +104,6 @@ def truth(wave: np.ndarray, phones: Sequence[Phone], phrases: Sequence[Phrase]) 
 
 
 def load(out: Path, numbers: range) -> tuple[np.ndarray, np.ndarray]:
-    """Sounds (M, samples) float32 and truths (M, frames, columns) of so many conversations, three a conversation."""
+    """Sounds (M, samples) float32 and truths (M, frames, columns) of these conversations, three for each."""
     parts = [np.load(out / f"{number}.npz") for number in numbers]
     return np.concatenate([p["sounds"] for p in parts]), np.concatenate([p["truths"] for p in parts])

@@ -1,9 +1,8 @@
-"""Baseline: ridge regression on running means of the cues, of the target alone or of the partners too.
+"""Baseline: ridge regression on running means of the cues, of the target alone or also of the partners.
 
-    python ridge.py ridge-0            # or ridge_partners-0; writes what `evaluate` writes
+    python ridge.py ridge-0            # or ridge_partners-0; writes the same files as `evaluate`
 
-What a straight line makes of levels and restlessness over 4, 16 and 64 s: no events, nothing that takes two people's
-timing.
+It uses levels and restlessness over 4, 16 and 64 s linearly: no events, and nothing about the timing between people.
 """
 
 import argparse
@@ -13,17 +12,17 @@ import numpy as np
 
 from damamba.config import LABEL_RATE_HZ, Params
 from damamba.console import run_stage
-from damamba.data.grid import pool
+from damamba.data.pooling import pool
 from damamba.data.shards import Aligned, AlignedSession
 from damamba.metrics import find_metrics
 from damamba.scoring.evaluate import score_sessions, write_scores
-from damamba_sim.oracle.readers import Readings, linear
+from damamba_sim.oracle.readers import Examples, linear
 
 WINDOWS_S = (4, 16, 64)
 
 
 def seconds(aligned: Aligned, session: AlignedSession, participant: str) -> np.ndarray:
-    """(seconds, 2 x channels): mean of every channel within each second, and of how much it moves."""
+    """(seconds, 2 x channels): mean of every channel in each second, and of its changes from row to row."""
     shard = aligned.shard(session, participant)
     n = session.n_labels // LABEL_RATE_HZ
     columns = []
@@ -35,7 +34,7 @@ def seconds(aligned: Aligned, session: AlignedSession, participant: str) -> np.n
 
 
 def running_means(x: np.ndarray) -> np.ndarray:
-    """(seconds, windows x channels), cut off at the ends."""
+    """(seconds, windows x channels): means over windows, which are cut off at the ends."""
     n = len(x)
     total = np.concatenate([np.zeros((1, x.shape[1])), np.cumsum(x, axis=0)])
     means = []
@@ -47,7 +46,7 @@ def running_means(x: np.ndarray) -> np.ndarray:
 
 
 def describe(aligned: Aligned, session: AlignedSession, partners: bool) -> np.ndarray:
-    """(P, seconds, features)."""
+    """(P, seconds, features): those of each participant and, with `partners`, the mean of the others'."""
     each = np.stack([running_means(seconds(aligned, session, seat.participant)) for seat in session.seats])
     if not partners:
         return each
@@ -55,7 +54,7 @@ def describe(aligned: Aligned, session: AlignedSession, partners: bool) -> np.nd
 
 
 def labels(aligned: Aligned, session: AlignedSession) -> np.ndarray:
-    """(P, seconds): in the middle of each second, NaN where nobody labelled."""
+    """(P, seconds): the label in the middle of each second, NaN where there is none."""
     middle = np.arange(session.n_labels // LABEL_RATE_HZ) * LABEL_RATE_HZ + LABEL_RATE_HZ // 2
     rows = []
     for seat in session.seats:
@@ -64,32 +63,30 @@ def labels(aligned: Aligned, session: AlignedSession) -> np.ndarray:
     return np.stack(rows)
 
 
-def main() -> str:
-    """Fit, predict, score; the summary line."""
+def main(name: str) -> str:
+    """Fit, predict, score; returns the summary line."""
     params, aligned = Params.load(), Aligned.read(Path("data/aligned"))
-    partners = options.name.startswith("ridge_partners")
+    partners = name.startswith("ridge_partners")
     split = params.evaluate.split
-    train = Readings.join([(describe(aligned, s, partners), labels(aligned, s)) for s in aligned.split("train")])
-    asked = {s.name: describe(aligned, s, partners) for s in aligned.split(split)}
-    rows = np.concatenate([x.reshape(-1, x.shape[-1]) for x in asked.values()])
-    sizes = [x[..., 0].size for x in asked.values()]
-    parts = np.split(linear(train, Readings(rows, np.zeros(len(rows)), np.zeros(len(rows)))), np.cumsum(sizes)[:-1])
-    predicted = {name: part.reshape(x.shape[:2]) for (name, x), part in zip(asked.items(), parts, strict=True)}
+    train = Examples.join([(describe(aligned, s, partners), labels(aligned, s)) for s in aligned.split("train")])
+    test = {s.name: describe(aligned, s, partners) for s in aligned.split(split)}
+    rows = np.concatenate([x.reshape(-1, x.shape[-1]) for x in test.values()])
+    sizes = [x[..., 0].size for x in test.values()]
+    parts = np.split(linear(train, Examples(rows, np.zeros(len(rows)), np.zeros(len(rows)))), np.cumsum(sizes)[:-1])
+    by_second = {session: part.reshape(x.shape[:2]) for (session, x), part in zip(test.items(), parts, strict=True)}
 
     def predict(session: AlignedSession, number: int) -> np.ndarray:
         second = (np.arange(session.n_labels) - LABEL_RATE_HZ // 2) / LABEL_RATE_HZ
-        series = predicted[session.name][number]
+        series = by_second[session.name][number]
         return np.interp(second, np.arange(len(series)), series).astype(np.float32)
 
     metrics = find_metrics(params.evaluate)
-    scored = score_sessions(predict, aligned, split, metrics, Path("data/predictions") / options.name)
-    return write_scores(
-        scored, params.evaluate, metrics, options.name, Path("results"), params.simulated, aligned.protocol
-    )
+    scored = score_sessions(predict, aligned, split, metrics, Path("data/predictions") / name)
+    return write_scores(scored, params.evaluate, metrics, name, Path("results"), params.simulated, aligned.protocol)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", help="ridge-SEED or ridge_partners-SEED")
     options = parser.parse_args()
-    run_stage(options.name, main)
+    run_stage(options.name, lambda: main(options.name))

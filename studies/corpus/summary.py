@@ -1,4 +1,4 @@
-"""Models beside the known answer: results of the study -> docs/results.md and a ccc.json of each corpus."""
+"""Models compared with the ceiling: results of the study -> docs/results.md and a ccc.json of each corpus."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,8 +24,8 @@ BASELINES = ("ridge", "ridge_partners")
 VIEWS = {
     "ceiling": "everything",
     "target_only": "without the partners",
-    "audio_only": "heard alone",
-    "visual_only": "seen alone",
+    "audio_only": "sound only",
+    "visual_only": "picture only",
     "chance": "another session's prediction",
 }
 
@@ -39,10 +39,10 @@ def oracle_table(oracle: dict[str, Any]) -> list[str]:
         for corpus in corpora:
             values = []
             for reader in ("linear", "nonlinear"):
-                held = oracle[corpus]["readers"][reader]
+                value = oracle[corpus]["readers"][reader]
                 for key in path:
-                    held = held[key]
-                values.append(number(held))
+                    value = value[key]
+                values.append(number(value))
             cells.append(" / ".join(values))
         return [title, *cells]
 
@@ -51,52 +51,54 @@ def oracle_table(oracle: dict[str, Any]) -> list[str]:
     rows += [row(f"no contingency: {VIEWS[name]}", "no_contingency", name) for name in ("ceiling", "target_only")]
     counts = (f"{corpus_title(c)} {n['train']} / {n['test']}" for c, n in oracle["sessions"].items())
     return [
-        f"CCC of a linear / a non-linear reader of the true channels; means over {len(oracle['seeds'])} corpora. "
-        f"Training / test sessions of {oracle['minutes']:g} min: {', '.join(counts)}. MPIIGI has no training split, "
-        "its groups are read by who has learnt from its validation sessions; NoXi-Add's by who has learnt from NoXi.",
+        "CCC of a linear / a non-linear [reader](glossary.md) of the true channels, means over "
+        f"{len(oracle['seeds'])} corpora. Training / test sessions, {oracle['minutes']:g} min each: "
+        f"{', '.join(counts)}. MPIIGI has no training split and is evaluated with readers trained on its validation "
+        "sessions, NoXi-Add with readers trained on NoXi.",
         "",
-        *table(["reads", *map(corpus_title, corpora)], rows),
+        *table(["what is read", *map(corpus_title, corpora)], rows),
     ]
 
 
 def model_table(ccc: dict[str, Any], ceiling: dict[str, float]) -> list[str]:
-    """Every variant: scores, share of the ceiling, and its distance from the full model."""
+    """Every variant: scores, share of the ceiling, and difference from the full model."""
     names = [*ccc["sessions"], GLOBAL]
     rows = []
-    for variant, held in sorted(ccc["variants"].items(), key=lambda item: -item[1]["mean"][GLOBAL]):
+    for variant, result in sorted(ccc["variants"].items(), key=lambda item: -item[1]["mean"][GLOBAL]):
         paired = ccc["paired"].get(f"{FULL_MODEL} - {variant}", {}).get(GLOBAL)
-        behind = f"{number(paired['difference'], True)} {span(paired['interval'], True)}" if paired else ""
-        sd = held["sd"][GLOBAL]
+        difference = f"{number(paired['difference'], True)} {span(paired['interval'], True)}" if paired else ""
+        sd = result["sd"][GLOBAL]
         spread = "" if sd is None else f" ± {sd:.3f}"
-        scores = [number(held["mean"][name]) for name in names[:-1]]
-        scores.append(f"{number(held['mean'][GLOBAL])}{spread} {span(held['interval'][GLOBAL])}")
-        share = f"{held['mean'][GLOBAL] / ceiling[GLOBAL]:.0%}"
-        rows.append([f"`{variant}`", str(len(held["seeds"])), *scores, share, behind])
+        scores = [number(result["mean"][name]) for name in names[:-1]]
+        scores.append(f"{number(result['mean'][GLOBAL])}{spread} {span(result['interval'][GLOBAL])}")
+        share = f"{result['mean'][GLOBAL] / ceiling[GLOBAL]:.0%}"
+        rows.append([f"`{variant}`", str(len(result["seeds"])), *scores, share, difference])
     rows.append(["*ceiling*", "", *(number(ceiling[name]) for name in names), "100%", ""])
     titles = [corpus_title(name) for name in names]
-    return table(["variant", "seeds", *titles, "of the ceiling", f"`{FULL_MODEL}` less it"], rows)
+    return table(["variant", "seeds", *titles, "share of the ceiling", f"`{FULL_MODEL}` minus this"], rows)
 
 
 def media_table(channels: dict[str, Any], media: dict[str, Any], best: float) -> list[str]:
-    """The demo's models: what is lost from the ceiling to the channels' models, and from those to the media's."""
+    """The models of the demo: ceiling, models of the true channels, models of the rendered media, and what is lost."""
     rows = []
-    for variant, held in media["variants"].items():
-        above, below = channels["variants"][variant]["mean"][GLOBAL], held["mean"][GLOBAL]
-        interval = span(held["interval"][GLOBAL])
-        lost = [number(above - best, True), number(above), number(below - above, True), f"{number(below)} {interval}"]
-        rows.append([f"`{variant}`", str(len(held["seeds"])), *lost])
-    titles = ["lost by model and few people", "from true channels", "lost by encoders", "from rendered media"]
+    for variant, result in media["variants"].items():
+        on_channels, on_media = channels["variants"][variant]["mean"][GLOBAL], result["mean"][GLOBAL]
+        differences = number(on_channels - best, True), number(on_media - on_channels, True)
+        score = f"{number(on_media)} {span(result['interval'][GLOBAL])}"
+        row = [differences[0], number(on_channels), differences[1], score]
+        rows.append([f"`{variant}`", str(len(result["seeds"])), *row])
+    titles = ["channels minus ceiling", "true channels", "media minus channels", "rendered media"]
     return table(["variant", "seeds", *titles], rows)
 
 
 def ceilings(oracle: dict[str, Any], corpora: Iterable[str]) -> dict[str, float]:
     """By corpus, and Global."""
-    held = {corpus: oracle[corpus]["ceiling"] for corpus in corpora}
-    return held | {GLOBAL: fmean(held.values())}
+    by_corpus = {corpus: oracle[corpus]["ceiling"] for corpus in corpora}
+    return by_corpus | {GLOBAL: fmean(by_corpus.values())}
 
 
 def gathered(folder: Path, params: Params, names: Iterable[str]) -> dict[str, Any]:
-    """Scores of runs and how they differ."""
+    """Scores of runs, and their differences."""
     known = {name: None for name in (*params.variants, *BASELINES)}
     metrics = find_metrics(params.evaluate)
     runs = [RunResult.read(folder / "results", name, known, metrics) for name in names]
@@ -104,23 +106,25 @@ def gathered(folder: Path, params: Params, names: Iterable[str]) -> dict[str, An
 
 
 def setting(params: Params, ccc: dict[str, Any]) -> str:
-    """What the models of a table were trained and tested on."""
-    minutes, asked = params.simulate.minutes, params.simulate.sessions.noxi.train
+    """Data, windows and sizes behind a table."""
+    minutes, trained = params.simulate.minutes, params.simulate.sessions.noxi.train
     tested = ", ".join(f"{corpus_title(corpus)} {n}" for corpus, n in ccc["sessions"].items())
+    sizes, weights = params.variant(FULL_MODEL).settings, params.variant(FULL_MODEL).weights
     return (
-        f"{asked} training sessions of NoXi's shape, {f'{minutes:g} min' if minutes >= 1 else f'{minutes * 60:g} s'} "
-        f"each, law `{params.simulate.law}`; tested on {tested} sessions of other people. Windows of "
+        f"{trained} training sessions with the settings of NoXi, "
+        f"{f'{minutes:g} min' if minutes >= 1 else f'{minutes * 60:g} s'} each, law `{params.simulate.law}`. "
+        f"Test sessions, all of other people: {tested}. Windows of "
         f"{params.window.frames / params.window.rate_hz:.3g} s at {params.window.rate_hz} Hz, {params.train.steps} "
-        f"steps of {params.train.batch_windows} windows; `d_model` {params.model.d_model}, `d_fusion` "
-        f"{params.model.d_fusion}, `lambda_align` {params.model.lambda_align:g}."
+        f"steps of {params.train.batch_windows} windows; `d_model` {sizes['d_model']}, `d_fusion` "
+        f"{sizes['d_fusion']}, `lambda_align` {weights['align']:g}."
     )
 
 
 def main() -> str:
-    """Gather and write; the summary line."""
+    """Gather and write; returns the summary line."""
     params, brief, demo, main_params = (Params.load(folder / "params.yaml") for folder in (LONG, BRIEF, DEMO, MEDIA))
-    oracle = read_json(MEDIA / "results/oracle.json", "dvc repro studies/corpus/dvc.yaml:oracle")
-    brief_oracle = read_json(BRIEF / "results/oracle.json", "dvc repro studies/corpus/dvc.yaml:brief_oracle")
+    oracle = read_json(LONG / "results/oracle.json", "cd studies/corpus && dvc repro oracle")
+    brief_oracle = read_json(BRIEF / "results/oracle.json", "cd studies/corpus/brief && dvc repro oracle")
     media = gathered(MEDIA, main_params, main_params.runs)
     baselines = [f"{name}-0" for name in BASELINES]
     ccc = gathered(LONG, params, [*params.runs, *baselines])
@@ -144,29 +148,30 @@ def main() -> str:
         "",
         "## What models find in the channels",
         "",
-        "The true channels of behaviour as five cues, no media. Mean ± standard deviation over seeds; intervals of "
-        f"{ccc['confidence']:.0%} are bootstraps over sessions, paired for differences. `ridge` is linear on running "
-        "means of the target's cues, `ridge_partners` of everybody's; `lstm` sees the target alone; `…_only` is "
-        "`da_mamba` with one cue.",
+        "The cues are the true channels of behaviour, in five groups; there are no media. Mean ± standard deviation "
+        f"over seeds; {ccc['confidence']:.0%} intervals are bootstraps over sessions, paired for differences. `ridge` "
+        "is a linear regression on running means of the target's cues, `ridge_partners` on those of all participants. "
+        "`lstm` sees only the target. `…_only` is `da_mamba` with one cue.",
         "",
-        "### Sessions of minutes: what passes between people counts",
+        "### Sessions of minutes: the partners matter",
         "",
         setting(params, ccc),
         "",
         *model_table(ccc, ceiling),
         "",
-        "### Sessions of seconds, few people to learn from",
+        "### Sessions of seconds, and few people to learn from",
         "",
         setting(brief, brief_ccc),
         "",
         *model_table(brief_ccc, brief_ceiling),
         "",
-        "## What is left of it in rendered media",
+        "## What remains in rendered media",
         "",
-        "The main pipeline films and records people and reads them through five encoders. Here are its models, and the "
-        f"same models of the true channels of the same sessions ({demo.simulate.sessions.noxi.train} to learn from, "
-        f"{demo.simulate.minutes * 60:g} s each). Readers who have met 120 such sessions reach "
-        f"{number(brief_ceiling[GLOBAL])} on other people.",
+        "The pipeline renders video and sound of these people and extracts five cues from them. This table compares "
+        "its models with the same models trained on the true channels of the same sessions "
+        f"({demo.simulate.sessions.noxi.train} for training, {demo.simulate.minutes * 60:g} s each). Readers trained "
+        f"on 120 such sessions reach {number(brief_ceiling[GLOBAL])} on other people: the ceiling. The first "
+        "difference is due to the model and the small number of people to learn from, the second to the encoders.",
         "",
         *media_table(demo_ccc, media, brief_ceiling[GLOBAL]),
     ]

@@ -36,8 +36,18 @@ def chosen(corpus: dict[str, Any], changes: dict[str, dict[str, Any]]) -> Params
     """Parameters of the corpus with these changes, validated."""
     values = Params.load(Path(corpus["folder"]) / "params.yaml").model_dump()
     for changed in (corpus["changes"], changes):
-        values |= {section: values[section] | new for section, new in changed.items()}
-    return Params.model_validate(values)
+        values = merged(values, changed)
+    params = Params.model_validate(values)
+    params.check_settings()
+    return params
+
+
+def merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`values` with the keys of `changes`, at any depth."""
+    return values | {
+        key: merged(values[key], new) if isinstance(new, dict) and isinstance(values.get(key), dict) else new
+        for key, new in changes.items()
+    }
 
 
 def main() -> str:
@@ -53,8 +63,9 @@ def main() -> str:
     params, aligned = chosen(corpus, choices[choice]), Aligned.read(Path(corpus["folder"]) / "data/aligned")
     torch.set_num_threads(params.train.threads or torch.get_num_threads())
     aligned.verify()
-    run = Run(aligned, params, FULL_MODEL, seed)
-    resume = Path("state") / options.corpus / f"{options.run}-{run_key(aligned, params, FULL_MODEL, seed, None)}.pt"
+    what = params.variant(FULL_MODEL), params.losses, params.window, params.train, seed, None
+    run = Run(aligned, *what)
+    resume = Path("state") / options.corpus / f"{options.run}-{run_key(aligned, *what)}.pt"
     model = fit(run, resume, label=f"train {options.corpus} {options.run}")
     metrics = find_metrics(params.evaluate)
     predictor = partial(predict, model, WindowReader(aligned, WindowGrid.of(params.window)))

@@ -1,6 +1,7 @@
-"""Every choice beside the default: results -> docs/open-choices.md. Rows that are not there yet are named."""
+"""Compare every choice with the default: results -> docs/open-choices.md. Rows that are missing are listed."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,46 +21,53 @@ PAGE = Path("../../docs/open-choices.md")
 TITLES = {"brief": "Sessions of seconds", "long": "Sessions of minutes"}
 
 
-def said(changes: dict[str, Any]) -> str:
-    """`model.causal: true`, and so on; the size of a batch follows from the window."""
-    return ", ".join(
-        f"`{section}.{key}: {json.dumps(value)}`"
-        for section, new in changes.items()
-        for key, value in new.items()
-        if key != "batch_windows"
-    )
+def as_text(changes: dict[str, Any]) -> str:
+    """The changes as `section.key: value`, without the size of a batch, which follows from the window."""
+    return ", ".join(f"`{key}: {json.dumps(value)}`" for key, value in flat(changes) if key != "train.batch_windows")
+
+
+def flat(changes: dict[str, Any], section: str = "") -> Iterator[tuple[str, Any]]:
+    """(section.key, value) of nested sections."""
+    for key, value in changes.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{section}{key}.")
+        else:
+            yield f"{section}{key}", value
 
 
 def rows_of(ccc: dict[str, Any], choices: dict[str, dict[str, Any]]) -> list[list[str]]:
-    """A row a choice: scores, and how far it is from the default."""
+    """One row for each choice: scores, and the difference from the default."""
     names = [*ccc["sessions"], GLOBAL]
     rows = []
-    for variant, held in ccc["variants"].items():
-        sd = held["sd"][GLOBAL]
-        scores = [number(held["mean"][name]) for name in names]
+    for variant, result in ccc["variants"].items():
+        sd = result["sd"][GLOBAL]
+        scores = [number(result["mean"][name]) for name in names]
         scores[-1] += "" if sd is None else f" ± {sd:.3f}"
         paired = ccc["paired"].get(f"{FULL_MODEL} - {variant}", {}).get(GLOBAL)
-        behind = f"{number(paired['difference'], True)} {span(paired['interval'], True)}" if paired else ""
+        difference = f"{number(paired['difference'], True)} {span(paired['interval'], True)}" if paired else ""
         name = "default" if variant == FULL_MODEL else f"`{variant}`"
-        rows.append([name, said(choices[variant]), str(len(held["seeds"])), *scores, behind])
+        rows.append([name, as_text(choices[variant]), str(len(result["seeds"])), *scores, difference])
     return rows
 
 
 def setting(params: Params, ccc: dict[str, Any]) -> str:
-    """What the default is."""
-    window, model, train, simulate = params.window, params.model, params.train, params.simulate
+    """Data, windows and sizes of the default."""
+    window, train, simulate = params.window, params.train, params.simulate
+    default = params.variant(FULL_MODEL)
+    sizes = default.settings
     tested = ", ".join(f"{corpus_title(corpus)} {n}" for corpus, n in ccc["sessions"].items())
     return (
-        f"{simulate.sessions.noxi.train} training sessions of {60 * simulate.minutes:g} s, law `{simulate.law}`; "
-        f"tested on {tested} sessions of other people. Default: windows of {window.frames / window.rate_hz:.3g} s at "
+        f"{simulate.sessions.noxi.train} training sessions of {60 * simulate.minutes:g} s, law `{simulate.law}`. Test "
+        f"sessions, all of other people: {tested}. Default: windows of {window.frames / window.rate_hz:.3g} s at "
         f"{window.rate_hz} Hz, {train.steps} steps of {train.batch_windows} windows, `lambda_align` "
-        f"{model.lambda_align:g}, `d_state` {model.d_state}, `chunk_frames` {model.chunk_frames}, `d_fusion` "
-        f"{model.d_fusion}, `dropout` {model.dropout:g}, {model.dialogue_layers} dialogue layer, both ways in time."
+        f"{default.weights['align']:g}, `d_state` {sizes['d_state']}, `chunk_frames` {sizes['chunk_frames']}, "
+        f"`d_fusion` {sizes['d_fusion']}, `dropout` {sizes['dropout']:g}, {sizes['dialogue_layers']} dialogue layer, "
+        "both ways in time."
     )
 
 
 def section(name: str, study: dict[str, Any]) -> tuple[list[str], int, int]:
-    """(lines of a corpus, runs that are there, runs that were asked for)."""
+    """(lines about a corpus, number of finished runs, number of all runs)."""
     choices = study[name]
     wanted = [f"{choice}-{seed}" for choice in choices for seed in study["seeds"]]
     there = [run for run in wanted if (RESULTS / name / "scores" / f"{run}.json").exists()]
@@ -76,7 +84,7 @@ def section(name: str, study: dict[str, Any]) -> tuple[list[str], int, int]:
         "",
         setting(params, ccc),
         "",
-        *table(["choice", "changes", "seeds", *titles, "default less it"], rows_of(ccc, choices), left=2),
+        *table(["choice", "changes", "seeds", *titles, "default minus this"], rows_of(ccc, choices), left=2),
         *(["", f"Not trained yet: {', '.join(lacking)}."] if lacking else []),
         "",
     ]
@@ -84,17 +92,17 @@ def section(name: str, study: dict[str, Any]) -> tuple[list[str], int, int]:
 
 
 def main() -> str:
-    """Gather and write; the summary line."""
+    """Gather and write; returns the summary line."""
     study = read_study()
     parts = [section(name, study) for name in study["corpora"]]
     text = [
         "# What the paper leaves open, tried on the built-in corpus (SIMULATED people)",
         "",
-        "Written by `studies/open-choices/summary.py`; do not edit. One factor at a time, on the channels of "
-        "[the corpus study](results.md), same steps and seeds, windows of every length with about as many frames a "
-        "step. CCC, means over seeds ± standard deviation; differences are the default less the row, with 95 % paired "
-        "bootstraps over sessions. Seeds are held fixed in them, so that what is smaller than the spread over seeds "
-        "tells nothing. What was made of it: [log](log.md).",
+        "Written by `studies/open-choices/summary.py`; do not edit. Each row changes one factor, on the channels of "
+        "[the corpus study](results.md). All rows have the same steps and seeds, and about as many frames a step. "
+        "Scores are CCCs, means over seeds ± standard deviation. Differences are the default minus the row, with 95 % "
+        "intervals from paired bootstraps over sessions. These intervals hold the seeds fixed, so a difference smaller "
+        "than the spread over seeds means nothing. Conclusions: [log](log.md). Words: [glossary](glossary.md).",
         "",
         SIMULATED,
         "",

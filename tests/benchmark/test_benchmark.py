@@ -4,30 +4,30 @@ from dataclasses import asdict
 
 import pytest
 import torch
+from damamba.benchmark.memory import KINDS, PARTICIPANTS, Row, Task, exponents, measure, rows_to_measure
+from damamba.benchmark.speed import blocks, count, crossover, length_costs, scan_inputs, scans
 from torch import nn
 
 from damamba.benchmark import sizes
-from damamba.benchmark.memory import KINDS, PARTICIPANTS, Row, Task, exponents, measure, rows_to_measure
 from damamba.benchmark.process import alone
-from damamba.benchmark.speed import blocks, count, crossover, length_costs, scan_inputs, scans
 from damamba.benchmark.streaming import stream_steps
-from damamba.config import Params
+from tests.conftest import frozen_params
 
-PARAMS = Params.load()
+PARAMS = frozen_params()
 VARIANTS = {name: PARAMS.variant(name) for name in PARAMS.variants}
 BY_NAME = {kind.name: kind for kind in KINDS}
 
 
 def measured(name, frames=64, batch=2, limit_gib=4.0):
     kind = BY_NAME[name]
-    return alone(measure, Task(kind, VARIANTS[kind.variant], frames, batch, 0, 25, limit_gib))
+    return alone(measure, Task(kind, VARIANTS[kind.variant], PARAMS.losses, frames, batch, 0, 25, limit_gib))
 
 
 def test_attention_as_published_costs_its_matrices():
     """One matrix of heads x frames x frames for each encoder, kept for the backward pass."""
     frames = 1024
     published, fused = (measured(name, frames, 1) for name in ("dat, as published", "dat, fused attention"))
-    one = VARIANTS["dat"].n_heads * frames**2 * 4 / 2**20
+    one = VARIANTS["dat"].settings["n_heads"] * frames**2 * 4 / 2**20
     encoders = PARTICIPANTS * 7 + 2  # five cues and two groups a person, two cross encoders
     assert published.train_peak_mib - fused.train_peak_mib >= encoders * one
     assert published.infer_peak_mib >= one
@@ -50,7 +50,7 @@ def test_variants_that_are_not_there_have_no_row():
 def test_known_rows_are_not_measured_again():
     changes = {"frames": [64], "long_frames": [], "batch_windows": 2, "stream_frames": 1}
     known = Row("da_mamba", 64, 2, 1.0, 2.0, 3.0, 4.0)
-    result = sizes(PARAMS.benchmark.model_copy(update=changes), PARAMS.window, VARIANTS, 0, [known])
+    result = sizes(PARAMS.benchmark.model_copy(update=changes), PARAMS.window, VARIANTS, PARAMS.losses, 0, [known])
     ours, *others = result["memory"]
     assert ours == asdict(known)
     assert [row["model"] for row in others] == [kind.name for kind in KINDS[1:]]

@@ -1,4 +1,4 @@
-"""`damamba convert`, as people call it."""
+"""`damamba convert` on the command line."""
 
 import sys
 
@@ -46,22 +46,24 @@ def test_annotators_are_merged_and_moved(tmp_path, monkeypatch, capsys, series):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
-        (["{a}", "{a}"], "is read and written"),
-        (["{a}", "{d}/b.csv", "--lag-s", "nan"], "expected s"),
-        (["{a}", "{d}/b.csv", "--length-s", "-1"], "expected s"),
-        (["{a}", "{d}/b.csv", "--range", "1", "0"], "is no range"),
-        (["{a}", "{d}/b.csv", "--rate-hz", "0"], "is no rate"),
+        (["{a}", "{a}"], "is an input and the output"),
+        (["{a}", "{d}/b.csv", "--lag-s", "nan"], "expected seconds"),
+        (["{a}", "{d}/b.csv", "--length-s", "-1"], "expected seconds"),
+        (["{a}", "{d}/b.csv", "--range", "1", "0"], "not a range"),
+        (["{a}", "{d}/b.csv", "--rate-hz", "0"], "is not a rate"),
         (["{d}/gone.eaf", "{d}/b.csv"], "no such file"),
     ],
 )
-def test_what_cannot_be_done_is_one_line_and_nothing_is_written(tmp_path, monkeypatch, capsys, series, arguments, said):
+def test_what_cannot_be_done_is_one_line_and_nothing_is_written(
+    tmp_path, monkeypatch, capsys, series, arguments, expected
+):
     with pytest.raises(SystemExit) as stop:
         convert(monkeypatch, *(argument.format(a=series, d=tmp_path) for argument in arguments))
     assert stop.value.code == 1
     message = capsys.readouterr().err
     assert message.startswith("damamba: error: ")
-    assert said in message
+    assert expected in message
     assert message.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]

@@ -12,11 +12,11 @@ from damamba.commands.init import run
 from damamba.console import InputError
 from damamba.corpus.annotations import write_annotation
 from damamba.corpus.labels import Labels
-from damamba.corpus.manifest import read_csv
+from damamba.corpus.manifest_csv import read_csv
 from damamba.ingest.proposal import propose
 from damamba_sim.faces.actor import Actor, Pose
 from damamba_sim.faces.render import write_video
-from tests.conftest import make_video, make_wav, tone
+from tests.conftest import FROZEN_PARAMS, make_video, make_wav, tone
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 2
@@ -31,7 +31,7 @@ def media(tmp_path_factory):
 
 @pytest.fixture
 def place(tmp_path, media, monkeypatch):
-    """Put recordings into a directory, by their paths; with sound and, unless told otherwise, labels."""
+    """Put recordings into a directory, by their paths; with sound and, unless switched off, labels."""
     monkeypatch.chdir(tmp_path)
     root = tmp_path / "recordings"
 
@@ -67,10 +67,10 @@ def test_folders_are_sessions_and_files_are_people(place, capsys):
     ]
     assert {p.split for p in manifest} == {"train", "val", "test"}
     assert all(p.language == "de" and p.label and p.audio.endswith(".wav") for p in manifest)
-    told = capsys.readouterr().out
-    assert "3 sessions, 6 participants (6 labelled), 6 persons, 12 s of video" in told
-    assert "dvc exp run -S 'corpus.sources=[folder]' -S corpus.folder.root=" in told
-    assert "PROBLEM" not in told
+    printed = capsys.readouterr().out
+    assert "3 sessions, 6 participants (6 labelled), 6 persons, 12 s of video" in printed
+    assert "dvc exp run -S 'corpus.sources=[folder]' -S corpus.folder.root=" in printed
+    assert "PROBLEM" not in printed
 
 
 def test_people_who_meet_again_stay_in_one_split(place):
@@ -88,8 +88,8 @@ def test_seats_are_other_people_in_every_session(place):
 
 def test_files_side_by_side_are_joined_by_what_their_names_share(place):
     root = place("talk1_anna.mp4", "talk1_ben.mp4", "alone.mp4")
-    held = {(p.session, p.participant) for p in init(root)}
-    assert held == {("talk1", "anna"), ("talk1", "ben"), ("alone", "a")}
+    keys = {(p.session, p.participant) for p in init(root)}
+    assert keys == {("talk1", "anna"), ("talk1", "ben"), ("alone", "a")}
 
 
 def test_the_releases_names_are_understood(place, media):
@@ -98,13 +98,13 @@ def test_the_releases_names_are_understood(place, media):
         folder = root / f"noxi/{split}/{session}"
         (folder / "expert.video.wav").rename(folder / "expert.audio.wav")
         (folder / "expert.engagement.annotation.csv").write_text("0.4\n0.5\n" * SECONDS * 12 + "nan\n0.5\n")
-    held = propose(root, "")
-    assert [(r.session, r.participant, r.split) for r in held] == [
+    proposed = propose(root, "")
+    assert [(r.session, r.participant, r.split) for r in proposed] == [
         ("noxi-001", "expert", "train"),
         ("noxi-007", "expert", "val"),
     ]
-    assert held[0].audio.endswith("expert.audio.wav")
-    assert held[0].label.endswith("expert.engagement.annotation.csv")
+    assert proposed[0].audio.endswith("expert.audio.wav")
+    assert proposed[0].label.endswith("expert.engagement.annotation.csv")
 
 
 def test_labels_and_sound_may_lie_in_folders_of_their_own(place):
@@ -118,9 +118,9 @@ def test_labels_and_sound_may_lie_in_folders_of_their_own(place):
 
 def test_labels_of_other_tools_and_of_several_annotators_are_found(place, capsys):
     root = place("s1/anna.mp4", "s1/ben.mp4", "talk_cleo.mp4", "talk_dan.mp4", labels=False)
-    said = Labels(np.linspace(0, 1, SECONDS * 25, dtype=np.float32), np.ones(SECONDS * 25, bool))
+    labels = Labels(np.linspace(0, 1, SECONDS * 25, dtype=np.float32), np.ones(SECONDS * 25, bool))
     for name in ("s1/anna.eaf", "s1/ben.rater1.annotation", "s1/ben.rater2.csv", "talk_cleo_x.csv", "talk_cleo_y.csv"):
-        write_annotation(root / name, said)
+        write_annotation(root / name, labels)
     manifest = {p.participant: p.label for p in init(root)}
     assert manifest == {
         "anna": str(root / "s1/anna.eaf"),
@@ -148,13 +148,13 @@ def test_a_manifest_that_is_there_stays_unless_forced(place, capsys):
     capsys.readouterr()
     init(root)
     assert (root / "manifest.csv").read_text() == text
-    assert "stays; --force replaces it" in capsys.readouterr().out
+    assert "exists and is kept; --force replaces it" in capsys.readouterr().out
     init(root, force=True)
     assert rows(root)[0]["role"] == "participant"
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "expected"),
     [
         (
             lambda p: p.with_suffix(".csv").write_text("0.5\n" * 20),
@@ -165,32 +165,32 @@ def test_a_manifest_that_is_there_stays_unless_forced(place, capsys):
         (lambda p: p.write_bytes(b""), r"anna\.mp4: the file is empty"),
     ],
 )
-def test_what_must_be_mended_is_named_beside_the_table(place, capsys, spoil, said):
+def test_what_must_be_corrected_is_named_beside_the_table(place, capsys, spoil, expected):
     root = place("s1/anna.mp4", "s2/ben.mp4")
     spoil(root / "s1/anna.mp4")
-    with pytest.raises(InputError, match=said) as told:
+    with pytest.raises(InputError, match=expected) as raised:
         init(root)
-    assert "1 problems; mend them, then run again: damamba init" in str(told.value)
+    assert "1 problems; correct them, then run again: damamba init" in str(raised.value)
     out = capsys.readouterr().out
     assert [line.split()[-1] for line in out.splitlines()[2:4]] == ["PROBLEM", "good"]
 
 
-def test_sound_and_picture_that_drift_apart_are_told(place, media, capsys):
+def test_sound_and_picture_of_different_lengths_are_noted(place, media, capsys):
     root = place("s1/anna.mp4", "s1/ben.mp4", "s2/eva.mp4")
     make_wav(root / "s1/anna.wav", tone(SECONDS + 3))
     make_video(root / "s1/ben.mp4", np.arange((SECONDS + 2) * 25) / 25)
     (root / "s1/ben.csv").unlink()
     init(root)
-    told = capsys.readouterr().out
-    assert "s1/anna: sound is 3.0 s longer than the picture" in told
-    assert "lengths differ: anna 2.0 s, ben 4.0 s" in told
+    printed = capsys.readouterr().out
+    assert "s1/anna: sound is 3.0 s longer than the picture" in printed
+    assert "lengths differ: anna 2.0 s, ben 4.0 s" in printed
 
 
 def test_without_labels_the_next_step_is_to_annotate(place, capsys):
     init(place("s1/anna.mp4", "s2/ben.mp4", labels=False))
-    told = capsys.readouterr().out
-    assert "Labels are needed in the split train and test" in told
-    assert "dvc exp run" not in told
+    printed = capsys.readouterr().out
+    assert "Labels are needed in the split train and test" in printed
+    assert "dvc exp run" not in printed
 
 
 def test_a_directory_without_videos_is_refused(tmp_path):
@@ -203,16 +203,16 @@ def test_a_directory_without_videos_is_refused(tmp_path):
 
 def test_a_video_of_two_people_is_refused_with_the_commands_that_cut_it(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    shutil.copy(ROOT / "params.yaml", tmp_path)
-    (tmp_path / "models").symlink_to(ROOT / "models")
-    actors = [Actor(seed, ROOT / "models/face_landmarker.task", 320, 240) for seed in (0, 1)]
+    shutil.copy(FROZEN_PARAMS, tmp_path)
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    actors = [Actor(seed, ROOT / "data/landmarker/face_landmarker.task", 320, 240) for seed in (0, 1)]
     pictures = (np.concatenate([actor.render(Pose(), k) for actor in actors], axis=1) for k in range(25))
     (tmp_path / "recordings").mkdir()
     write_video(tmp_path / "recordings/talk.mp4", pictures, (np.arange(25) / 25).tolist(), 25)
     make_wav(tmp_path / "recordings/talk.wav", tone(1))
-    with pytest.raises(InputError, match=r"talk\.mp4: shows 2 people; damamba reads one person a file"):
+    with pytest.raises(InputError, match=r"talk\.mp4: shows 2 people; damamba needs one file a person"):
         init(Path("recordings"), no_faces=False)
-    told = capsys.readouterr().out
-    assert "mkdir -p recordings/talk" in told
-    assert told.count("ffmpeg -i recordings/talk.mp4 -vf crop=") == 2
-    assert "recordings/talk/p2.mp4" in told
+    printed = capsys.readouterr().out
+    assert "mkdir -p recordings/talk" in printed
+    assert printed.count("ffmpeg -i recordings/talk.mp4 -vf crop=") == 2
+    assert "recordings/talk/p2.mp4" in printed

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from damamba.commands.submit import run
-from damamba.config import Params
 from damamba.console import InputError
 from damamba.corpus.manifest import Manifest, Participant
-from damamba.model import DAMamba
+from damamba.model import build_model
 from damamba.scoring.predictions import write_prediction
+from tests.conftest import frozen_params
 from tests.report.conftest import make_aligned
 
 ROOT = Path(__file__).parents[2]
@@ -138,8 +138,8 @@ def test_a_corpus_of_ones_own_is_no_submission(data):
 def test_a_participant_without_labels_is_predicted_now(tmp_path, capsys):
     root = tmp_path / "data"
     aligned = make_aligned(root / "aligned", n_labels=60)
-    params = Params.load(ROOT / "params.yaml")
-    DAMamba(aligned.groups(), params.model, params.window.rate_hz).save(
+    params = frozen_params()
+    build_model(aligned.groups(), params.variant("da_mamba"), params.window.rate_hz).save(
         root / "models" / RUN, window=params.window.model_dump()
     )
     people = [

@@ -16,11 +16,13 @@ def test_invalid_tokens_are_masked_and_never_zero(tmp_path):
     assert np.isnan(labels.value[~labels.valid]).all()
 
 
-@pytest.mark.parametrize(("line", "said"), [("abc", "line 2.*'abc'"), ("1.2", "line 2.*outside"), ("-0.1", "outside")])
-def test_other_lines_are_refused_with_file_and_line(tmp_path, line, said):
+@pytest.mark.parametrize(
+    ("line", "expected"), [("abc", "line 2.*'abc'"), ("1.2", "line 2.*outside"), ("-0.1", "outside")]
+)
+def test_other_lines_are_refused_with_file_and_line(tmp_path, line, expected):
     path = tmp_path / "l.csv"
     path.write_text(f"0.5\n{line}\n0.5\n")
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=expected):
         read_labels(path)
 
 

@@ -5,8 +5,9 @@ import pytest
 
 from damamba.config import EvaluateParams
 from damamba.console import InputError
-from damamba.corpus.manifest import COLUMNS, RESERVED, Manifest, join, label_files, read_csv
-from damamba.data.shards import AlignedSession, Seat
+from damamba.corpus.manifest import RESERVED, Manifest, join, label_files
+from damamba.corpus.manifest_csv import COLUMNS, read_csv
+from damamba.data.shards import AlignedSeat, AlignedSession
 from damamba.metrics import find_metrics
 from damamba.scoring.evaluate import score_participant, write_scores
 
@@ -43,11 +44,11 @@ def test_manifest_is_read_as_it_was_written(folder, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("rows", "expected"),
     [
         (["s1,a,host,train,en,p1,gone.mp4,,"], r"line 2: video 'gone\.mp4' is missing"),
         (["s1,a,host,train,en,p1,a.mp4,,gone.csv"], "line 2: label 'gone.csv' is missing"),
-        (["s1,a,host,train,en,p1,a.mp4,,", "s1,a,host,train,en,p1,b.mp4,,"], "own/s1/a stands there twice"),
+        (["s1,a,host,train,en,p1,a.mp4,,", "s1,a,host,train,en,p1,b.mp4,,"], "own/s1/a is listed twice"),
         (
             ["s1,a,host,train,en,p1,a.mp4,,", "s2,a,host,test,en,p1,b.mp4,,"],
             "person p1 of own is in the splits test and train",
@@ -57,7 +58,7 @@ def test_manifest_is_read_as_it_was_written(folder, tmp_path):
             "session s1 of own is in the splits test and train",
         ),
         (["s1,a,host,train,en,p1,../x.mp4,,"], "leads out of"),
-        (["s1,a,host,train,en,p1,/etc/passwd,,"], "no path below"),
+        (["s1,a,host,train,en,p1,/etc/passwd,,"], "not a path below"),
         (["s1,a,host,training,en,p1,a.mp4,,"], "split is 'training'; use train, val or test"),
         (["s1,a,host,train,en,p1,a.mp4,,a.csv;gone.eaf#host"], "line 2: label 'gone.eaf' is missing"),
         (["s 1,a,host,train,en,p1,a.mp4,,"], "session is 's 1'"),
@@ -65,8 +66,8 @@ def test_manifest_is_read_as_it_was_written(folder, tmp_path):
         ([], "no rows"),
     ],
 )
-def test_bad_rows_are_named_with_line_and_remedy(folder, rows, said):
-    with pytest.raises(InputError, match=said):
+def test_bad_rows_are_named_with_line_and_remedy(folder, rows, expected):
+    with pytest.raises(InputError, match=expected):
         write(folder, *rows)
 
 
@@ -78,10 +79,10 @@ def test_a_link_out_of_the_folder_is_refused(folder, tmp_path_factory):
         write(folder, "s1,a,host,train,en,p1,link.mp4,,")
 
 
-def test_all_problems_are_told_at_once(folder):
-    with pytest.raises(InputError) as error:
+def test_all_problems_are_reported_at_once(folder):
+    with pytest.raises(InputError) as raised:
         write(folder, "s1,a,host,train,en,p1,gone.mp4,,", "s1,b,host,nope,en,p2,b.mp4,,")
-    assert len(str(error.value).splitlines()) == 2
+    assert len(str(raised.value).splitlines()) == 2
 
 
 def test_a_missing_column_is_named(folder):
@@ -98,7 +99,7 @@ def test_several_annotators_and_tiers_of_one_file_stand_in_one_field(folder):
 
 
 @pytest.mark.parametrize("name", [*RESERVED, "Global"])
-def test_a_corpus_may_not_be_called_as_something_else_in_the_files_of_results(folder, name):
+def test_a_corpus_may_not_have_the_name_of_another_key_in_the_files_of_results(folder, name):
     (folder / "manifest.csv").write_text(f"corpus,{HEADER}\n{name},s1,a,host,train,en,p1,a.mp4,,\n")
     with pytest.raises(InputError, match=f"line 2: corpus is '{name}'.*rename it"):
         read_csv(folder, "manifest.csv", "own")
@@ -107,7 +108,7 @@ def test_a_corpus_may_not_be_called_as_something_else_in_the_files_of_results(fo
 def test_every_key_beside_the_corpora_in_a_file_of_scores_is_reserved(tmp_path):
     params = EvaluateParams(split="test", metrics=("ccc",), bootstrap=2, confidence=0.9)
     metrics = find_metrics(params)
-    session = AlignedSession("own", "s", "test", "de", 9, (Seat("a", "a", "a", True),))
+    session = AlignedSession("own", "s", "test", "de", 9, (AlignedSeat("a", "a", "a", True),))
     label = np.linspace(0, 1, 9)
     score = score_participant(session, 0, label, label**2, np.ones(9, bool), metrics)
     write_scores([score], params, metrics, "run-0", tmp_path, simulated=False)

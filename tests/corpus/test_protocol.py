@@ -24,7 +24,7 @@ def protocol(**changes):
     return ProtocolParams(**{"adapt": (), "folds": 0, "fold": 0, **changes})
 
 
-def test_splits_stay_as_given_unless_told_otherwise():
+def test_splits_stay_as_given_by_default():
     rows = dyads(3) + dyads(2, "val", "mpiigi")
     assert apply_protocol(rows, protocol()) == tuple(rows)
     assert protocol().name == "as given"
@@ -33,21 +33,21 @@ def test_splits_stay_as_given_unless_told_otherwise():
 def test_adaptation_makes_named_validation_sessions_training_data():
     rows = dyads(2) + dyads(3, "val", "mpiigi")
     adapted = protocol(adapt=("mpiigi/000", "mpiigi/002"))
-    found = splits(apply_protocol(rows, adapted))
-    assert (found["mpiigi/000"], found["mpiigi/001"], found["mpiigi/002"]) == ("train", "val", "train")
-    assert found["noxi/000"] == "train"
+    assigned = splits(apply_protocol(rows, adapted))
+    assert (assigned["mpiigi/000"], assigned["mpiigi/001"], assigned["mpiigi/002"]) == ("train", "val", "train")
+    assert assigned["noxi/000"] == "train"
     assert "mpiigi/000" in adapted.name
 
 
 @pytest.mark.parametrize(
-    ("adapt", "said"),
+    ("adapt", "expected"),
     [
-        ("mpiigi/099", r"mpiigi/099 does not exist; expected validation sessions, of which there are mpiigi/000"),
+        ("mpiigi/099", r"mpiigi/099 does not exist; expected validation sessions: mpiigi/000"),
         ("noxi/000", r"noxi/000 is of the split train"),
     ],
 )
-def test_adaptation_on_anything_else_is_refused(adapt, said):
-    with pytest.raises(InputError, match=said):
+def test_adaptation_on_anything_else_is_refused(adapt, expected):
+    with pytest.raises(InputError, match=expected):
         apply_protocol(dyads(1) + dyads(1, "val", "mpiigi"), protocol(adapt=(adapt,)))
 
 
@@ -61,9 +61,9 @@ def test_every_labelled_session_is_tested_in_exactly_one_fold():
     rows = dyads(11) + dyads(6, "val", "mpiigi")
     tested = []
     for fold in range(5):
-        found = splits(apply_protocol(rows, protocol(folds=5, fold=fold)))
-        assert set(found.values()) == {"train", "val", "test"}
-        tested += [session for session, split in found.items() if split == "test"]
+        assigned = splits(apply_protocol(rows, protocol(folds=5, fold=fold)))
+        assert set(assigned.values()) == {"train", "val", "test"}
+        tested += [session for session, split in assigned.items() if split == "test"]
     assert sorted(tested) == sorted(splits(rows))
 
 
@@ -72,8 +72,8 @@ def test_sessions_that_share_a_person_stay_in_one_fold():
     rows = [person("noxi", s, name, "train", who) for s, name, who in chain] + dyads(0)
     rows += [person("noxi", f"{k}", "a", "train") for k in range(10, 16)]
     for fold in range(3):
-        found = splits(apply_protocol(rows, protocol(folds=3, fold=fold)))
-        assert len({found[f"noxi/{s}"] for s in ("001", "002", "003")}) == 1
+        assigned = splits(apply_protocol(rows, protocol(folds=3, fold=fold)))
+        assert len({assigned[f"noxi/{s}"] for s in ("001", "002", "003")}) == 1
 
 
 def test_sessions_without_labels_stay_in_the_test_split():
@@ -82,7 +82,7 @@ def test_sessions_without_labels_stay_in_the_test_split():
 
 
 def test_more_folds_than_groups_of_people_are_refused():
-    with pytest.raises(InputError, match="5 folds, but sessions without a common person are only 3"):
+    with pytest.raises(InputError, match="5 folds, but there are only 3 groups of sessions without a common person"):
         apply_protocol(dyads(3), protocol(folds=5))
 
 

@@ -68,7 +68,7 @@ def test_a_binary_label_that_is_cut_off_is_refused_with_its_place(free):
     content = beside(free).read_bytes()
     for length in (len(content) - 1, 30, 22, 5):
         beside(free).write_bytes(content[:length])
-        with pytest.raises(InputError, match=r"a\.annotation~, byte (0|29): no whole row.*save it as ASCII"):
+        with pytest.raises(InputError, match=r"a\.annotation~, byte (0|29): incomplete row.*save it as ASCII"):
             read_ssi_annotation(free)
 
 
@@ -77,7 +77,7 @@ def test_rows_that_are_not_whole_are_refused(tmp_path):
     rows = np.array([(0.5, 1), (0.25, 1)], ROW_DTYPES["CONTINUOUS"])
     write_ssi_annotation(path, SsiAnnotation(Scheme("e", "CONTINUOUS", 25.0), rows, file_type="BINARY"))
     beside(path).write_bytes(beside(path).read_bytes()[:-3])
-    with pytest.raises(InputError, match="13 bytes are no whole rows of 8"):
+    with pytest.raises(InputError, match="13 bytes, not a multiple of a row's 8"):
         read_ssi_annotation(path)
 
 
@@ -108,5 +108,5 @@ def test_the_reference_tools_form_is_read(tmp_path):
 def test_a_scheme_without_rate_or_range_is_refused(tmp_path, values):
     path = tmp_path / "a.annotation"
     path.write_text(f'<annotation><info ftype="ASCII"/><scheme type="CONTINUOUS" {values}/></annotation>')
-    with pytest.raises(InputError, match="no rate and range; correct <scheme>"):
+    with pytest.raises(InputError, match="not a rate and a range; correct <scheme>"):
         read_ssi_annotation(path)

@@ -1,27 +1,26 @@
-"""Shards are written a few minutes at a time; they hold the same as if a whole session had been in memory."""
+"""Shards are written in pieces, with the same content as from whole sessions in memory."""
 
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from damamba import files
-from damamba.config import AlignParams, Params
+from damamba.config import AlignParams, CueParams
 from damamba.console import InputError
 from damamba.corpus.manifest import Manifest, Participant
-from damamba.data import shards
-from damamba.data.align import _OnGrid, align_all
+from damamba.data import stamps
+from damamba.data.align import align_all
 from damamba.data.grid import resample
-from damamba.data.moments import Moments
-from damamba.data.shards import Aligned, Shard, shard_moments, write_shard_in_pieces
-from damamba.streams.store import StoredStream, write_stream
+from damamba.data.moments import ChannelMoments
+from damamba.data.shard_writer import write_shard_in_pieces
+from damamba.data.shards import Aligned, Shard, shard_moments
+from damamba.data.stream_on_grid import StreamOnGrid
+from damamba.streams.reader import StoredStream
+from damamba.streams.store import write_stream
 from damamba.streams.stream import FeatureStream
-
-ROOT = Path(__file__).parents[2]
 
 
 def stored(path, n, width=2, rate_hz=25.0, share=0.7, seed=0):
@@ -47,7 +46,7 @@ def test_pieces_of_the_grid_are_pieces_of_the_whole(tmp_path, n, share, piece, r
     grid_s = np.arange(int(1.2 * n * rate_hz / 25) + 3) / rate_hz
     whole = resample(t_s, x, valid, grid_s, 0.2, 25.0)
     with StoredStream(tmp_path / "s.parquet", "") as stream:
-        on_grid = _OnGrid(stream, AlignParams(rate_hz=rate_hz, max_gap_s=0.2))
+        on_grid = StreamOnGrid(stream, AlignParams(rate_hz=rate_hz, max_gap_s=0.2))
         pieces = [on_grid.frames(a, min(a + piece, len(grid_s))) for a in range(0, len(grid_s), piece)]
     for i in (0, 1):
         np.testing.assert_array_equal(np.concatenate([p[i] for p in pieces]), whole[i])
@@ -67,10 +66,10 @@ def test_a_shard_of_several_batches_has_the_moments_of_the_whole(tmp_path):
     valid = rng.random(13_000) < 0.8
     valid[12_345] = True
     write_shard_in_pieces(tmp_path / "p", ("a",), 13_000, lambda _, a, b: (x[a:b], valid[a:b]), "key")
-    held, seen = Shard(tmp_path / "p.arrow").read("a", 0, 13_000)
-    np.testing.assert_array_equal(held[valid], x[valid])
+    values, seen = Shard(tmp_path / "p.arrow").read("a", 0, 13_000)
+    np.testing.assert_array_equal(values[valid], x[valid])
     np.testing.assert_array_equal(seen, valid)
-    moments, whole = shard_moments(tmp_path / "p.arrow", "a"), Moments.of(x, valid)
+    moments, whole = shard_moments(tmp_path / "p.arrow", "a"), ChannelMoments.of(x, valid)
     assert moments.n == whole.n
     np.testing.assert_allclose(moments.mean, whole.mean, rtol=1e-12)
     np.testing.assert_allclose(moments.std, whole.std, rtol=1e-12)
@@ -85,16 +84,17 @@ def test_the_shortest_sessions_have_shards(tmp_path, n_frames):
 
 @pytest.fixture
 def aligned(tmp_path):
-    """A session of one participant, aligned, and what aligns it again."""
-    held = yaml.safe_load((ROOT / "params.yaml").read_text())
-    held["cues"] = {"a": {"group": "audio", "extractor": "test", "reads": "corpus"}}
-    params = Params.model_validate(held)
+    """A session of one participant, aligned; calling it aligns the session again."""
+    cues = {"a": CueParams(group="audio", extractor="test", reads="corpus")}
+    params = AlignParams(rate_hz=100, max_gap_s=0.2)
     person = Participant("own", "s", "dr.p", "p", "train", "en", "p", "", "", "", duration_s=2.0)
     stored(person.shard(tmp_path / "features/a"), 50)
 
     def again() -> Aligned:
         align_all(
+            cues,
             params,
+            "as given",
             Manifest((person,)),
             tmp_path / "features",
             tmp_path / "corpus",
@@ -108,7 +108,7 @@ def aligned(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".arrow", ".parquet"])
-def test_a_shard_that_is_not_as_it_was_made_is_made_again(aligned, suffix):
+def test_a_shard_that_was_changed_on_disk_is_made_again(aligned, suffix):
     first = aligned()
     shard = first.root / f"own/s/dr.p{suffix}"
     content = bytearray(shard.read_bytes())
@@ -122,14 +122,14 @@ def test_a_shard_that_is_not_as_it_was_made_is_made_again(aligned, suffix):
     second.verify()
 
 
-def test_only_what_was_touched_is_hashed_again(aligned, monkeypatch):
+def test_only_files_with_a_new_size_or_time_are_hashed_again(aligned, monkeypatch):
     first = aligned()
     hashed = []
-    monkeypatch.setattr(shards, "sha256", lambda path: hashed.append(path.name) or files.sha256(path))
+    monkeypatch.setattr(stamps, "sha256", lambda path: hashed.append(path.name) or files.sha256(path))
     first.verify()
     assert hashed == []
     aligned()
-    assert hashed == ["dr.p.label.arrow", "statistics.safetensors"]  # which are written anew
+    assert hashed == ["dr.p.label.arrow", "statistics.safetensors"]  # written by every run
     hashed.clear()
     os.utime(first.root / "own/s/dr.p.arrow")
     for _ in range(2):

@@ -7,17 +7,17 @@ import torch
 
 from damamba.console import InputError
 from damamba.data.batch import TrainingWindows, Window, WindowReader, at_labels, shuffled_labels, tiled
+from damamba.data.moments import ChannelMoments
+from damamba.data.shard_writer import write_shard
 from damamba.data.shards import (
     Aligned,
+    AlignedSeat,
     AlignedSession,
     Cue,
-    Moments,
-    Seat,
     Shard,
     shard_key,
     shard_moments,
     write_labels,
-    write_shard,
 )
 from damamba.data.windows import WindowGrid
 from damamba.files import sha256
@@ -36,7 +36,7 @@ def make_aligned(root, sessions=3, n_labels=100, seats=2, rate_hz=100, seed=0):
             "train",
             "en",
             n_labels,
-            tuple(Seat(f"p{p}", "host", f"s{s}p{p}", True) for p in range(seats)),
+            tuple(AlignedSeat(f"p{p}", "host", f"s{s}p{p}", True) for p in range(seats)),
         )
         held.append(session)
         for p in range(seats):
@@ -158,7 +158,7 @@ def test_seats_of_smaller_sessions_are_padded_absent(tmp_path):
 
 def test_statistics_merge_to_the_whole(tmp_path):
     aligned = make_aligned(tmp_path)
-    total = Moments(0, np.zeros(3), np.zeros(3))
+    total = ChannelMoments(0, np.zeros(3), np.zeros(3))
     rows = []
     for session in aligned.sessions:
         for seat in session.seats:
@@ -197,6 +197,22 @@ def test_index_of_another_schema_is_refused(tmp_path):
     (tmp_path / "index.json").write_text(json.dumps({"schema": 99}))
     with pytest.raises(InputError, match="schema 99"):
         Aligned.read(tmp_path)
+
+
+def test_seats_that_a_session_lacks_are_padded_and_absent(tmp_path):
+    pair, group = (make_aligned(tmp_path / f"{n}", sessions=1, seats=n) for n in (2, 4))
+    (tmp_path / "2/own/s0").rename(tmp_path / "4/own/s1")
+    smaller = replace(pair.sessions[0], session="s1")
+    reader = WindowReader(replace(group, sessions=(*group.sessions, smaller)), WindowGrid(8, 8, 100))
+    batch = reader.read([Window(smaller, 1, 40), Window(group.sessions[0], 3, 40)])
+    assert batch.present.tolist() == [[True, True, False, False], [True] * 4]
+    for name, valid in batch.valid.items():
+        assert not valid[0, 2:].any()
+        assert not batch.cues[name][0, 2:].any()
+        assert valid[0, :2].any(-1).all()
+        assert valid[1].any(-1).all()
+    alone = reader.read([Window(smaller, 1, 40)])
+    assert torch.equal(alone.cues["voice"], batch.cues["voice"][:1, :2])
 
 
 def test_shuffled_labels_come_from_other_sessions_and_all_are_used(tmp_path):

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.interpolate import interp1d
 
-from damamba.data.grid import pool, resample
+from damamba.data.grid import resample
 
 GRID_S = np.arange(1000) / 100
 
@@ -57,18 +57,3 @@ def test_nothing_valid_gives_nothing():
     out, seen = resample(np.arange(3.0), np.full((3, 2), np.nan), np.zeros(3, bool), GRID_S, 0.2, 25.0)
     assert not seen.any()
     assert np.isnan(out).all()
-
-
-@given(st.integers(1, 4), st.integers(0, 20))
-def test_pooling_is_the_mean_of_what_was_seen(factor, seed):
-    rng = np.random.default_rng(seed)
-    x = rng.standard_normal((12, 2)).astype(np.float16)
-    valid = rng.random(12) > 0.5
-    x[~valid] = np.nan
-    factor = {1: 1, 2: 2, 3: 3, 4: 4}[factor]
-    mean, seen = pool(x, valid, factor)
-    for i in range(12 // factor):
-        rows = slice(i * factor, (i + 1) * factor)
-        assert seen[i] == valid[rows].any()
-        expected = x[rows][valid[rows]].astype(np.float64).mean(0) if seen[i] else np.zeros(2)
-        np.testing.assert_allclose(mean[i], expected, atol=1e-3)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from damamba.corpus.manifest import Participant
-from damamba.extractors.torchvision_import import declare_operators
-from damamba.features.extractor import Recording
+from damamba.encoders.torchvision_import import declare_operators
+from damamba.features.extractor import ExtractorInput
 from damamba.streams.face_track import CHANNELS, N_LANDMARKS
 from damamba.streams.store import write_stream
 from damamba.streams.stream import FeatureStream
@@ -34,7 +34,7 @@ SPEECH_CONFIG = {
 
 @pytest.fixture(scope="session")
 def speech_checkpoint(tmp_path_factory) -> Path:
-    """A random wav2vec 2.0 that wants normalised waveforms, as the published ones do."""
+    """A random wav2vec 2.0 that expects normalised waveforms, like the published ones."""
     declare_operators()
     import torch
     from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
@@ -55,7 +55,7 @@ def emotion_checkpoint(tmp_path_factory) -> Path:
     from safetensors.torch import save_file
     from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor
 
-    from damamba.extractors.emotion_model import EmotionModel
+    from damamba.encoders.emotion_model import EmotionModel
 
     folder = tmp_path_factory.mktemp("emotion")
     torch.manual_seed(2)
@@ -96,17 +96,17 @@ def clip_checkpoint(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def spoken(tmp_path) -> Callable[[np.ndarray], Recording]:
-    """A recording that has these samples for sound."""
+def spoken(tmp_path) -> Callable[[np.ndarray], ExtractorInput]:
+    """Makes the input of a recording with these samples as sound."""
 
-    def make(samples: np.ndarray) -> Recording:
-        return Recording(participant(tmp_path / "none.mp4", make_wav(tmp_path / "a.wav", samples)))
+    def make(samples: np.ndarray) -> ExtractorInput:
+        return ExtractorInput(participant(tmp_path / "none.mp4", make_wav(tmp_path / "a.wav", samples)))
 
     return make
 
 
 def participant(video: Path, audio: Path) -> Participant:
-    """Somebody, at 25 frames a second."""
+    """A participant with 25 frames per second."""
     return Participant(
         "c", "001", "p", "p", "train", "en", "x", str(video), str(audio), "", duration_s=60.0, rate_hz=25.0
     )
@@ -114,7 +114,7 @@ def participant(video: Path, audio: Path) -> Participant:
 
 @dataclass(frozen=True)
 class Film:
-    """A face whose place in every frame is known."""
+    """A face whose position in every frame is known."""
 
     images: np.ndarray
     """(N, height, width, 3) uint8."""
@@ -123,7 +123,7 @@ class Film:
 
 
 def face_landmarks(centre_px: np.ndarray, size_px: float = SIZE_PX, roll_rad: float = 0.0) -> np.ndarray:
-    """(478, 2) points of a schematic face: those that geometry asks for, the rest spread over it."""
+    """(478, 2) points of a schematic face: those that the geometry reads; the others are spread over it."""
     rng = np.random.default_rng(0)
     face = rng.uniform(-0.4, 0.4, (N_LANDMARKS, 2))
     at = {10: (0, -0.5), 152: (0, 0.5), 33: (-0.25, -0.1), 133: (-0.1, -0.1), 362: (0.1, -0.1), 263: (0.25, -0.1)}
@@ -157,10 +157,10 @@ def similarity(scale: float, turn_rad: float, centre_px=(120.0, 100.0)) -> np.nd
 
 
 @pytest.fixture
-def recorded(tmp_path) -> Callable[..., Recording]:
-    """A recording of a film: its video, and the face track that a tracker would write."""
+def recorded(tmp_path) -> Callable[..., ExtractorInput]:
+    """Makes the input of a film: its video, and the face track that a tracker would write."""
 
-    def make(film: Film, t_s: np.ndarray, valid: np.ndarray | None = None) -> Recording:
+    def make(film: Film, t_s: np.ndarray, valid: np.ndarray | None = None) -> ExtractorInput:
         n = len(film.images)
         valid = np.ones(n, bool) if valid is None else valid
         video = tmp_path / "v.mp4"
@@ -172,6 +172,6 @@ def recorded(tmp_path) -> Callable[..., Recording]:
         score = np.where(valid, 0.9, 0).astype(np.float32)
         shard = tmp_path / "face.parquet"
         write_stream(shard, FeatureStream(np.round(t_s * 90_000) / 90_000, x, valid, score, 25.0, CHANNELS, "test"))
-        return Recording(participant(video, video), shard)
+        return ExtractorInput(participant(video, video), shard)
 
     return make

@@ -4,12 +4,12 @@ import shutil
 
 import pytest
 
-from damamba.config import Params
 from damamba.console import InputError
-from damamba.extractors.checkpoint import local_folder
+from damamba.encoders.checkpoint import local_folder
 from damamba.extractors.clip import Clip, ClipParams
 from damamba.extractors.emotion import Emotion, EmotionParams
 from damamba.extractors.wav2vec2 import Wav2Vec2, Wav2Vec2Params
+from tests.conftest import frozen_params
 
 
 def wav2vec2(checkpoint: str, revision: str | None = None) -> Wav2Vec2:
@@ -22,7 +22,7 @@ def clip(checkpoint: str, pretrained: str | None = None) -> Clip:
 
 @pytest.fixture
 def offline(monkeypatch):
-    """As with HF_HUB_OFFLINE=1: nothing is asked of the network."""
+    """As with HF_HUB_OFFLINE=1: no request goes to the network."""
     import huggingface_hub.constants
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
@@ -34,25 +34,25 @@ def message(extractor) -> str:
     return str(error.value)
 
 
-def test_a_folder_that_is_missing_is_named_with_the_way_out():
+def test_the_message_about_a_missing_folder_names_it_and_the_remedy():
     for extractor in (wav2vec2("models/of/mine"), clip("./clip")):
-        said = message(extractor)
-        assert "no such checkpoint folder" in said
-        assert "damamba preset compact" in said
-        assert "\n" not in said
+        text = message(extractor)
+        assert "no such checkpoint folder" in text
+        assert "damamba preset compact" in text
+        assert "\n" not in text
 
 
 @pytest.mark.usefixtures("offline")
-def test_a_hub_checkpoint_that_cannot_be_had_is_one_line_with_the_command_that_fetches_it():
+def test_the_message_about_a_hub_checkpoint_that_cannot_be_loaded_is_one_line_with_the_command():
     for extractor, command in (
         (wav2vec2("facebook/wav2vec2-base", "0b5b8e8"), "hf download facebook/wav2vec2-base --revision 0b5b8e8"),
         (clip("hf-hub:laion/CLIP-ViT-B-32-laion2B-s34B-b79K"), "hf download laion/CLIP-ViT-B-32-laion2B-s34B-b79K"),
         (clip("ViT-B-32", "laion2b_s34b_b79k"), "where there is a network"),
     ):
-        said = message(extractor)
-        assert command in said
-        assert "damamba preset compact" in said
-        assert "\n" not in said
+        text = message(extractor)
+        assert command in text
+        assert "damamba preset compact" in text
+        assert "\n" not in text
 
 
 def test_a_clip_without_weights_is_refused_rather_than_random():
@@ -79,7 +79,7 @@ def test_weights_of_another_kind_of_model_are_refused_rather_than_random(speech_
 
 
 def test_the_compact_encoders_load_and_their_licences_are_logged(caplog):
-    cues = Params.load().cues
+    cues = frozen_params().cues
     with caplog.at_level(logging.INFO, logger="damamba"):
         for kind, name in ((Wav2Vec2, "wav2vec2"), (Emotion, "emotion"), (Clip, "clip")):
             extractor = kind(kind.Params.model_validate(cues[name].settings()))

@@ -4,7 +4,7 @@ import torch
 
 from damamba.console import InputError
 from damamba.extractors.clip import Clip, ClipParams
-from damamba.extractors.crop import upright_square, warp
+from damamba.features.crop import upright_square, warp
 from damamba.media.decode import read_frames
 from damamba_sim.faces.render import write_video
 from tests.extractors.conftest import SIZE_PX, filmed, shift

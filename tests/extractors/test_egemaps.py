@@ -6,7 +6,7 @@ import pytest
 from damamba.console import InputError
 from damamba.corpus.manifest import Participant
 from damamba.extractors.egemaps import Egemaps, EgemapsParams
-from damamba.features.extractor import Recording
+from damamba.features.extractor import ExtractorInput
 from tests.conftest import make_wav, tone
 
 PARAMS = EgemapsParams(window_s=1.0, hop_s=0.2)  # openSMILE takes long over a row; the release has 0.04
@@ -18,7 +18,7 @@ def test_without_opensmile_the_command_and_the_licence_are_named(monkeypatch):
         Egemaps(PARAMS).load()
 
 
-def test_rows_are_the_releases_and_hear_nothing_of_what_follows(tmp_path):
+def test_rows_have_the_form_of_the_release_and_use_no_later_sound(tmp_path):
     pytest.importorskip("opensmile", reason="extra egemaps")
     sound = np.concatenate([tone(1.4, pitch_hz=150), tone(0.6, pitch_hz=300)])
     streams = []
@@ -27,7 +27,7 @@ def test_rows_are_the_releases_and_hear_nothing_of_what_follows(tmp_path):
         person = Participant("own", "s", "p", "p", "train", "en", "p", "", str(path), "", duration_s=2.0)
         extractor = Egemaps(PARAMS)
         extractor.load()
-        streams.append(extractor.extract(Recording(person)))
+        streams.append(extractor.extract(ExtractorInput(person)))
     whole, start = streams
     assert (whole.width, whole.rate_hz, len(whole.t_s)) == (88, 5.0, 10)
     assert whole.t_s[2] == pytest.approx(0.4)

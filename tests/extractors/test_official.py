@@ -6,25 +6,25 @@ import pytest
 from damamba.console import InputError
 from damamba.corpus.manifest import Participant, ReleasedStream
 from damamba.corpus.ssi import write_stream
-from damamba.extractors.official import Official, OfficialParams
+from damamba.extractors.official import Official, OfficialCueParams
 from damamba.features.extract import extract_all
-from damamba.features.extractor import Recording
-from damamba.streams.store import read_stream
+from damamba.features.extractor import ExtractorInput
+from damamba.streams.reader import read_stream
 
 
 def participant(folder, x, rate_hz=25.0, duration_s=None, **stream):
     path = folder / "expert.clip.stream"
     write_stream(path, x, 25.0)
-    held = ReleasedStream("clip", str(path), x.shape[1], rate_hz, len(x), "sha")
+    released = ReleasedStream("clip", str(path), x.shape[1], rate_hz, len(x), "sha")
     length = len(x) / rate_hz if duration_s is None else duration_s
     return Participant(
         "noxi", "001", "expert", "expert", "train", "en", "p", "", "", "", "", "", length, 25.0, 0,
-        streams=(replace(held, **stream),),
+        streams=(replace(released, **stream),),
     )  # fmt: skip
 
 
 def extract(who, **params):
-    return Official(OfficialParams(stream="clip", **params)).extract(Recording(who))
+    return Official(OfficialCueParams(stream="clip", **params)).extract(ExtractorInput(who))
 
 
 def test_rows_keep_their_values_and_stand_at_their_labels(tmp_path):
@@ -82,7 +82,7 @@ def test_a_missing_point_is_bridged_for_a_second_and_else_the_median(tmp_path):
 def test_an_absent_stream_is_as_wide_as_the_others_and_never_valid(tmp_path):
     who = participant(tmp_path, np.ones((5, 7), np.float32), duration_s=4.0, path="", rows=0)
     made = extract_all(
-        Official, OfficialParams(stream="clip"), [who], tmp_path / "out", lambda f, tasks: [f(t) for t in tasks]
+        Official, OfficialCueParams(stream="clip"), [who], tmp_path / "out", lambda f, tasks: [f(t) for t in tasks]
     )
     assert "1 participants made" in made
     stream = read_stream(who.shard(tmp_path / "out"), "")
@@ -110,7 +110,9 @@ def test_a_stream_that_the_corpus_lacks_names_what_there_is(tmp_path):
 
 def test_only_the_stream_that_is_read_decides_what_is_made_again(tmp_path):
     who = participant(tmp_path, np.ones((5, 2), np.float32))
-    cue = Official(OfficialParams(stream="clip"))
+    cue = Official(OfficialCueParams(stream="clip"))
     other = replace(who, streams=(*who.streams, ReleasedStream("openpose", "p", 3, 25.0, 5, "changed")))
-    assert cue.input_sha256(who) == cue.input_sha256(other)
-    assert cue.input_sha256(who) != cue.input_sha256(replace(who, streams=(replace(who.streams[0], sha256="new"),)))
+    assert cue.input_key(who) == cue.input_key(other)
+    assert cue.input_key(who) != cue.input_key(replace(who, streams=(replace(who.streams[0], sha256="new"),)))
+    assert cue.input_key(who) != cue.input_key(replace(who, duration_s=0.12))  # two of its rows are then left out
+    assert cue.input_key(who) == cue.input_key(replace(who, duration_s=60.0))

@@ -16,10 +16,10 @@ from damamba.extractors.official import Official
 from damamba.extractors.wav2vec2 import Wav2Vec2
 from damamba.features.extract import extract_all
 from damamba.features.faces import FaceTracker
-from damamba.ingest.ingest import ingest
+from damamba.ingest.run import ingest
 from damamba_sim.faces.actor import Actor, Pose
 from damamba_sim.faces.render import write_video
-from tests.conftest import make_wav, serially, tone
+from tests.conftest import FROZEN_PARAMS, make_wav, serially, tone
 from tests.corpus import release
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +35,7 @@ def root(tmp_path) -> Path:
     """A session of the release with its videos and sounds."""
     folder = tmp_path / "release/noxi/train" / SESSION
     release.build_session("noxi", SESSION, folder, folder)
-    actor = Actor(0, ROOT / "models/face_landmarker.task", 320, 240)
+    actor = Actor(0, ROOT / "data/landmarker/face_landmarker.task", 320, 240)
     pictures = [actor.render(Pose(), k) for k in range(N + LONGER)]
     for role, n in (("expert", N), ("novice", N + LONGER)):
         write_video(folder / f"{role}.video.mp4", iter(pictures[:n]), (np.arange(n) / 25).tolist(), 25)
@@ -44,28 +44,28 @@ def root(tmp_path) -> Path:
 
 
 def params_of(root: Path) -> Params:
-    held = yaml.safe_load((ROOT / "params.yaml").read_text())
+    values = yaml.safe_load(FROZEN_PARAMS.read_text())
     nothing = {"noxi": {"val": None, "test": None}, "noxi_add": {"test": None}, "mpiigi": {"val": None, "test": None}}
-    held["corpus"]["sources"] = ["official"]
-    held["corpus"]["official"] |= {"root": str(root), "media": True, "features_at": nothing}
-    held["faces"]["model"] = str(ROOT / held["faces"]["model"])
+    values["corpus"]["sources"] = ["official"]
+    values["corpus"]["official"] |= {"root": str(root), "media": True, "features_at": nothing}
+    values["faces"]["model"] = str(ROOT / values["faces"]["model"])
     released = {"group": "visual", "extractor": "official", "reads": "corpus", "stream": "openface2", "drop": [0, 1, 2]}
-    held["cues"] = {name: held["cues"][name] for name in ("wav2vec2", "flow")} | {"openface": released}
-    return Params.model_validate(held)
+    values["cues"] = {name: values["cues"][name] for name in ("wav2vec2", "flow")} | {"openface": released}
+    return Params.model_validate(values)
 
 
 @pytest.mark.slow
 def test_media_and_streams_of_a_release_are_cues_on_one_grid(root, tmp_path):
     params = params_of(root)
-    ingest(params, tmp_path / "raw", tmp_path / "corpus", serially)
+    ingest(params.corpus, tmp_path / "corpus", serially)
     manifest = Manifest.read(tmp_path / "corpus/manifest.jsonl")
     expert, novice = manifest.participants
     assert expert.video.endswith("023/expert.video.mp4")
     assert expert.audio.endswith("023/expert.audio.wav")
     assert (expert.n_frames, novice.n_frames) == (N, N + LONGER)
     assert novice.duration_s < N / 25 + 0.2  # of the streams
-    found = json.loads((tmp_path / "corpus/defects.json").read_text())["defects"]
-    assert {d["where"] for d in found if d["kind"] == "media_length"} == {"noxi/023/novice"}
+    defects = json.loads((tmp_path / "corpus/defects.json").read_text())["defects"]
+    assert {d["where"] for d in defects if d["kind"] == "media_length"} == {"noxi/023/novice"}
 
     extract_all(FaceTracker, params.faces, manifest.participants, tmp_path / "faces", serially)
     for name, cue in params.cues.items():
@@ -73,7 +73,16 @@ def test_media_and_streams_of_a_release_are_cues_on_one_grid(root, tmp_path):
         own = parse_section(extractor.Params, cue.settings(), name)
         faces = tmp_path / "faces" if cue.reads == "faces" else None
         extract_all(extractor, own, manifest.participants, tmp_path / "features" / name, serially, faces)
-    align_all(params, manifest, tmp_path / "features", tmp_path / "corpus", tmp_path / "aligned", serially)
+    align_all(
+        params.cues,
+        params.align,
+        "as given",
+        manifest,
+        tmp_path / "features",
+        tmp_path / "corpus",
+        tmp_path / "aligned",
+        serially,
+    )
 
     aligned = Aligned.read(tmp_path / "aligned")
     (session,) = aligned.sessions

@@ -6,12 +6,13 @@ import pytest
 from damamba.config import FacesParams
 from damamba.console import InputError
 from damamba.corpus.manifest import Participant
-from damamba.features.extractor import Recording
-from damamba.features.faces import FaceTracker, check_model
+from damamba.features.extractor import ExtractorInput
+from damamba.features.faces import FaceTracker
+from damamba.features.landmarker import check_model
 from damamba.streams.face_track import CHANNELS
 from tests.conftest import make_video
 
-MODEL = Path(__file__).parents[2] / "models/face_landmarker.task"
+MODEL = Path(__file__).parents[2] / "data/landmarker/face_landmarker.task"
 PARAMS = FacesParams(model=str(MODEL), min_confidence=0.5, min_found=0.02)
 
 
@@ -21,11 +22,11 @@ def test_a_video_without_any_face_is_refused_with_the_remedy(tmp_path):
     tracker = FaceTracker(PARAMS)
     tracker.load()
     with pytest.raises(InputError, match=r"empty\.mp4: a face in 0 of 5 frames.*min_found.*crop or enlarge"):
-        tracker.extract(Recording(participant))
+        tracker.extract(ExtractorInput(participant))
 
 
-def test_a_missing_and_a_changed_model_file_are_told_with_the_command(tmp_path):
-    with pytest.raises(InputError, match="missing; get it: make setup"):
+def test_messages_about_a_missing_or_changed_model_file_have_the_command(tmp_path):
+    with pytest.raises(InputError, match="missing; get it: dvc repro landmarker"):
         check_model(tmp_path / "m.task")
     (tmp_path / "m.task").write_bytes(b"other")
     with pytest.raises(InputError, match=r"sha256 .* expected"):

@@ -9,7 +9,7 @@ from damamba_sim.faces.actor import Actor, Pose
 from damamba_sim.faces.render import write_video
 from tests.conftest import make_video
 
-MODEL = Path(__file__).parents[2] / "models/face_landmarker.task"
+MODEL = Path(__file__).parents[2] / "data/landmarker/face_landmarker.task"
 
 
 def test_regions_hold_every_face_and_never_overlap():
@@ -47,10 +47,10 @@ def test_people_are_counted_and_each_gets_a_region(tmp_path):
     for people in (1, 2):
         path = tmp_path / f"{people}.mp4"
         write_video(path, pictures(people), (np.arange(10) / 25).tolist(), 25)
-        found = find_faces(path, MODEL)
-        assert set(found.counts) == {people}
-        assert len(found.regions) == (people if people > 1 else 0)
-    one, other = found.regions
+        faces = find_faces(path, MODEL)
+        assert set(faces.counts) == {people}
+        assert len(faces.regions) == (people if people > 1 else 0)
+    one, other = faces.regions
     assert one.left + one.width <= 330
     assert other.left >= 310
 

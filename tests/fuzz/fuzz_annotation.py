@@ -20,16 +20,16 @@ from harness import fuzz
 
 
 def read(folder: Path) -> None:
-    """The rows, and engagement of them."""
+    """Read the rows, then engagement from them."""
     read_ssi_annotation(folder / "a.annotation")
-    found = read_annotation(folder / "a.annotation")
-    assert ((found.value[found.valid] >= 0) & (found.value[found.valid] <= 1)).all()
-    assert (found.start_s < found.end_s).all()
+    annotation = read_annotation(folder / "a.annotation")
+    assert ((annotation.value[annotation.valid] >= 0) & (annotation.value[annotation.valid] <= 1)).all()
+    assert (annotation.start_s < annotation.end_s).all()
 
 
 def seeds() -> list[list[bytes]]:
     """One of each scheme and file type."""
-    found = []
+    files = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.annotation"
         for scheme, rows in (
@@ -40,8 +40,8 @@ def seeds() -> list[list[bytes]]:
             for file_type in ("ASCII", "BINARY"):
                 table = np.array(rows, ROW_DTYPES[scheme.type])
                 write_ssi_annotation(path, SsiAnnotation(scheme, table, "expert", "gold", file_type))
-                found.append([path.read_bytes(), path.with_name("a.annotation~").read_bytes()])
-    return found
+                files.append([path.read_bytes(), path.with_name("a.annotation~").read_bytes()])
+    return files
 
 
 if __name__ == "__main__":

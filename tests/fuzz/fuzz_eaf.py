@@ -22,7 +22,7 @@ REFERRING = b"""<?xml version="1.0" encoding="UTF-8"?><ANNOTATION_DOCUMENT FORMA
 
 
 def read(folder: Path) -> None:
-    """The tiers, and engagement of the only one."""
+    """Read the tiers, then engagement from the only one."""
     for tier in read_eaf(folder / "a.eaf"):
         assert all(stretch.start_s < stretch.end_s for stretch in tier.stretches)
     read_annotation(folder / "a.eaf")

@@ -23,13 +23,13 @@ SEEDS = [
 
 
 def read(folder: Path) -> None:
-    """As labels of the release, then as an annotation."""
+    """Read labels of the release, then an annotation."""
     path = folder / "a.csv"
     with contextlib.suppress(InputError):
         labels = read_labels(path)
         assert np.isfinite(labels.value[labels.valid]).all()
-    found = read_annotation(path)
-    assert ((found.value[found.valid] >= 0) & (found.value[found.valid] <= 1)).all()
+    annotation = read_annotation(path)
+    assert ((annotation.value[annotation.valid] >= 0) & (annotation.value[annotation.valid] <= 1)).all()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["damamba.corpus"]):
-    from damamba.corpus.manifest import COLUMNS, read_csv
+    from damamba.corpus.manifest_csv import COLUMNS, read_csv
 
 from harness import fuzz
 
@@ -17,7 +17,7 @@ SEEDS = [
 
 
 def read(folder: Path) -> None:
-    """All rows; the only file that they can name is the manifest."""
+    """Read all rows; the only file that they can name is the manifest."""
     for row in read_csv(folder, "manifest.csv", "own"):
         assert (folder / "manifest.csv").samefile(row.video)
 

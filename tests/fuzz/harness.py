@@ -1,7 +1,7 @@
-"""Feeds a reader with files that nobody would write, and holds it to three promises.
+"""Feed a reader with malformed files and check three properties.
 
-A reader answers with a result or with an `InputError`; it comes back; it allocates at most four times the file, and a
-fixed base. libFuzzer chooses the files by the branches that they reach (atheris), and limits time and memory.
+A reader returns a result or raises an `InputError`; it terminates; and it allocates at most four times the file's size
+and a fixed base. libFuzzer (atheris) chooses files by the branches that they reach, and limits time and memory.
 """
 
 import random
@@ -65,15 +65,15 @@ def fuzz(read: Callable[[Path], object], names: Sequence[str], seeds: Sequence[S
     def one(data: bytes) -> None:
         for file, content in zip(names, _divided(data, len(names)), strict=True):
             (files / file).write_bytes(content)
-        held, _ = tracemalloc.get_traced_memory()
+        before, _ = tracemalloc.get_traced_memory()
         tracemalloc.reset_peak()
         try:
             read(files)
         except InputError as error:
             _check_message(str(error), files)
         _, peak = tracemalloc.get_traced_memory()
-        if peak - held > MAX_TIMES * len(data) + BASE_BYTES:
-            raise MemoryError(f"{peak - held} bytes for a file of {len(data)}")
+        if peak - before > MAX_TIMES * len(data) + BASE_BYTES:
+            raise MemoryError(f"{peak - before} bytes for a file of {len(data)}")
 
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_BYTES, ADDRESS_BYTES))
     tracemalloc.start()
@@ -85,8 +85,8 @@ def fuzz(read: Callable[[Path], object], names: Sequence[str], seeds: Sequence[S
 
 
 def _divided(data: bytes, parts: int) -> list[bytes]:
-    found = data.split(SEPARATOR, parts - 1)
-    return found + [b""] * (parts - len(found))
+    pieces = data.split(SEPARATOR, parts - 1)
+    return pieces + [b""] * (parts - len(pieces))
 
 
 def _check_message(message: str, files: Path) -> None:

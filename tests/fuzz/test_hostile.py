@@ -10,7 +10,7 @@ from damamba.console import InputError
 from damamba.corpus.annotations import read_annotation
 from damamba.corpus.eaf import read_eaf
 from damamba.corpus.labels import read_labels
-from damamba.corpus.manifest import COLUMNS, read_csv
+from damamba.corpus.manifest_csv import COLUMNS, read_csv
 from damamba.corpus.ssi import read_stream
 from damamba.corpus.ssi_annotation import read_ssi_annotation
 
@@ -112,7 +112,7 @@ FILES = {
 
 
 def answer(read, path):
-    """What is said of a file that is refused."""
+    """The message about a file that is refused."""
     try:
         read(path)
     except InputError as error:
@@ -129,12 +129,12 @@ def test_memory_and_time_stay_within_bounds(tmp_path, name):
     size = sum(map(len, files.values()))
     tracemalloc.start()
     started = time.process_time()
-    said = answer(read, tmp_path / next(iter(files)))
+    message = answer(read, tmp_path / next(iter(files)))
     seconds = time.process_time() - started
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert str(tmp_path) in said
-    assert len(said) < 100_000
+    assert str(tmp_path) in message
+    assert len(message) < 100_000
     assert peak <= 4 * size + BASE_BYTES
     assert seconds < SECONDS
 

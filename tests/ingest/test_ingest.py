@@ -5,21 +5,22 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from damamba.config import Params
+from damamba.config import CorpusParams
 from damamba.console import InputError
 from damamba.corpus.annotations import write_annotation
 from damamba.corpus.labels import Labels
-from damamba.corpus.manifest import COLUMNS, Manifest
+from damamba.corpus.manifest import Manifest
+from damamba.corpus.manifest_csv import COLUMNS
 from damamba.executor import run_all
-from damamba.ingest.ingest import ingest
-from tests.conftest import make_video, make_wav, serially, tone
+from damamba.ingest.run import ingest
+from tests.conftest import FROZEN_PARAMS, make_video, make_wav, serially, tone
 
 SECONDS = 4
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """Two good participants, and what `ingest` makes of a manifest."""
+    """Recordings of two good participants."""
     root = tmp_path / "recordings"
     root.mkdir()
     for name in "ab":
@@ -29,16 +30,16 @@ def folder(tmp_path):
     return root
 
 
-def params_for(root: Path, **folder) -> Params:
-    held = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
-    held["corpus"] |= {"sources": ["folder"], "folder": held["corpus"]["folder"] | {"root": str(root), **folder}}
-    return Params.model_validate(held)
+def params_for(root: Path, **folder) -> CorpusParams:
+    corpus = yaml.safe_load(FROZEN_PARAMS.read_text())["corpus"]
+    corpus |= {"sources": ["folder"], "folder": corpus["folder"] | {"root": str(root), **folder}}
+    return CorpusParams.model_validate(corpus)
 
 
 def run(root: Path, *rows: str, **folder) -> Manifest:
     (root / "manifest.csv").write_text("\n".join([",".join(COLUMNS), *rows]) + "\n")
     out = root.parent / "corpus"
-    ingest(params_for(root, **folder), root.parent / "raw", out, serially)
+    ingest(params_for(root, **folder), out, serially)
     return Manifest.read(out / "manifest.jsonl")
 
 
@@ -55,7 +56,7 @@ def test_good_recordings_are_taken_with_their_length_and_hash(folder):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "expected"),
     [
         (lambda r: (r / "a.mp4").write_bytes(b""), r"a\.mp4: the file is empty"),
         (lambda r: (r / "a.mp4").write_text("hello\n" * 99), r"a\.mp4: not a readable media file"),
@@ -69,11 +70,11 @@ def test_good_recordings_are_taken_with_their_length_and_hash(folder):
         (lambda r: (r / "a.csv").write_text("0.5\nhalf\n"), r"a\.csv, line 2: 'half' is not value"),
     ],
 )
-def test_a_bad_file_is_named_and_nothing_is_written(folder, spoil, said):
+def test_a_bad_file_is_named_and_nothing_is_written(folder, spoil, expected):
     spoil(folder)
-    with pytest.raises(InputError, match=said) as told:
+    with pytest.raises(InputError, match=expected) as raised:
         run(folder, A, B)
-    assert "1 of 2 participants" in str(told.value)
+    assert "1 of 2 participants" in str(raised.value)
     assert not (folder.parent / "corpus").exists()
 
 
@@ -130,18 +131,18 @@ def test_several_annotators_are_merged_and_moved_back_by_their_lag(folder):
     for name, values in (("a", late), ("good", late), ("random", rng.random(len(truth)))):
         (folder / f"{name}.csv").write_text("".join(f"{value:.6f}\n" for value in values))
     run(folder, "s,a,host,train,en,pa,a.mp4,a.wav,a.csv;good.csv;random.csv", B, merge="ewe", lag_s=lag / 25)
-    told = labels(folder)
-    assert np.isnan(told[-lag:]).all()
-    weighted = np.abs(told[:-lag] - truth[:-lag]).max()
+    moved = labels(folder)
+    assert np.isnan(moved[-lag:]).all()
+    weighted = np.abs(moved[:-lag] - truth[:-lag]).max()
     run(folder, "s,a,host,train,en,pa,a.mp4,a.wav,a.csv;good.csv;random.csv", B, merge="mean", lag_s=lag / 25)
     assert weighted < 0.1 < np.abs(labels(folder)[:-lag] - truth[:-lag]).max()
 
 
-def test_workers_find_what_one_process_finds(folder):
+def test_workers_write_the_same_as_one_process(folder):
     alone = run(folder, A, B)
     out = folder.parent / "corpus"
-    held = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    alone_files = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     params = params_for(folder)
-    ingest(params, folder.parent / "raw", out, lambda f, tasks: run_all(f, tasks, 2, "processes", "ingest"))
+    ingest(params, out, lambda f, tasks: run_all(f, tasks, 2, "processes", "ingest"))
     assert Manifest.read(out / "manifest.jsonl") == alone
-    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == held
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == alone_files

@@ -19,7 +19,7 @@ def test_frames_come_with_their_own_times_when_the_rate_varies_and_the_start_is_
     assert video.end_s >= t[-1]
 
 
-def test_probe_says_rate_and_size(tmp_path):
+def test_probe_finds_rate_and_size(tmp_path):
     video = probe_video(make_video(tmp_path / "v.mp4", STEADY))
     assert (round(video.rate_hz), video.width, video.height, video.n_frames) == (25, 64, 48, 50)
     assert video.end_s == pytest.approx(2.0, abs=0.01)
@@ -44,16 +44,16 @@ def test_sound_keeps_its_samples(tmp_path):
 
 @pytest.mark.parametrize("probe", [probe_video, probe_audio, read_waveform, lambda p: list(read_frames(p))])
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [(b"", "empty"), (b"this is a text file\n" * 50, "not a readable media file"), (None, "no such file")],
 )
-def test_what_is_no_media_is_told_with_its_path(tmp_path, probe, content, said):
+def test_the_message_about_a_file_that_is_not_media_has_its_path(tmp_path, probe, content, message):
     path = tmp_path / "v.mp4"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(InputError, match=said) as told:
+    with pytest.raises(InputError, match=message) as error:
         probe(path)
-    assert str(path) in str(told.value)
+    assert str(path) in str(error.value)
 
 
 def test_truncated_mp4_is_refused(tmp_path):
@@ -71,7 +71,7 @@ def test_matroska_that_ends_early_without_an_error_is_refused(tmp_path):
         probe_video(path)
 
 
-def test_video_without_sound_is_told_where_sound_is_wanted(tmp_path):
+def test_reading_sound_of_a_video_without_sound_is_refused(tmp_path):
     path = make_video(tmp_path / "v.mp4", STEADY)
     for read in (probe_audio, read_waveform):
         with pytest.raises(InputError, match=r"no (audio|sound) in it"):

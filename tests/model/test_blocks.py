@@ -3,13 +3,14 @@
 import pytest
 import torch
 
-from damamba.config import Params
 from damamba.console import InputError
+from damamba.model import DAMamba
 from damamba.model.attention import SelfAttention, rotate
 from damamba.model.fusion import PartnerGroupFusion
 from damamba.model.hybrid import HybridBlock
 from damamba.model.mamba import MambaBlock, PartnerMamba
 from damamba.scan import ssd_scan
+from tests.conftest import frozen_params
 
 AS_ROUNDED = {"rtol": 0, "atol": 1e-5}
 SIZES = {"d_state": 4, "headdim": 4}
@@ -21,11 +22,12 @@ def _no_gradients():
         yield
 
 
+def sized(**changes):
+    return DAMamba.Params.model_validate(frozen_params().architectures["da_mamba"] | SIZES | changes)
+
+
 def hybrid(causal, **changes):
-    params = Params.load().model.model_copy(
-        update={"n_heads": 2, "chunk_frames": 8, "causal": causal, "dropout": 0.0, **SIZES, **changes}
-    )
-    return HybridBlock(8, params)
+    return HybridBlock(8, sized(n_heads=2, chunk_frames=8, causal=causal, dropout=0.0, **changes))
 
 
 def test_parameters_have_the_names_and_shapes_of_mamba_ssm():
@@ -128,7 +130,7 @@ def test_steps_give_the_whole():
 
 
 def test_partners_stream_too():
-    params = Params.load().model.model_copy(update={"causal": True, "n_heads": 2, "context_layers": 2, **SIZES})
+    params = sized(causal=True, n_heads=2, context_layers=2)
     fusion = PartnerGroupFusion(8, params, window=6).eval()
     target, partners, valid = torch.randn(2, 30, 8), torch.randn(2, 3, 30, 8), torch.rand(2, 3, 30) > 0.3
     seen = torch.rand(2, 30) > 0.3

@@ -3,16 +3,17 @@
 import pytest
 import torch
 
-from damamba.model import DAMamba, load_model
-from damamba.model.build import ARCHITECTURES
+from damamba import plugins
+from damamba.config import ARCHITECTURES
+from damamba.model import DAMamba, EngagementModel, load_model
 from tests.model.test_da_mamba import make
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", plugins.names(ARCHITECTURES))
 def test_parameters_and_saved_models_decide_what_is_built(tmp_path, name):
     model = make(architecture=name)
     model.save(tmp_path)
-    assert type(model) is type(load_model(tmp_path)) is ARCHITECTURES[name]
+    assert type(model) is type(load_model(tmp_path)) is plugins.find(ARCHITECTURES, name, EngagementModel)
 
 
 def test_a_model_is_loaded_onto_the_device_that_is_asked_for(tmp_path):

@@ -5,9 +5,10 @@ import json
 import pytest
 import torch
 
-from damamba.config import Params
+from damamba.config import ModelParams
 from damamba.console import InputError
 from damamba.model import DAMamba, build_model, load_model
+from tests.conftest import frozen_params
 
 CUES = {"audio": {"wav2vec2": 6, "emotion": 5}, "visual": {"clip": 7, "flow": 4}}
 WIDTHS = {name: width for group in CUES.values() for name, width in group.items()}
@@ -30,9 +31,17 @@ SMALL = {"d_model": 8, "headdim": 4, "d_state": 4, "d_fusion": 16, "n_heads": 2,
 AS_ROUNDED = {"rtol": 0, "atol": 2e-6}  # sums in another order
 
 
+def variant(changes, small=SMALL) -> ModelParams:
+    """Parameters of an architecture, at sizes that it has settings for, with changes."""
+    changes = dict(changes)
+    architecture, cues = changes.pop("architecture", "da_mamba"), changes.pop("cues", None)
+    settings = frozen_params().architectures[architecture]
+    settings = settings | {key: value for key, value in small.items() if key in settings} | changes
+    return ModelParams(architecture=architecture, cues=cues, settings=settings, weights={})
+
+
 def make(there=CUES, **changes):
-    params = Params.load().model.model_copy(update={**SMALL, **changes})
-    return build_model(there, params, rate_hz=25).eval()
+    return build_model(there, variant(changes), rate_hz=25).eval()
 
 
 def batch(length, participants=3, rows=2, widths=WIDTHS):
@@ -63,13 +72,12 @@ def _no_gradients():
 
 @pytest.mark.parametrize("length", [1, 63, 97, 500])
 def test_any_length_gives_scores_between_0_and_1(model, length):
-    engagement, audio, visual = model(*batch(length))
+    engagement, aligned = model(*batch(length))
     assert engagement.shape == (2, length)
     assert ((engagement >= 0) & (engagement <= 1)).all()
     assert length == 1 or engagement.unique().numel() > 1
-    for vectors in (audio, visual):
-        if vectors is not None:
-            torch.testing.assert_close(vectors.norm(dim=-1), torch.ones(2, length))
+    for vectors in aligned.values():
+        torch.testing.assert_close(vectors.norm(dim=-1), torch.ones(2, length))
 
 
 @pytest.mark.slow
@@ -119,9 +127,9 @@ def test_causal_models_see_what_changes_and_nothing_before(change):
     before = model(*inputs)
     for cue in inputs[0].values():
         cue[:, :, 50:] += 1
-    for ours, expected in zip(model(*inputs), before, strict=True):
-        assert ours is expected or torch.equal(ours[:, :50], expected[:, :50])
-        assert ours is expected or not torch.equal(ours[:, 50:], expected[:, 50:])
+    for ours, expected in zip(model(*inputs).tensors(), before.tensors(), strict=True):
+        assert torch.equal(ours[:, :50], expected[:, :50])
+        assert not torch.equal(ours[:, 50:], expected[:, 50:])
 
 
 @pytest.mark.parametrize("architecture", ["da_mamba", "dat", "lstm"])
@@ -137,20 +145,24 @@ def test_models_that_are_not_causal_use_the_future(architecture):
 def test_one_modality_group_is_enough(group):
     model = make({group: CUES[group]})
     output = model(*batch(20, widths=CUES[group]))
-    assert (output.audio is None) == (group == "visual")
-    assert (output.visual is None) == (group == "audio")
+    assert set(output.aligned) == {group}
+
+
+def test_a_third_modality_group_is_a_line_of_parameters():
+    there = {**CUES, "text": {"words": 3}}
+    widths = {**WIDTHS, "words": 3}
+    output = make(there)(*batch(20, widths=widths))
+    assert set(output.aligned) == {"audio", "visual", "text"}
 
 
 @pytest.mark.parametrize("change", [{"modality_fusion": False}, {"grouping": "joint"}])
 def test_without_stacks_of_modalities_there_is_nothing_to_align(change):
-    output = make(**change)(*batch(20))
-    assert output.audio is None
-    assert output.visual is None
+    assert make(**change)(*batch(20)).aligned == {}
 
 
 @pytest.mark.parametrize("architecture", ["da_mamba", "dat", "lstm"])
 def test_training_starts_at_the_mean_label(architecture):
-    at_label_mean = build_model(CUES, make(architecture=architecture).params, 25, label_mean=0.7)
+    at_label_mean = build_model(CUES, variant({"architecture": architecture}), 25, label_mean=0.7)
     at_label_mean.head.weight.zero_()
     torch.testing.assert_close(at_label_mean(*batch(10)).engagement, torch.full((2, 10), 0.7))
 
@@ -198,8 +210,8 @@ def test_loading_says_what_is_wrong(tmp_path):
     make().save(tmp_path)
     description = json.loads((tmp_path / "model.json").read_text())
     for key, value, message in (
-        ("params", {**description["params"], "d_model": 16}, r"model\.safetensors: .* expected from model\.json"),
-        ("params", {**description["params"], "d_modle": 16}, "d_modle"),
+        ("settings", {**description["settings"], "d_model": 16}, r"model\.safetensors: .* expected from model\.json"),
+        ("settings", {**description["settings"], "d_modle": 16}, "d_modle"),
         ("cues", 3, "expected cue widths"),
     ):
         (tmp_path / "model.json").write_text(json.dumps({**description, key: value}))
@@ -223,11 +235,11 @@ def test_loading_says_what_is_wrong(tmp_path):
         ({"n_heads": 5}, "n_heads"),
         ({"architecture": "dat", "n_heads": 5}, "n_heads"),
         ({"architecture": "dat", "causal": True}, "causal"),
-        ({"cues": ("clip", "smell")}, "cues: no cue 'smell'; there are wav2vec2, emotion, clip, flow"),
+        ({"cues": ("clip", "smell")}, r"model\.cues: no cue 'smell'; there are wav2vec2, emotion, clip, flow"),
     ],
 )
 def test_sizes_that_do_not_fit_are_refused_by_name(change, key):
-    with pytest.raises(InputError, match=rf"model\.{key}"):
+    with pytest.raises(InputError, match=key):
         make(**change)
 
 
@@ -237,7 +249,7 @@ def test_cues_that_are_not_chosen_need_not_be_there(architecture):
     cues, valid, present = batch(20)
     expected = model(cues, valid, present)
     assert model.cues == {"visual": {"clip": 7}}
-    assert expected.audio is None  # nothing to align the face with
+    assert len(expected.aligned) < 2  # nothing to align the face with
     ours = model({"clip": cues["clip"]}, {"clip": valid["clip"]}, present)
     assert torch.equal(ours.engagement, expected.engagement)
 

@@ -9,7 +9,8 @@ import pytest
 
 from damamba.config import LABEL_RATE_HZ, EvaluateParams
 from damamba.corpus.manifest import Manifest, Participant
-from damamba.data.shards import SCHEMA, Aligned, AlignedSession, Cue, Seat, write_labels, write_shard
+from damamba.data.shard_writer import SCHEMA, write_shard
+from damamba.data.shards import Aligned, AlignedSeat, AlignedSession, Cue, write_labels
 from damamba.metrics import find_metrics
 from damamba.report.benchmark import memory_figure, memory_table
 from damamba.scoring.evaluate import score_participant, write_scores
@@ -59,7 +60,7 @@ def make_aligned(root, n_labels=N_LABELS, seed=0):
     for corpus, (count, roles) in CORPORA.items():
         for number in range(count + (corpus == "noxi")):
             split = "train" if number == count else "test"
-            seats = tuple(Seat(role, role, f"{corpus}{number}{role}", True) for role in roles)
+            seats = tuple(AlignedSeat(role, role, f"{corpus}{number}{role}", True) for role in roles)
             session = AlignedSession(corpus, f"{number + 1:03d}", split, "de", n_labels, seats)
             sessions.append(session)
             for seat in seats:

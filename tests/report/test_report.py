@@ -13,6 +13,7 @@ import pytest
 from damamba.console import InputError
 from damamba.report.timing import read_timing
 from stages import ablate, report
+from tests.conftest import FROZEN_PARAMS
 from tests.report.conftest import RUNS
 
 OPTIONS = Namespace(results=Path("results"), data=Path("data"))
@@ -24,7 +25,7 @@ def reported(finished, tmp_path_factory):
     """A folder in which `ablate` and `report` have run."""
     folder = tmp_path_factory.mktemp("reported") / "repo"
     shutil.copytree(finished, folder)
-    shutil.copy(ROOT / "params.yaml", folder)
+    shutil.copy(FROZEN_PARAMS, folder)
     (folder / "results/figures").mkdir()
     (folder / "results/figures/timeline-noxi-gone.svg").write_text("of a session that is no more")
     with pytest.MonkeyPatch.context() as patch:
@@ -199,7 +200,7 @@ def test_own_recordings_of_one_session_without_gaps_are_reported_too(finished, t
     """One corpus of your own, one run, one session: no interval, no pair, and still a page."""
     folder = tmp_path / "repo"
     shutil.copytree(finished, folder)
-    params = (ROOT / "params.yaml").read_text().replace("sources: [simulate]", "sources: [folder]")
+    params = FROZEN_PARAMS.read_text().replace("sources: [simulate]", "sources: [folder]")
     first, last = params.index("runs:"), params.index("\ntrain:")
     (folder / "params.yaml").write_text(f"{params[:first]}runs: [da_mamba-0]\n{params[last:]}")
     _keep_one_session(folder)

@@ -2,22 +2,21 @@ import csv
 import json
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from damamba.config import Params
 from damamba.console import InputError
 from damamba.digits import rounded
 from damamba.report.published import published
 from damamba.report.tables import ablation_table, main_table, write_tables
 from damamba.scoring.comparison import compare_runs
 from damamba.scoring.runs import RunResult
+from tests.conftest import frozen_params
 from tests.report.conftest import EVALUATE, METRICS, RUNS
 
-PARAMS = Params.load(Path(__file__).parents[2] / "params.yaml")
+PARAMS = frozen_params()
 MODELS = {name: PARAMS.variant(name) for name in PARAMS.variants}
 CORPORA = ("noxi", "noxi_add", "mpiigi")
 

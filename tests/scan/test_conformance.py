@@ -1,6 +1,6 @@
-"""The same numbers as `mamba_ssm` itself: its Triton kernels, interpreted where there is no GPU.
+"""Scan and block give the numbers of `mamba_ssm`, whose Triton kernels are interpreted where there is no GPU.
 
-Needs an environment of its own; recipe in CONTRIBUTING.md. Skipped where `mamba_ssm` is not installed.
+This needs an environment of its own (recipe in CONTRIBUTING.md). Skipped if `mamba_ssm` is not installed.
 """
 
 import contextlib
@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from damamba.model.mamba import MambaBlock
-from damamba.scan import cuda, ssd_scan
-from damamba.scan.dispatch import _step_size
+from damamba.scan import cuda, ssd_extend
+from damamba.scan.dispatch import step_size
 
 pytestmark = [
     pytest.mark.conformance,
@@ -27,11 +27,11 @@ DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 @pytest.fixture(scope="module", autouse=True)
 def _kernels_run_here():
-    """On a CPU: Triton's interpreter, and stand-ins for what the package asks of a GPU around its kernels."""
+    """On a CPU: use Triton's interpreter, and replace the calls to a GPU that the package makes around its kernels."""
     with pytest.MonkeyPatch.context() as patch:
         if (
             importlib.util.find_spec("selective_scan_cuda") is None
-        ):  # Mamba-1's, which __init__ wants; never called here
+        ):  # of Mamba-1; __init__ imports it, nothing here calls it
             patch.setitem(sys.modules, "selective_scan_cuda", ModuleType("selective_scan_cuda"))
         if DEVICE == "cpu":
             patch.setitem(os.environ, "TRITON_INTERPRET", "1")
@@ -78,7 +78,7 @@ def results(scan, tensors):
 
 
 def worst(ours, theirs):
-    """Largest difference over the largest number, of all results."""
+    """The largest relative error of all results, each relative to its largest number."""
     return max(((ours[k] - theirs[k]).abs().max() / theirs[k].abs().max()).item() for k in theirs)
 
 
@@ -87,7 +87,7 @@ def test_scan_equals_kernels_called_as_the_adapter_calls_them(length, groups, in
     tensors = scan_inputs(length, groups, initial)
 
     def ours(named):
-        return ssd_scan(**named, dt_softplus=True, return_final_state=True, backend="torch")
+        return ssd_extend(**named, dt_softplus=True, backend="torch")
 
     def theirs(named):
         return cuda.cuda_scan(
@@ -104,13 +104,13 @@ def test_scan_equals_kernels_called_as_the_adapter_calls_them(length, groups, in
     assert difference <= TOLERANCE
 
 
-def test_missing_frames_and_limits_mean_the_same():
-    """dt = 0 leaves the state as it is there too, and the clamp comes last."""
+def test_missing_frames_and_limits_work_alike():
+    """In both, dt = 0 leaves the state unchanged and the clamp comes last."""
     named = {name: tensor.detach() for name, tensor in scan_inputs(50, 1, True).items()}
-    named["dt"] = _step_size(named["dt"], named.pop("dt_bias"), True, (0.0, float("inf")))
+    named["dt"] = step_size(named["dt"], named.pop("dt_bias"), True, (0.0, float("inf")))
     named["dt"][:, 20:35] = 0
     for limit in ((0.0, float("inf")), (0.0, 0.05)):
-        y, state = ssd_scan(**named, dt_limit=limit, return_final_state=True, backend="torch")
+        y, state = ssd_extend(**named, dt_limit=limit, backend="torch")
         theirs = cuda.cuda_scan(
             *(named[key] for key in ("x", "dt", "A", "B", "C", "D")),
             None,
@@ -128,7 +128,7 @@ def test_block_equals_their_module_with_the_same_state_dict(record_property):
 
     torch.manual_seed(0)
     ours = MambaBlock(32, d_state=16, headdim=16).to(DEVICE)
-    # without causal-conv1d, which is for CUDA alone, the module's fused path cannot run
+    # the module's fused path needs causal-conv1d, which runs on CUDA only
     theirs = Mamba2(32, d_state=16, headdim=16, use_mem_eff_path=False, chunk_size=32).to(DEVICE)
     theirs.load_state_dict(ours.state_dict())
     ours.load_state_dict(theirs.state_dict())

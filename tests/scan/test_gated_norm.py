@@ -8,7 +8,7 @@ CHANNELS = 6
 
 
 def tensors(length=7):
-    """z as a block has it: a slice of something wider."""
+    """As in a block, z is a slice of a wider tensor."""
     y, projected = (torch.randn(2, length, width, dtype=torch.float64) for width in (CHANNELS, 2 * CHANNELS))
     weight = torch.randn(CHANNELS, dtype=torch.float64)
     return y.requires_grad_(), projected[..., :CHANNELS].requires_grad_(), weight.requires_grad_()
@@ -21,7 +21,7 @@ def separate(y, z, weight, groups):
 
 @pytest.mark.parametrize("length", [1, 7])
 @pytest.mark.parametrize("groups", [1, 2])
-def test_is_rms_norm_behind_the_gate(groups, length):
+def test_equals_rms_norm_after_the_gate(groups, length):
     y, z, weight = tensors(length)
     ours, definition = (function(y, z, weight, groups) for function in (gated_rms_norm, separate))
     torch.testing.assert_close(ours, definition)
@@ -38,12 +38,12 @@ def test_result_does_not_depend_on_tiles(monkeypatch):
     inputs = tensors(31)
     whole = gated_rms_norm(*inputs, 2)
     grads = torch.autograd.grad(whole.square().sum(), inputs)
-    monkeypatch.setattr("damamba.scan.gated_norm.TILE_NUMBERS", 4 * CHANNELS)  # frames of both rows in one tile
+    monkeypatch.setattr("damamba.scan.gated_norm.TILE_NUMBERS", 4 * CHANNELS)  # a tile holds frames of both rows
     tiled = gated_rms_norm(*inputs, 2)
     torch.testing.assert_close(tiled, whole)
     torch.testing.assert_close(torch.autograd.grad(tiled.square().sum(), inputs), grads)
 
 
-def test_frames_are_alone():
+def test_frames_do_not_depend_on_each_other():
     y, z, weight = tensors()
     torch.testing.assert_close(gated_rms_norm(y[:, 3:4], z[:, 3:4], weight, 2), gated_rms_norm(y, z, weight, 2)[:, 3:4])

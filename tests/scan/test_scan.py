@@ -1,4 +1,4 @@
-"""Every backend gives what the float64 loop gives: outputs, final state and all gradients."""
+"""Every backend agrees with the float64 loop in outputs, final state and all gradients."""
 
 import sys
 
@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from damamba.console import InputError
-from damamba.scan import cuda, dispatch, ssd_scan, ssd_step
+from damamba.scan import cuda, dispatch, ssd_extend, ssd_scan, ssd_step
 
 BATCH, HEADS, HEADDIM, D_STATE = 2, 4, 3, 5
-LONG_CHUNK = 95  # frames: is cut in two, after one more
+LONG_CHUNK = 95  # frames: rounded up to an even number and cut in two
 
 
 def inputs(length, groups=1, initial=False, masked=True, dtype=torch.float64, seed=0):
-    """As a Mamba-2 layer makes them; a third of the frames is missing (dt = 0) where `masked`."""
+    """Tensors like those of a Mamba-2 layer; with `masked`, a third of the frames is missing (dt = 0)."""
     generator = torch.Generator().manual_seed(seed)
 
     def normal(*shape):
@@ -39,7 +39,7 @@ def inputs(length, groups=1, initial=False, masked=True, dtype=torch.float64, se
 
 def run(tensors, backend, chunk_size=None):
     """(y, final state, gradients) under random output gradients."""
-    y, state = ssd_scan(**tensors, return_final_state=True, backend=backend, chunk_size=chunk_size)
+    y, state = ssd_extend(**tensors, backend=backend, chunk_size=chunk_size)
     generator = torch.Generator().manual_seed(1)
     weights = [torch.randn(t.shape, generator=generator, dtype=torch.float64).to(t.dtype) for t in (y, state)]
     grads = torch.autograd.grad((y * weights[0]).sum() + (state * weights[1]).sum(), list(tensors.values()))
@@ -58,7 +58,7 @@ def test_torch_equals_reference(length, groups, initial):
 
 
 def test_long_chunk_without_state():
-    """The usual window: one chunk from zero, and no state asked for."""
+    """The usual window: one chunk, from a zero state, without the final state."""
     tensors = inputs(97)
     weight = torch.randn(BATCH, 97, HEADS, HEADDIM, dtype=torch.float64)
     for ours, definition in zip(
@@ -87,22 +87,22 @@ def test_result_does_not_depend_on_tiles(monkeypatch):
         torch.testing.assert_close(ours, other, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("whole_chunk", [3, 2])  # as it is, and cut in two
+@pytest.mark.parametrize("whole_chunk", [3, 2])  # whole, and cut in two
 def test_gradients_by_finite_differences(whole_chunk, monkeypatch):
     monkeypatch.setattr("damamba.scan.chunked.WHOLE_CHUNK", whole_chunk)
-    tensors = inputs(7, 2, True, masked=False)  # dt is at its bound where frames are missing
+    tensors = inputs(7, 2, True, masked=False)  # missing frames have dt at its bound
 
     def scan(*values):
         named = dict(zip(tensors, values, strict=True))
-        return ssd_scan(**named, return_final_state=True, backend="torch", chunk_size=3)
+        return ssd_extend(**named, backend="torch", chunk_size=3)
 
     assert torch.autograd.gradcheck(scan, tuple(tensors.values()))
 
 
-def test_only_what_is_asked_for_needs_a_gradient():
+def test_y_alone_has_the_gradients_of_the_reference():
     tensors = inputs(20)
     y = ssd_scan(**tensors, backend="torch", chunk_size=8)
-    with_state, _ = ssd_scan(**tensors, backend="torch", chunk_size=8, return_final_state=True)
+    with_state, _ = ssd_extend(**tensors, backend="torch", chunk_size=8)
     torch.testing.assert_close(y, with_state)
     for ours, definition in zip(
         torch.autograd.grad(y.sum(), list(tensors.values())),
@@ -136,28 +136,28 @@ def test_state_passes_through_missing_frames_unchanged():
     tensors = inputs(40, initial=True)
     with torch.no_grad():
         tensors["dt"][:, 10:] = 0
-    _, state = ssd_scan(**tensors, return_final_state=True, backend="torch", chunk_size=16)
+    _, state = ssd_extend(**tensors, backend="torch", chunk_size=16)
     short = {name: t[:, :10] if name in ("x", "dt", "B", "C") else t for name, t in tensors.items()}
-    torch.testing.assert_close(state, ssd_scan(**short, return_final_state=True, backend="reference")[1])
+    torch.testing.assert_close(state, ssd_extend(**short, backend="reference")[1])
 
 
-def test_pieces_make_the_whole():
+def test_pieces_equal_the_whole():
     tensors = inputs(90, 2, True)
-    whole, final = ssd_scan(**tensors, return_final_state=True, backend="torch")
+    whole, final = ssd_extend(**tensors, backend="torch")
     state, pieces = tensors.pop("initial_state"), []
     for start, end in ((0, 1), (1, 40), (40, 90)):
         piece = {name: t[:, start:end] if name in ("x", "dt", "B", "C") else t for name, t in tensors.items()}
-        y, state = ssd_scan(**piece, initial_state=state, return_final_state=True, backend="torch", chunk_size=16)
+        y, state = ssd_extend(**piece, initial_state=state, backend="torch", chunk_size=16)
         pieces.append(y)
     torch.testing.assert_close(torch.cat(pieces, dim=1), whole)
     torch.testing.assert_close(state, final)
 
 
-def test_steps_make_the_whole():
+def test_steps_equal_the_whole():
     tensors = inputs(30, 2, initial=True, dtype=torch.float32)
     bias = torch.randn(HEADS)
     options = {"dt_bias": bias, "dt_softplus": True, "dt_limit": (1e-3, 0.5)}
-    whole = ssd_scan(**tensors, **options, backend="torch", chunk_size=16)
+    whole, _ = ssd_extend(**tensors, **options, backend="torch", chunk_size=16)
     state, steps = tensors["initial_state"], []
     for t in range(30):
         x, dt, B, C = (tensors[name][:, t] for name in ("x", "dt", "B", "C"))
@@ -166,31 +166,31 @@ def test_steps_make_the_whole():
     torch.testing.assert_close(torch.stack(steps, dim=1), whole, rtol=1e-5, atol=1e-5)
 
 
-def test_absent_backend_by_name_says_how_to_install_it(monkeypatch):
+def test_missing_kernels_raise_with_the_install_command(monkeypatch):
     monkeypatch.setattr(cuda, "kernel", lambda: None)
     with pytest.raises(InputError, match="pip install 'mamba-ssm"):
         ssd_scan(**inputs(3), backend="mamba_ssm")
 
 
-def test_kernels_by_name_refuse_tensors_elsewhere(monkeypatch):
+def test_kernels_refuse_tensors_on_another_device(monkeypatch):
     monkeypatch.setattr(cuda, "kernel", lambda: print)
-    with pytest.raises(InputError, match="lie on cpu"):
+    with pytest.raises(InputError, match="are on cpu"):
         ssd_scan(**inputs(3), backend="mamba_ssm")
 
 
-def test_package_that_cannot_be_imported_is_absent(monkeypatch):
-    """As built for another torch: the module is found, its import fails."""
+def test_package_that_cannot_be_imported_counts_as_missing(monkeypatch):
+    """For example one built for another torch: the module exists, its import fails."""
     monkeypatch.setitem(sys.modules, "mamba_ssm.ops.triton.ssd_combined", None)
     cuda.kernel.cache_clear()
     assert cuda.kernel() is None
     cuda.kernel.cache_clear()
 
 
-def test_auto_looks_at_the_device_of_every_call_and_logs_a_fallback_once(monkeypatch, caplog):
+def test_auto_checks_the_device_at_every_call_and_logs_a_fallback_once(monkeypatch, caplog):
     monkeypatch.setattr(cuda, "kernel", lambda: None)
-    dispatch._log_fallback.cache_clear()
-    assert [dispatch._choose(device) for device in ("cpu", "cuda", "cuda")] == ["torch"] * 3
+    dispatch.log_fallback.cache_clear()
+    assert [dispatch.choose_backend(device) for device in ("cpu", "cuda", "cuda")] == ["torch"] * 3
     assert len(caplog.records) == 1
     monkeypatch.setattr(cuda, "kernel", lambda: print)
-    assert dispatch._choose("cuda") == "mamba_ssm"
-    assert dispatch._choose("cpu") == "torch"
+    assert dispatch.choose_backend("cuda") == "mamba_ssm"
+    assert dispatch.choose_backend("cpu") == "torch"

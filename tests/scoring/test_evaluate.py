@@ -8,21 +8,21 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from damamba.config import EvaluateParams, ModelParams
+from damamba.config import EvaluateParams
 from damamba.console import InputError
 from damamba.data.batch import WindowReader
-from damamba.data.shards import AlignedSession, Seat
+from damamba.data.shards import AlignedSeat, AlignedSession
 from damamba.data.windows import WindowGrid
 from damamba.inference import predict
 from damamba.metrics import find_metrics
-from damamba.model import DAMamba
+from damamba.model import build_model
 from damamba.scoring.evaluate import corpus_scores, score_participant, score_sessions, write_scores
 from damamba.scoring.participants import read_participants
 from damamba.scoring.predictions import write_prediction
+from tests.conftest import frozen_params
 from tests.report.conftest import make_aligned
 
 PARAMS = EvaluateParams(split="test", metrics=("ccc",), bootstrap=50, confidence=0.9)
@@ -43,8 +43,8 @@ def _one_thread():
 def small(tmp_path_factory):
     """Shards of four seconds, and an untrained model that fits them."""
     aligned = make_aligned(tmp_path_factory.mktemp("aligned"), n_labels=100)
-    params = ModelParams.model_validate(yaml.safe_load((ROOT / "params.yaml").read_text())["model"])
-    return aligned, DAMamba(aligned.groups(), params, 25, None).eval()
+    params = frozen_params().variant("da_mamba")
+    return aligned, build_model(aligned.groups(), params, 25).eval()
 
 
 def scores_of(*corpora):
@@ -53,7 +53,7 @@ def scores_of(*corpora):
     scored, series = [], {}
     for corpus, sessions in corpora:
         for name in sessions:
-            session = AlignedSession(corpus, name, "test", "de", 60, tuple(Seat(s, s, s, True) for s in "ab"))
+            session = AlignedSession(corpus, name, "test", "de", 60, tuple(AlignedSeat(s, s, s, True) for s in "ab"))
             for i in range(2):
                 label, valid = rng.random(60).astype(np.float32), rng.random(60) > 0.2
                 pred = (0.5 * label + 0.5 * rng.random(60)).astype(np.float32)
@@ -111,8 +111,8 @@ def test_a_split_without_labels_is_refused(tmp_path, small):
 
 
 def test_a_prediction_that_is_not_finite_is_refused(tmp_path, small):
-    aligned, model = small
-    broken = DAMamba(aligned.groups(), model.params, 25, None).eval()
+    aligned, _ = small
+    broken = build_model(aligned.groups(), frozen_params().variant("da_mamba"), 25).eval()
     broken.head.bias.data.fill_(float("nan"))
     with pytest.raises(InputError, match="noxi/001/expert: 100 of 100 predictions"):
         score_sessions(predictor_of(broken, aligned), aligned, "test", METRICS, tmp_path)
@@ -134,7 +134,7 @@ def test_a_corpus_has_one_ccc_over_all_its_frames_and_global_is_the_mean_of_corp
 
 
 def test_undefined_is_null_in_json_and_empty_in_csv(tmp_path):
-    session = AlignedSession("own", "s", "test", "", 5, (Seat("a", "", "a", True),))
+    session = AlignedSession("own", "s", "test", "", 5, (AlignedSeat("a", "", "a", True),))
     never = score_participant(
         session, 0, np.zeros(5, np.float32), np.full(5, np.nan, np.float32), np.zeros(5, bool), METRICS
     )
@@ -156,7 +156,7 @@ def test_undefined_is_null_in_json_and_empty_in_csv(tmp_path):
 
 
 def test_a_constant_prediction_scores_zero_and_a_single_session_has_no_interval(tmp_path):
-    session = AlignedSession("own", "s", "test", "", 50, (Seat("a", "", "a", True),))
+    session = AlignedSession("own", "s", "test", "", 50, (AlignedSeat("a", "", "a", True),))
     label = np.linspace(0, 1, 50, dtype=np.float32)
     score = score_participant(session, 0, np.full(50, 0.4, np.float32), label, np.ones(50, bool), METRICS)
     scores = corpus_scores([score], PARAMS, METRICS)
@@ -170,7 +170,7 @@ def test_statistics_equal_their_definitions_for_any_value_of_invalid_frames(valu
     label = np.array(values, np.float32)
     pred = np.array([random.random() for _ in values], np.float32)
     valid = np.array([random.random() > 0.3 for _ in values])
-    session = AlignedSession("own", "s", "test", "", len(label), (Seat("a", "", "a", True),))
+    session = AlignedSession("own", "s", "test", "", len(label), (AlignedSeat("a", "", "a", True),))
     score = score_participant(session, 0, pred, label, valid, METRICS)
     planted = score_participant(session, 0, pred, np.where(valid, label, np.nan), valid, METRICS)
     assert np.array_equal(planted.moments["ccc"], score.moments["ccc"])
@@ -197,7 +197,7 @@ def scored_run(results, change=0.0, corpora=(("noxi", "12"), ("mine", "123"))):
     rng = np.random.default_rng(3)
     for corpus, names in corpora:
         for name in names:
-            session = AlignedSession(corpus, name, "test", "de", 60, (Seat("a", "a", "a", True),))
+            session = AlignedSession(corpus, name, "test", "de", 60, (AlignedSeat("a", "a", "a", True),))
             label, valid = rng.random(60).astype(np.float32), rng.random(60) > 0.2
             pred = (0.5 * label + 0.5 * rng.random(60) + change).astype(np.float32)
             scored.append(score_participant(session, 0, pred, label, valid, METRICS))

@@ -4,23 +4,23 @@ import csv
 import json
 import sys
 import textwrap
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from damamba.config import EvaluateParams, Params
+from damamba.config import EvaluateParams
 from damamba.console import InputError
-from damamba.data.shards import AlignedSession, Seat
+from damamba.data.shards import AlignedSeat, AlignedSession
 from damamba.metrics import find_metrics
 from damamba.report.tables import write_tables
 from damamba.scoring.evaluate import score_participant, write_scores
 from damamba.scoring.participants import read_participants
 from damamba.scoring.pooling import bootstrap_interval, global_score, resampled_scores
 from damamba.scoring.runs import RunResult
+from tests.conftest import frozen_params
 from tests.scoring.test_pooling import corpus, series
 
-MODEL = Params.load(Path(__file__).parents[2] / "params.yaml").model
+MODEL = frozen_params().variant("da_mamba")
 
 PLANTED = """
     import numpy as np
@@ -76,7 +76,7 @@ def evaluate(results, run, params, metrics):
     rng, noise, scored, errors = np.random.default_rng(0), np.random.default_rng(len(run)), [], {}
     for corpus_name in ("noxi", "own"):
         for number in range(3):
-            session = AlignedSession(corpus_name, f"s{number}", "test", "de", 80, (Seat("a", "a", "a", True),))
+            session = AlignedSession(corpus_name, f"s{number}", "test", "de", 80, (AlignedSeat("a", "a", "a", True),))
             label, valid = rng.random(80).astype(np.float32), rng.random(80) > 0.2
             pred = (0.8 * label + 0.2 * noise.random(80)).astype(np.float32)
             scored.append(score_participant(session, 0, pred, label, valid, metrics))

@@ -10,7 +10,7 @@ from damamba.console import InputError
 from damamba_sim.behaviour.annotators import INVALID_TOKENS, annotate, write_labels
 from damamba_sim.behaviour.conversation import BODY_CHANNELS, VOICE_CHANNELS, Conversation, converse
 from damamba_sim.behaviour.scene import LAWS, Law
-from damamba_sim.corpora import _standing
+from damamba_sim.corpora.quantiles import session_quantiles
 
 LIMITS = {
     "speech": (0, 1),
@@ -35,7 +35,7 @@ WINDOW = 96
     minutes=st.floats(0.05, 0.6),
     language=st.sampled_from(["en", "ar"]),
 )
-def test_channels_are_finite_within_limits_and_as_long_as_asked(seed, people, minutes, language):
+def test_channels_are_finite_within_limits_and_have_the_given_length(seed, people, minutes, language):
     talk = converse(seed, people, minutes, language)
     shape = (people, round(minutes * 1500))
     assert talk.engagement.shape == shape
@@ -49,7 +49,7 @@ def test_channels_are_finite_within_limits_and_as_long_as_asked(seed, people, mi
     assert all(0 <= p.speaker < people and p.end_s > p.start_s >= 0 for p in talk.phrases)
 
 
-def test_same_seed_same_conversation_another_seed_another():
+def test_the_seed_decides_the_conversation():
     a, b, c = (converse(seed, 3, 0.3, "de") for seed in (5, 5, 6))
     assert a.phrases == b.phrases != c.phrases
     assert all((a.channels[name] == b.channels[name]).all() for name in a.channels)
@@ -77,8 +77,8 @@ def test_experts_speak_more():
     assert shares[0] > shares[1] + 0.05
 
 
-def placed(talk: Conversation) -> float:
-    """Share of nods after points among those after points and pauses."""
+def share_after_points(talk: Conversation) -> float:
+    """Of the nods after points and pauses, the share after points."""
     after = {True: 0, False: 0}
     for phrase in talk.phrases:
         frame = int(phrase.end_s * 25)
@@ -94,18 +94,18 @@ def test_without_contingency_engagement_does_not_decide_where_responses_come():
     for timing in (1.0, 0.0):
         for name, law in (("engaged", engaged), ("bored", bored)):
             talks = [converse(seed, 2, 4.0, "en", law=replace(law, timing=timing)) for seed in range(3)]
-            share[name, timing] = np.mean([placed(talk) for talk in talks])
+            share[name, timing] = np.mean([share_after_points(talk) for talk in talks])
     assert share["engaged", 1.0] > share["bored", 1.0] + 0.3
     assert abs(share["engaged", 0.0] - share["bored", 0.0]) < 0.1
 
 
-def test_what_is_shared_ties_moods_together():
-    def tie(shared: float) -> float:
+def test_moods_correlate_as_far_as_they_are_shared():
+    def correlation(shared: float) -> float:
         law = replace(Law(), shared=shared, mood=3.0)
         smiles = np.array([converse(seed, 2, 2.0, "en", law=law).channels["smile"].mean(1) for seed in range(60)])
         return float(np.corrcoef(smiles.T)[0, 1])
 
-    assert tie(1.0) > 0.5 > 0.3 > tie(0.0)
+    assert correlation(1.0) > 0.5 > 0.3 > correlation(0.0)
 
 
 @pytest.mark.parametrize(
@@ -117,28 +117,28 @@ def test_what_is_shared_ties_moods_together():
         (2, 1.0, "xx", "'xx'"),
     ],
 )
-def test_what_the_model_does_not_have_is_refused(people, minutes, language, message):
+def test_conversations_that_the_model_does_not_support_are_refused(people, minutes, language, message):
     with pytest.raises(InputError, match=message):
         converse(0, people, minutes, language)
 
 
-# --- readers of the true channels: what a model could learn, at best about as much as this
+# --- readers of the true channels: about the best that a model could learn
 
 
 def describe(talk: Conversation) -> tuple[np.ndarray, np.ndarray]:
-    """Means of 4 s windows: (windows, P, features), audio first (5), and engagement (windows, P)."""
+    """Means over 4 s windows: (windows, P, features), the five of audio first, and engagement (windows, P)."""
     frames = talk.engagement.shape[1]
     rows, target = [], []
     for first in range(0, frames - WINDOW + 1, WINDOW):
         window = {name: track[:, first : first + WINDOW] for name, track in talk.channels.items()}
-        heard = window["speech"]
-        spoken = np.maximum(heard.sum(1), 1)
+        speech = window["speech"]
+        spoken = np.maximum(speech.sum(1), 1)
         neutral = {"voice_pitch": 0, "loudness": 0, "rate": 1, "liveliness": 1}
-        audio = [((window[name] - level) * heard).sum(1) / spoken for name, level in neutral.items()]
+        audio = [((window[name] - level) * speech).sum(1) / spoken for name, level in neutral.items()]
         video = [window[name].mean(1) for name in ("smile", "brow", "lean", "eye")]
         away = (np.abs(window["gaze_x"]) > 0.75).mean(1)
         motion = [np.log(np.diff(window[name]).std(1) + 0.05) for name in ("yaw", "roll", "shift_x")]
-        rows.append(np.stack([*audio, heard.mean(1), *video, away, *motion], axis=1))
+        rows.append(np.stack([*audio, speech.mean(1), *video, away, *motion], axis=1))
         target.append(talk.engagement[:, first : first + WINDOW].mean(1))
     return np.array(rows), np.array(target)
 
@@ -151,9 +151,9 @@ def oracle(people: int, seed: int) -> dict[str, float]:
     """Pooled CCC of ridge regressions on 12 sessions of 20 s, fitted on 24 others."""
     described = []
     for k in range(36):
-        slot, index = (0, k) if k < 24 else (1, k - 24)
-        standing = _standing(seed, slot, index, people)
-        described.append(describe(converse(1000 * seed + k, people, 1 / 3, "en", (), LAWS["brief"], standing)))
+        split_number, index = (0, k) if k < 24 else (1, k - 24)
+        quantiles = session_quantiles(seed, split_number, index, people)
+        described.append(describe(converse(1000 * seed + k, people, 1 / 3, "en", (), LAWS["brief"], quantiles)))
     scores = {}
     for name, columns, partner in (
         ("target", slice(None), False),
@@ -189,7 +189,7 @@ def test_engagement_is_readable_from_short_windows_and_partners_help(people):
     assert mean["both"] > max(mean["audio"], mean["video"]) + 0.03
 
 
-def test_another_sessions_partner_does_not_tell():
+def test_people_of_different_sessions_do_not_correlate():
     (a, truth), (b, _) = (describe(converse(seed, 2, 5.0, "en")) for seed in (1, 2))
     assert a.shape == (*truth.shape, 13)
     loudness = np.corrcoef(a[:, 0, 1], b[:, 1, 1])[0, 1]
@@ -211,7 +211,7 @@ def test_labels_follow_engagement_a_little_later():
     assert np.corrcoef(slow[: frames - best], values[best:])[0, 1] > 0.95
 
 
-def test_label_file_is_written_as_released(tmp_path):
+def test_label_file_has_the_format_of_the_release(tmp_path):
     path = tmp_path / "expert.engagement.annotation.csv"
     write_labels(path, np.array([0.5, 0.1, 0.2, 0.3, 1.0]), np.array([True, False, False, False, True]))
     assert path.read_text().split("\n") == ["0.500000", *INVALID_TOKENS, "1.000000", ""]

@@ -1,4 +1,4 @@
-"""A corpus without media: what a model is given are the very channels of behaviour, in the release's formats."""
+"""A corpus without media: the streams are the true channels, in the formats of the release."""
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -6,33 +6,42 @@ import pytest
 
 from damamba.config import LABEL_RATE_HZ, Params
 from damamba.console import InputError
-from damamba.corpus.manifest import COLUMNS, Manifest, read_csv
+from damamba.corpus.manifest import Manifest
+from damamba.corpus.manifest_csv import COLUMNS, read_csv
 from damamba.corpus.ssi import write_stream
-from damamba.extractors.official import Official, OfficialParams
-from damamba.features.extractor import Recording as Extracted
-from damamba.ingest.ingest import ingest
+from damamba.extractors.official import Official, OfficialCueParams
+from damamba.features.extractor import ExtractorInput
+from damamba.ingest.run import ingest
 from damamba_sim.behaviour.channels import STREAMS
-from damamba_sim.corpora import plan_corpora, write_manifest
-from damamba_sim.recording import Recording, record
-from tests.conftest import serially
+from damamba_sim.corpora.manifest import write_manifest
+from damamba_sim.corpora.sessions import plan_corpora
+from damamba_sim.recording.session import SessionRecording, record
+from tests.conftest import frozen_params, serially
 
-NOBODY = {"train": 0, "val": 0, "test": 0}
+NO_SESSIONS = {"train": 0, "val": 0, "test": 0}
 
 
 @pytest.fixture
-def corpus(tmp_path):
-    """Three sessions of 12 s, no face model and no voices at hand; (params, recordings, participants)."""
-    params = Params.load()
-    sessions = {"noxi": NOBODY | {"train": 1}, "noxi_add": NOBODY | {"test": 1}, "mpiigi": NOBODY | {"test": 1}}
+def corpus(tmp_path, monkeypatch):
+    """Three sessions of 12 s, made without face model and voices; (params, recordings, participants)."""
+    params = frozen_params()
+    sessions = {
+        "noxi": NO_SESSIONS | {"train": 1},
+        "noxi_add": NO_SESSIONS | {"test": 1},
+        "mpiigi": NO_SESSIONS | {"test": 1},
+    }
     values = params.model_dump()
     values["simulate"] |= {"features_only": True, "minutes": 0.2, "law": "full", "sessions": sessions}
     params = Params.model_validate(values)
     plans = plan_corpora(params.simulate)
-    recordings = [Recording(plan, tmp_path / "raw", params.simulate, tmp_path / "no-such.task") for plan in plans]
+    recordings = [
+        SessionRecording(plan, tmp_path / "data/raw", params.simulate, tmp_path / "no-such.task") for plan in plans
+    ]
     for recording in recordings:
         record(recording)
-    write_manifest(plans, tmp_path / "raw/manifest.csv", features_only=True)
-    ingest(params, tmp_path / "raw", tmp_path / "corpus", serially)
+    write_manifest(plans, tmp_path / "data/raw/manifest.csv", features_only=True)
+    monkeypatch.chdir(tmp_path)  # the source `simulate` reads data/raw
+    ingest(params.corpus, tmp_path / "corpus", serially)
     return params, recordings, Manifest.read(tmp_path / "corpus/manifest.jsonl").participants
 
 
@@ -42,20 +51,20 @@ def test_streams_are_the_true_channels(corpus):
     for recording in recordings:
         plan = recording.plan
         for member in plan.members:
-            (who,) = [p for p in participants if p.key == (plan.corpus, plan.session, member.participant)]
-            truth = pq.read_table(recording.truth / f"{member.participant}.parquet")
+            (participant,) = [p for p in participants if p.key == (plan.corpus, plan.session, member.participant)]
+            truth = pq.read_table(recording.root / plan.truth_path(member.participant))
             for name, channels in STREAMS.items():
-                found = Official(OfficialParams(stream=name)).extract(Extracted(who, None))
-                assert found.rate_hz == LABEL_RATE_HZ
-                assert found.valid.all()
+                stream = Official(OfficialCueParams(stream=name)).extract(ExtractorInput(participant))
+                assert stream.rate_hz == LABEL_RATE_HZ
+                assert stream.valid.all()
                 for column, channel in enumerate(channels):
-                    np.testing.assert_array_equal(found.x[:, column], truth[channel].to_numpy())
+                    np.testing.assert_array_equal(stream.x[:, column], truth[channel].to_numpy())
 
 
-def test_a_session_that_is_there_is_kept_and_the_same_seed_gives_the_same_bytes(corpus, tmp_path):
+def test_a_complete_session_is_kept_and_the_same_seed_gives_the_same_bytes(corpus, tmp_path):
     params, recordings, _ = corpus
     assert not record(recordings[0])
-    again = Recording(recordings[0].plan, tmp_path / "again", params.simulate, recordings[0].face_model)
+    again = SessionRecording(recordings[0].plan, tmp_path / "again", params.simulate, recordings[0].face_model)
     assert record(again)
     for one, other in zip(recordings[0].files(), again.files(), strict=True):
         if one.suffix != ".parquet":
@@ -65,7 +74,7 @@ def test_a_session_that_is_there_is_kept_and_the_same_seed_gives_the_same_bytes(
 
 
 @pytest.mark.parametrize(
-    ("streams", "said"),
+    ("streams", "message"),
     [
         ("a.face.stream", None),
         ("gone.face.stream", "is not called a.NAME.stream"),
@@ -75,7 +84,7 @@ def test_a_session_that_is_there_is_kept_and_the_same_seed_gives_the_same_bytes(
         ("", "video is empty"),
     ],
 )
-def test_a_manifest_may_name_streams_in_place_of_media(tmp_path, streams, said):
+def test_a_manifest_may_name_streams_in_place_of_media(tmp_path, streams, message):
     root = tmp_path / "own"
     root.mkdir()
     write_stream(root / "a.face.stream", np.zeros((100, 4), np.float32), 25.0)
@@ -83,9 +92,9 @@ def test_a_manifest_may_name_streams_in_place_of_media(tmp_path, streams, said):
     (tmp_path / "a.face.stream").write_text("outside")
     header = ",".join([*COLUMNS, "streams"])
     (root / "manifest.csv").write_text(f"{header}\ns,a,host,train,en,p,,,,{streams}\n")
-    if said:
-        with pytest.raises(InputError, match=said.replace(".", r"\.")):
+    if message:
+        with pytest.raises(InputError, match=message.replace(".", r"\.")):
             read_csv(root, "manifest.csv", "own")
     else:
-        (found,) = read_csv(root, "manifest.csv", "own")
-        assert [(s.name, s.width, s.rate_hz, s.rows) for s in found.streams] == [("face", 4, 25.0, 100)]
+        (participant,) = read_csv(root, "manifest.csv", "own")
+        assert [(s.name, s.width, s.rate_hz, s.rows) for s in participant.streams] == [("face", 4, 25.0, 100)]

@@ -11,18 +11,23 @@ from damamba.config import Params, SimulateParams, parse_section
 from damamba.console import InputError
 from damamba.corpus.labels import read_labels
 from damamba.executor import run_all
-from damamba_sim.corpora import ENCODER_SEEDS, plan_corpora, write_manifest
-from damamba_sim.faces.filming import film_of
-from damamba_sim.recording import Recording, film, read_truth, record, simulate_session
+from damamba_sim.corpora.manifest import write_manifest
+from damamba_sim.corpora.persons import ENCODER_SEEDS
+from damamba_sim.corpora.sessions import plan_corpora
+from damamba_sim.faces.filming import filming_of
+from damamba_sim.recording.equipment import check_equipment
+from damamba_sim.recording.session import SessionRecording, film, record
+from damamba_sim.recording.truth import read_truth
+from tests.conftest import frozen_params
 
 ROOT = Path(__file__).parents[2]
-FACE_MODEL = ROOT / "models/face_landmarker.task"
+FACE_MODEL = ROOT / "data/landmarker/face_landmarker.task"
 NONE = {"train": 0, "val": 0, "test": 0}
-needs_face_model = pytest.mark.skipif(not FACE_MODEL.exists(), reason="make setup fetches the face model")
+needs_face_model = pytest.mark.skipif(not FACE_MODEL.exists(), reason="dvc repro landmarker fetches the face model")
 
 
 def make_params(**changes) -> SimulateParams:
-    values = Params.load(ROOT / "params.yaml").simulate.model_dump()
+    values = frozen_params().simulate.model_dump()
     return SimulateParams.model_validate({**values, "minutes": 0.1, "resolution": [64, 64], "flaws": 0, **changes})
 
 
@@ -53,7 +58,7 @@ def test_official_numbers_come_first_and_no_number_twice():
         assert len(set(numbers)) == len(numbers)
 
 
-def test_persons_are_met_once_and_never_those_of_the_encoders():
+def test_persons_appear_once_and_never_in_the_training_of_encoders():
     for seed in (0, 7):
         plans = plan_corpora(make_params(seed=seed, sessions=sessions(**MANY)))
         members = [(p.corpus, m) for p in plans for m in p.members]
@@ -61,7 +66,7 @@ def test_persons_are_met_once_and_never_those_of_the_encoders():
         assert not {m.seed for _, m in members} & set(ENCODER_SEEDS)
 
 
-def test_a_session_more_changes_no_other():
+def test_an_additional_session_changes_no_other():
     few, more = (
         plans_of(noxi={"train": 3, "test": 2}),
         plans_of(noxi={"train": 5, "val": 1, "test": 2}, mpiigi={"val": 1}),
@@ -69,7 +74,7 @@ def test_a_session_more_changes_no_other():
     assert set(few) <= set(more)
 
 
-def test_languages_roles_and_seats_are_those_of_the_corpora():
+def test_languages_roles_and_seats_are_those_of_the_release():
     plans = {p.name: p for p in plans_of(noxi={"train": 6}, noxi_add={"test": 4}, mpiigi={"val": 6, "test": 1})}
     assert {p.language for p in plans.values() if p.corpus == "noxi"} == {"en", "fr", "de"}
     assert {p.language for p in plans.values() if p.corpus == "noxi_add"} == {"ar", "it", "id", "es"}
@@ -81,13 +86,13 @@ def test_languages_roles_and_seats_are_those_of_the_corpora():
     assert [m.labelled for m in plans["mpiigi/028"].members] == [False, True, True, True]
 
 
-def test_few_sessions_already_cover_engagement():
+def test_a_few_sessions_already_cover_engagement():
     for seed in range(5):
         plans = plan_corpora(make_params(seed=seed, sessions=sessions(noxi={"test": 4}, noxi_add={"test": 3})))
         for corpus in ("noxi", "noxi_add"):
-            quotas = np.concatenate([p.standing.engagement for p in plans if p.corpus == corpus])
-            assert np.ptp(quotas) > 0.5
-            assert 0.25 < quotas.mean() < 0.75
+            quantiles = np.concatenate([p.quantiles.engagement for p in plans if p.corpus == corpus])
+            assert np.ptp(quantiles) > 0.5
+            assert 0.25 < quantiles.mean() < 0.75
 
 
 @pytest.mark.parametrize(
@@ -99,17 +104,29 @@ def test_few_sessions_already_cover_engagement():
         ({"sessions": sessions(mpiigi={"train": 2, "test": 1})}, "simulate.sessions.mpiigi.train: 2"),
         (
             {"sessions": sessions(noxi={"train": 5000, "test": 1})},
-            "noxi.train: 5000 sessions, but persons are left for",
+            "noxi.train: 5000 sessions, but there are only enough persons for",
         ),
-        ({"languages": {"noxi": ["en", "xx"], "noxi_add": ["it"], "mpiigi": ["de"]}}, "noxi: nobody speaks 'xx'"),
+        ({"languages": {"noxi": ["en", "xx"], "noxi_add": ["it"], "mpiigi": ["de"]}}, "noxi: unknown language 'xx'"),
         ({"languages": {"noxi": ["en"], "noxi_add": [], "mpiigi": ["de"]}}, "languages.noxi_add: none"),
-        ({"resolution": [32, 32]}, "simulate.resolution: 32 x 32"),
-        ({"fps": 1000.0}, "simulate.fps: 1000"),
     ],
 )
-def test_parameters_that_make_no_corpus_are_refused_in_one_line(changes, message):
+def test_parameters_without_a_corpus_are_refused_in_one_line(changes, message):
     with pytest.raises(InputError, match=message) as error:
         plan_corpora(make_params(**changes))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"resolution": [32, 32]}, "simulate.resolution: 32 x 32"),
+        ({"fps": 1000.0}, "simulate.fps: 1000"),
+        ({}, "face_landmarker.task: not found"),
+    ],
+)
+def test_media_that_cannot_be_made_fail_fast_in_one_line(tmp_path, changes, message):
+    with pytest.raises(InputError, match=message) as error:
+        check_equipment(make_params(**changes), tmp_path / "face_landmarker.task", {"en"})
     assert "\n" not in str(error.value)
 
 
@@ -124,7 +141,7 @@ def test_parameters_that_make_no_corpus_are_refused_in_one_line(changes, message
     ],
 )
 def test_values_out_of_range_are_refused_with_their_path(changes, message):
-    values = Params.load(ROOT / "params.yaml").model_dump(mode="json")
+    values = frozen_params().model_dump(mode="json")
     values["simulate"].update(changes)
     with pytest.raises(InputError, match=message):
         parse_section(Params, values, "params.yaml")
@@ -136,15 +153,15 @@ def test_languages_are_a_parameter():
     assert {(plan.corpus, plan.language) for plan in plans} == {("noxi", "it"), ("mpiigi", "fr")}
 
 
-def test_flaws_fall_on_their_share_in_every_corpus_and_on_nobody_where_none_is_asked_for():
+def test_flaws_fall_on_their_share_of_every_corpus_and_nowhere_if_it_is_zero():
     plans = plans_of(**MANY)
     for corpus in ("noxi", "noxi_add", "mpiigi"):
         people = [m for plan in plans if plan.corpus == corpus for m in plan.members]
-        films = [film_of(corpus, m.number, m.seed, 0.1) for m in people]
+        films = [filming_of(corpus, m.number, m.seed, 0.1) for m in people]
         for has in ("start_s", "dropped", "object_side", "leaves"):
             share = np.mean([bool(getattr(f, has)) for f in films])
             assert 0.05 < share < 0.2, (corpus, has)
-        clean = [film_of(corpus, m.number, m.seed, 0) for m in people]
+        clean = [filming_of(corpus, m.number, m.seed, 0) for m in people]
         assert not any(f.start_s or f.dropped or f.object_side or f.leaves for f in clean)
         assert len(set(clean)) == 1
 
@@ -161,10 +178,10 @@ def active(samples: np.ndarray) -> np.ndarray:
 
 
 @needs_face_model
-def test_a_recorded_session_is_whole_repeatable_and_in_time(tmp_path):
+def test_a_recorded_session_is_complete_repeatable_and_in_time(tmp_path):
     (plan,) = plans_of(noxi={"train": 1})
     params = make_params(minutes=0.3)
-    one, two = (Recording(plan, tmp_path / name, params, FACE_MODEL) for name in "ab")
+    one, two = (SessionRecording(plan, tmp_path / name, params, FACE_MODEL) for name in "ab")
     assert record(one)
     assert record(two)
     for path in one.files():
@@ -177,7 +194,7 @@ def test_a_recorded_session_is_whole_repeatable_and_in_time(tmp_path):
         "de": "German",
     }[plan.language] + ";1.0\n"
     for role, other in (("expert", "novice"), ("novice", "expert")):
-        truth = read_truth(one.truth / f"{role}.parquet", ("engagement", "speech", "mouth", "present"))
+        truth = read_truth(one.root / plan.truth_path(role), ("engagement", "speech", "mouth", "present"))
         assert len(truth["engagement"]) == len(read_labels(folder / f"{role}.engagement.annotation.csv")) == 450
         assert truth["present"].dtype == bool
         sound = read_wav(folder / f"{role}.audio.wav")
@@ -185,7 +202,7 @@ def test_a_recorded_session_is_whole_repeatable_and_in_time(tmp_path):
         level, spoken = active(sound), truth["speech"] > 0
         assert np.median(level[spoken]) > np.median(level[~spoken]) + 15
         assert truth["mouth"][spoken].mean() > truth["mouth"][~spoken].mean() + 0.15
-        theirs = read_truth(one.truth / f"{other}.parquet", ("speech",))["speech"] > 0
+        theirs = read_truth(one.root / plan.truth_path(other), ("speech",))["speech"] > 0
         crosstalk = level[theirs & ~spoken & ~np.roll(spoken, 3) & ~np.roll(spoken, 8)]
         assert np.median(crosstalk) < np.median(level[spoken]) - 15
 
@@ -194,7 +211,7 @@ def test_a_recorded_session_is_whole_repeatable_and_in_time(tmp_path):
 def test_a_group_shares_one_microphone_and_some_have_no_label(tmp_path):
     plan = plans_of(mpiigi={"val": 6})[-1]
     assert plan.session == "028"
-    record(Recording(plan, tmp_path, make_params(), FACE_MODEL))
+    record(SessionRecording(plan, tmp_path, make_params(), FACE_MODEL))
     folder = tmp_path / plan.folder
     sounds = {(folder / f"subjectPos{i}.audio.wav").read_bytes() for i in range(1, 5)}
     assert len(sounds) == 1
@@ -205,20 +222,20 @@ def test_a_group_shares_one_microphone_and_some_have_no_label(tmp_path):
 
 
 @needs_face_model
-def test_what_is_whole_is_kept_and_what_is_not_is_made_again(tmp_path):
+def test_a_complete_session_is_kept_and_a_damaged_one_made_again(tmp_path):
     (plan,) = plans_of(noxi={"train": 1})
-    recording = Recording(plan, tmp_path, make_params(), FACE_MODEL)
+    recording = SessionRecording(plan, tmp_path, make_params(), FACE_MODEL)
     assert record(recording)
     assert not record(recording)
     sound = tmp_path / plan.path("expert", "audio.wav")
-    whole = sound.read_bytes()
-    sound.write_bytes(whole[:1000])
+    complete = sound.read_bytes()
+    sound.write_bytes(complete[:1000])
     video = recording.video(plan.members[0])
     video.write_bytes(b"of the damaged session")
     assert record(recording)
-    assert sound.read_bytes() == whole
+    assert sound.read_bytes() == complete
     assert not video.exists()
-    assert record(Recording(plan, tmp_path, make_params(minutes=0.12), FACE_MODEL))
+    assert record(SessionRecording(plan, tmp_path, make_params(minutes=0.12), FACE_MODEL))
 
 
 @needs_face_model
@@ -246,15 +263,15 @@ def test_manifest_names_files_below_its_folder(tmp_path):
 
 @needs_face_model
 @pytest.mark.slow
-def test_a_flawed_camera_starts_late_loses_pictures_and_loses_sight(tmp_path):
+def test_a_flawed_video_starts_late_and_lacks_pictures_and_people(tmp_path):
     (plan,) = plans_of(noxi={"train": 1})
     params = make_params(minutes=0.2, resolution=[160, 120], flaws=1)
-    simulate_session(plan, tmp_path, params, FACE_MODEL)
+    recording = SessionRecording(plan, tmp_path, params, FACE_MODEL)
+    assert record(recording)
+    assert all([film((recording, member)) for member in plan.members])
     for member in plan.members:
-        filming = film_of("noxi", member.number, member.seed, 1)
-        truth = read_truth(
-            tmp_path / "truth/noxi/001" / f"{member.participant}.parquet", ("present", "visible", "hand")
-        )
+        filming = filming_of("noxi", member.number, member.seed, 1)
+        truth = read_truth(tmp_path / plan.truth_path(member.participant), ("present", "visible", "hand"))
         assert 1 < (~truth["present"]).sum() / 25 < 10
         assert not (truth["visible"] & ~truth["present"]).any()
         assert not (truth["visible"] & (truth["hand"] > 0.2)).any()
@@ -271,7 +288,8 @@ def test_a_flawed_camera_starts_late_loses_pictures_and_loses_sight(tmp_path):
         assert np.max(np.array(changed)[gone]) < 0.01
         assert np.median(np.array(changed)[~gone]) > 0.1
     written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")}
-    simulate_session(plan, tmp_path, params, FACE_MODEL)
+    assert not record(recording)
+    assert not any([film((recording, member)) for member in plan.members])
     assert written == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")}
 
 
@@ -282,7 +300,7 @@ def test_same_bytes_with_another_number_of_jobs(tmp_path):
     trees = []
     for jobs, kind in ((1, "serial"), (2, "processes")):
         root = tmp_path / str(jobs)
-        recordings = [Recording(plan, root, make_params(minutes=0.05, flaws=0.5), FACE_MODEL) for plan in plans]
+        recordings = [SessionRecording(plan, root, make_params(minutes=0.05, flaws=0.5), FACE_MODEL) for plan in plans]
         run_all(record, recordings, jobs, kind, "speech")
         run_all(film, [(r, member) for r in recordings for member in r.plan.members], jobs, kind, "video")
         trees.append({path.relative_to(root): path.read_bytes() for path in root.rglob("*.*") if path.is_file()})

@@ -16,7 +16,7 @@ from damamba_sim.faces.landmarks import LOWER_LIDS, LOWER_LIP, UPPER_LIDS, UPPER
 from damamba_sim.faces.mesh import loop_subdivide, read_canonical, smoothstep, sphere
 from damamba_sim.faces.shape import FaceShape, face_topology
 
-TASK = Path(__file__).parents[2] / "models/face_landmarker.task"
+TASK = Path(__file__).parents[2] / "data/landmarker/face_landmarker.task"
 SEEDS = st.integers(0, 10_000)
 
 
@@ -45,11 +45,11 @@ def test_canonical_mesh_is_the_landmarkers():
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a model"])
-def test_missing_or_wrong_model_says_how_to_get_it(tmp_path, content):
+def test_the_message_for_a_missing_or_wrong_model_names_the_remedy(tmp_path, content):
     path = tmp_path / "face_landmarker.task"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(InputError, match=r"face_landmarker\.task: .*make setup"):
+    with pytest.raises(InputError, match=r"face_landmarker\.task: .*dvc repro landmarker"):
         Actor(0, path)
 
 
@@ -64,12 +64,12 @@ def test_model_without_a_mesh_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("size", [(641, 480), (640, 478), (640, 0), (32, 32)])
-def test_sizes_that_no_codec_takes_are_refused(size):
+def test_unusable_sizes_are_refused(size):
     with pytest.raises(InputError, match=r"simulate\.resolution"):
         Actor(0, TASK, *size)
 
 
-def test_subdivision_rounds_without_moving_what_is_flat():
+def test_subdivision_keeps_flat_surfaces_flat():
     vertices, triangles = sphere(12, 8)
     subdivision = loop_subdivide(len(vertices), triangles)
     assert len(subdivision.triangles) == 4 * len(triangles)
@@ -153,7 +153,7 @@ def test_another_process_draws_the_same_bytes(actor):
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_every_control_is_seen(actor, change):
+def test_every_control_changes_the_picture(actor, change):
     rest = actor.render(Pose()).astype(int)
     assert (np.abs(actor.render(Pose(**change)) - rest).max(axis=2) > 25).sum() > 100
 
@@ -167,7 +167,7 @@ def test_absent_person_leaves_the_room(actor):
     assert digest(actor.render(Pose(present=False), 9)) == digest(empty)
 
 
-def test_who_has_left_is_seen_nowhere_and_who_comes_back_is_as_before(actor):
+def test_a_person_who_has_left_is_invisible_and_returns_unchanged(actor):
     room = actor.render(Pose(present=False))
     seen = actor.render(Pose(), 3)
     for side in (-1, 1):
@@ -178,7 +178,7 @@ def test_who_has_left_is_seen_nowhere_and_who_comes_back_is_as_before(actor):
     assert digest(actor.render(Pose(), 3)) == digest(seen)
 
 
-def test_what_moves_is_smeared_along_its_motion_and_what_rests_is_sharp(actor):
+def test_motion_smears_along_its_direction_and_rest_is_sharp(actor):
     pose = Pose(yaw_deg=4)
     still = actor.render(pose)
     assert digest(actor.render(pose, 0, pose)) == digest(still)

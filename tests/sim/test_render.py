@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from damamba_sim.faces.actor import Actor, Pose
-from damamba_sim.faces.render import CHANNELS, poses, render_participant, write_video
+from damamba_sim.faces.render import POSE_CHANNELS, poses, render_participant, write_video
 
-TASK = Path(__file__).parents[2] / "models/face_landmarker.task"
+TASK = Path(__file__).parents[2] / "data/landmarker/face_landmarker.task"
 
 
 def grey_frames(n, size=(48, 64)):
@@ -94,13 +94,13 @@ def test_as_many_frames_as_times(tmp_path, n_frames):
 
 def test_neutral_channels_give_the_neutral_pose():
     assert list(poses({}, [0.0, 1.0])) == [Pose(), Pose()]
-    zeros = {name: np.full(10, 1.0 if name in ("eye", "present") else 0.0) for name in CHANNELS}
+    zeros = {name: np.full(10, 1.0 if name in ("eye", "present") else 0.0) for name in POSE_CHANNELS}
     assert list(poses(zeros, [0.0, 0.123])) == [Pose(), Pose()]
 
 
 @settings(max_examples=50)
 @given(st.lists(st.floats(0, 0.96), min_size=1, max_size=20))
-def test_channels_are_read_at_the_frames_times(pts_s):
+def test_channels_are_sampled_at_the_times_of_the_frames(pts_s):
     t_s = np.arange(25) / 25
     present = t_s < 0.5
     for time, pose in zip(pts_s, poses({"yaw": 30 * t_s, "present": present}, pts_s), strict=True):
@@ -133,7 +133,7 @@ def test_participant_video_lasts_as_long_as_the_channels(tmp_path):
 
 
 def lively_channels(rng, n):
-    """Random channels that all vary, as fast as people do."""
+    """Random channels that all vary, about as fast as in people."""
 
     def drift(tau_s):
         kernel = np.exp(-np.arange(200) / (tau_s * 25))
@@ -157,7 +157,7 @@ def lively_channels(rng, n):
 
 
 def recover(result, width, height):
-    """The channels that MediaPipe's answer for one frame tells of."""
+    """Channels measured in MediaPipe's result for one frame."""
     place = np.array([[point.x * width, point.y * height, point.z * width] for point in result.face_landmarks[0]])
     score = {category.category_name: category.score for category in result.face_blendshapes[0]}
     turn = result.facial_transformation_matrixes[0][:3, :3]
@@ -182,7 +182,7 @@ def recover(result, width, height):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 9])
-def test_landmarker_finds_the_face_and_recovers_what_was_posed(tmp_path, seed):
+def test_landmarker_finds_the_face_and_recovers_the_pose(tmp_path, seed):
     import mediapipe
     from mediapipe.tasks.python import BaseOptions, vision
 
@@ -198,12 +198,12 @@ def test_landmarker_finds_the_face_and_recovers_what_was_posed(tmp_path, seed):
             landmarker.detect(mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=image))
             for _, image in decode(tmp_path / "a.mp4")
         ]
-    found = np.array([bool(result.face_landmarks) for result in results])
-    assert found.mean() >= 0.99
+    has_face = np.array([bool(result.face_landmarks) for result in results])
+    assert has_face.mean() >= 0.99
     rows = [recover(result, 640, 480) for result in results if result.face_landmarks]
     measured = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     assert measured["height_px"].min() >= 150
-    # measured on 12 persons: 0.9 or better for all, yaw and roll 0.97; the rest is margin for another platform
+    # measured on 12 persons: at least 0.9, yaw and roll 0.97; the limits leave room for other platforms
     floor = {
         "mouth": 0.85,
         "eye": 0.75,
@@ -214,5 +214,5 @@ def test_landmarker_finds_the_face_and_recovers_what_was_posed(tmp_path, seed):
         "pitch": 0.8,
         "roll": 0.95,
     }
-    correlation = {name: np.corrcoef(truth[name][found], measured[name])[0, 1] for name in floor}
+    correlation = {name: np.corrcoef(truth[name][has_face], measured[name])[0, 1] for name in floor}
     assert {name: value for name, value in correlation.items() if value < floor[name]} == {}

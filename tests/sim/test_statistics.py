@@ -1,4 +1,4 @@
-"""Statistics tell what was planted in the channels, and only to the views that may see it."""
+"""Statistics contain what was planted in the channels, only in the views that may contain it."""
 
 import numpy as np
 import pytest
@@ -26,15 +26,15 @@ def value(x, columns, name, window_s=SESSION):
     return x[:, 0, at]
 
 
-@pytest.mark.parametrize("heedful", [True, False])
-def test_nods_after_points_are_told_from_nods_after_pauses(heedful):
+@pytest.mark.parametrize("attentive", [True, False])
+def test_nods_after_points_and_after_pauses_differ(attentive):
     channels, ends = conversation()
     for end, point in ends:
-        if point == heedful:
+        if point == attentive:
             channels["nod"][1, end + 8 : end + 20] = 1
     x, columns = statistics(channels, np.array([750]))
     _, listener = value(x, columns, "share_nods_placed")
-    assert (listener > 0.5) if heedful else (listener < -0.5)
+    assert (listener > 0.5) if attentive else (listener < -0.5)
 
 
 def test_windows_are_means_around_their_frame_cut_off_at_the_ends():
@@ -51,14 +51,14 @@ def test_windows_are_means_around_their_frame_cut_off_at_the_ends():
 
 
 @pytest.mark.parametrize("people", [2, 3, 4])
-def test_a_view_knows_nothing_of_what_it_may_not_see(people):
+def test_a_view_does_not_depend_on_other_channels(people):
     talk = converse(3, people, 1.0, "de")
     at = np.arange(100, 1400, 200)
     x, columns = statistics(talk.channels, at)
     assert np.isfinite(x).all()
     assert x.shape == (people, len(at), len(columns))
     changed = {name: track.copy() for name, track in talk.channels.items()}
-    for track in changed.values():  # everybody but the first becomes somebody else
+    for track in changed.values():  # all but the first behave differently
         track[1:] = np.roll(track[1:], 311, axis=1)
     y, _ = statistics(changed, at)
     own = np.array([c.who == "target" for c in columns])

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from damamba.console import InputError
-from damamba.streams.store import describe, read_stream, write_stream
+from damamba.streams.reader import read_stream
+from damamba.streams.store import describe, write_stream
 from damamba.streams.stream import FeatureStream
 
 
@@ -45,17 +46,17 @@ def test_same_stream_same_bytes(tmp_path):
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
 
 
-def test_a_flipped_byte_is_found_and_the_remedy_named(tmp_path):
+def test_a_flipped_byte_is_detected_and_the_message_has_the_remedy(tmp_path):
     path = tmp_path / "a.parquet"
     write_stream(path, stream(2000, 8))
-    held = bytearray(path.read_bytes())
-    held[len(held) // 3] ^= 0xFF
-    path.write_bytes(held)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 0xFF
+    path.write_bytes(content)
     with pytest.raises(InputError, match=r"damaged.*dvc repro -f extract@clip"):
         read_stream(path, "dvc repro -f extract@clip")
 
 
-def test_a_shard_that_is_no_shard_is_described_as_none(tmp_path):
+def test_a_file_that_is_not_a_stream_has_no_description(tmp_path):
     path = tmp_path / "a.parquet"
     assert describe(path) is None
     path.write_bytes(b"PAR1 nonsense")

@@ -1,0 +1,30 @@
+"""`damamba preset`: write a set of parameters into params.yaml."""
+
+import argparse
+from pathlib import Path
+
+from damamba.presets.apply import preset_names, write_presets
+
+PARAMS = Path("params.yaml")
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the subcommand."""
+    names = preset_names()
+    parser = commands.add_parser(
+        "preset",
+        help="write a set of parameters into params.yaml and show the difference",
+        description="demo, smoke, paper and paper-25 set the sizes of model and training; demo and smoke also the size "
+        "of the simulated corpus. compact and upstream set the encoders behind the cues, and the grid that cues are "
+        "aligned on. simulated sets the source, multimediate source, cues and grid, channels all of these. A preset "
+        "sets every key of its parts. Presets are written from left to right: where two set the same part, the last "
+        "one counts, whatever stood there before. All other parameters stay as they are, such as the folders of your "
+        "data. Presets that do not fit together are refused.",
+    )
+    parser.add_argument("names", nargs="+", choices=names, metavar="NAME", help=", ".join(names))
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Write and print the changes; raises `InputError` where the result would not be valid."""
+    print("\n".join(write_presets(options.names, PARAMS)))

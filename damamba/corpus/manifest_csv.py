@@ -1,0 +1,180 @@
+"""A manifest as people write it: a CSV in the folder of the recordings, one row a participant."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path, PurePosixPath
+from typing import Any, get_args
+
+from damamba.config import Split
+from damamba.console import InputError
+from damamba.corpus.manifest import (
+    NAMED,
+    Participant,
+    ReleasedStream,
+    conflicts,
+    label_below,
+    label_files,
+    name_problems,
+)
+from damamba.files import whole_file
+
+OWN_CORPUS = "own"
+"""Name of the corpus where the manifest has no such column."""
+MAX_PROBLEMS = 50
+"""Reading stops after so many."""
+MAX_PATH = 1024
+
+
+@dataclass(frozen=True)
+class ManifestRow:
+    """One row; paths are relative to the manifest's folder, "" where there is no file."""
+
+    session: str
+    participant: str
+    role: str
+    split: str
+    language: str
+    person: str
+    video: str
+    audio: str
+    """"" where it is the sound track of the video."""
+    label: str
+    """Files of several annotators with ``;`` between them; a tier of an ELAN file as ``FILE.eaf#TIER``."""
+
+    @property
+    def name(self) -> str:
+        """session/participant."""
+        return f"{self.session}/{self.participant}"
+
+
+COLUMNS = tuple(field.name for field in fields(ManifestRow))
+OPTIONAL = ("corpus", "gender", "age", "streams")
+
+
+def read_csv(root: Path, manifest: str, corpus: str = OWN_CORPUS) -> list[Participant]:
+    """Read a manifest and check everything that can be checked without opening media.
+
+    Args:
+        root: Folder of the recordings; no path may leave it.
+        manifest: CSV inside `root` with the columns of `COLUMNS` and perhaps of `OPTIONAL`.
+        corpus: Name of the corpus where the column is missing.
+
+    Returns:
+        Participants by key, with paths below `root`.
+
+    Raises:
+        InputError: All problems, one a line, with file, line and column.
+    """
+    path = root / manifest
+    problems: list[str] = []
+    participants: list[Participant] = []
+    for line, row in _lines(path):
+        participant, wrong = _participant(row, root, corpus, f"{path}, line {line}")
+        problems += wrong
+        if len(problems) >= MAX_PROBLEMS:
+            raise InputError("\n".join([*problems, f"{path}: not read further; correct these first"]))
+        if participant:
+            participants.append(participant)
+    problems += conflicts(participants, str(path))
+    if not participants and not problems:
+        problems.append(f"{path}: no rows in it; one row a participant is needed")
+    if problems:
+        raise InputError("\n".join(problems))
+    return sorted(participants, key=lambda p: p.key)
+
+
+def read_rows(path: Path) -> list[ManifestRow]:
+    """Rows of a manifest, unchecked; raises `InputError` where it is not CSV or a column is missing."""
+    return [ManifestRow(**{name: row[name] for name in COLUMNS}) for _, row in _lines(path)]
+
+
+def write_rows(path: Path, rows: Sequence[ManifestRow]) -> None:
+    """Write a manifest, whole or not at all."""
+    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows([getattr(row, name) for name in COLUMNS] for row in rows)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Number and fields of each line, without blanks around them."""
+    try:
+        stream = path.open(newline="", encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; write one row a participant: {','.join(COLUMNS)}") from None
+    with stream:
+        reader = csv.DictReader(stream)
+        try:
+            missing = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
+            if missing:
+                raise InputError(f"{path}, line 1: missing column {', '.join(missing)}; expected {','.join(COLUMNS)}")
+            for row in reader:
+                if None in row or None in row.values():
+                    raise InputError(f"{path}, line {reader.line_num}: not as many fields as the header has columns")
+                yield reader.line_num, {name: value.strip() for name, value in row.items()}
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise InputError(
+                f"{path}, line {reader.line_num + 1}: not CSV in UTF-8 ({error}); save it again as that"
+            ) from None
+
+
+def _participant(row: dict[str, str], root: Path, corpus: str, where: str) -> tuple[Participant | None, list[str]]:
+    """The participant of a row, None where the row has problems; and the problems."""
+    complete = {**dict.fromkeys(OPTIONAL, ""), "corpus": corpus, **row}
+    values: dict[str, Any] = {name: complete[name] for name in (*COLUMNS, *OPTIONAL)}
+    problems = name_problems({name: values[name] for name in NAMED}, where)
+    if values["split"] not in get_args(Split):
+        problems.append(f"{where}: split is {values['split'][:80]!r}; use train, val or test")
+    streams, stream_problems = _streams(values.pop("streams"), values["participant"], root, where)
+    problems += stream_problems
+    if not values["video"] and not streams:
+        problems.append(f"{where}: video is empty; name the participant's video file")
+    media = {name: values[name] for name in ("video", "audio") if values[name]}
+    paths = [*media.items(), *(("label", name) for name, _ in label_files(values["label"]))]
+    for column, path in dict.fromkeys(paths):
+        if problem := _path_problem(root, path):
+            problems.append(f"{where}: {column} {path[:80]!r} {problem}")
+    if problems:
+        return None, problems
+    values |= {name: (root / path).as_posix() for name, path in media.items()}
+    values["audio"] = values["audio"] or values["video"]  # the video's own sound track
+    values["label"] = label_below(root, values["label"])
+    return Participant(**values, streams=streams), []
+
+
+def _streams(field: str, participant: str, root: Path, where: str) -> tuple[tuple[ReleasedStream, ...], list[str]]:
+    """Feature streams of the column `streams`, by name; and problems.
+
+    The field has paths ``PARTICIPANT.NAME.stream`` with ``;`` between them.
+    """
+    streams: dict[str, ReleasedStream] = {}
+    problems = []
+    for path in filter(None, map(str.strip, field.split(";"))):
+        file = PurePosixPath(path).name
+        name = file.removeprefix(f"{participant}.").removesuffix(".stream")
+        problem = _path_problem(root, path)
+        if file != f"{participant}.{name}.stream":
+            problem = f"is not called {participant}.NAME.stream"
+        if problem:
+            problems.append(f"{where}: streams {path[:80]!r} {problem}")
+            continue
+        try:
+            streams[name] = ReleasedStream.of(name, root / path)
+        except InputError as error:
+            problems.append(str(error))
+    return tuple(streams[name] for name in sorted(streams)), problems
+
+
+def _path_problem(root: Path, path: str) -> str:
+    """Why `path` may not be used, or ""."""
+    if "\0" in path or PurePosixPath(path).is_absolute():
+        return f"is not a path below {root}; write it relative to that folder"
+    if len(path) > MAX_PATH or any(len(part.encode()) > 255 for part in PurePosixPath(path).parts):
+        return "is too long for a path; correct it"
+    target = (root / path).resolve()
+    if not target.is_relative_to(root.resolve()):
+        return f"leads out of {root}; put the file inside or set corpus.folder.root"
+    if not target.is_file():
+        return f"is missing: there is no file {root / path}"
+    return ""

@@ -1,0 +1,30 @@
+"""Licences of checkpoints."""
+
+from pathlib import Path
+
+HUB_LICENCES = {
+    "facebook/wav2vec2-base": "Apache-2.0",
+    "audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim": "CC BY-NC-SA 4.0: no commercial use",
+    "laion/CLIP-ViT-B-32-laion2B-s34B-b79K": "MIT",
+    "ViT-B-32": "MIT (LAION-2B weights)",
+}
+"""Of the hub checkpoints in our presets; ``damamba/extractors/checkpoints/README.md`` has a table of all."""
+UNKNOWN = "unknown to damamba: see its card"
+
+
+def licence_of(checkpoint: str, folder: Path | None) -> str:
+    """Licence of a checkpoint; `UNKNOWN` where neither its card nor `HUB_LICENCES` names one.
+
+    Args:
+        checkpoint: Name on the hub, with or without ``hf-hub:``.
+        folder: Local folder of the checkpoint, whose card counts then.
+    """
+    licence = licence_on_card(folder) if folder else HUB_LICENCES.get(checkpoint.removeprefix("hf-hub:"))
+    return licence or UNKNOWN
+
+
+def licence_on_card(folder: Path) -> str | None:
+    """`license:` in the front matter of a folder's README.md; None where it has none."""
+    card = folder / "README.md"
+    lines = card.read_text(encoding="utf8").splitlines() if card.is_file() else []
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("license:")), None)

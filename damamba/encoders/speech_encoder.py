@@ -1,0 +1,181 @@
+"""wav2vec 2.0 over a whole session: the times of its frames, and long sound in overlapping pieces.
+
+sound    |------------------------------------------|
+piece 0  [==========core==========|ctx]
+piece 1                      [ctx|=======core=======]    rows of the context are dropped
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from damamba.console import InputError
+from damamba.encoders.checkpoint import loading, local_folder
+from damamba.encoders.torchvision_import import declare_operators
+from damamba.media.decode import SAMPLE_RATE_HZ
+
+if TYPE_CHECKING:
+    from transformers import Wav2Vec2Config, Wav2Vec2Model, Wav2Vec2PreTrainedModel
+
+CORE_S, CONTEXT_S = 16.0, 2.0
+"""Of a piece, s: about as long as the sound that these encoders were trained on; attention costs the square of it."""
+MAY_BE_MISSING = {"masked_spec_embed", "wav2vec2.masked_spec_embed"}
+"""Weights that only pretraining uses; some checkpoints lack them."""
+
+
+def exact(dividend: int, divisor: int) -> int:
+    """Quotient of two integers; raises ValueError where it is not an integer."""
+    quotient, rest = divmod(dividend, divisor)
+    if rest:
+        raise ValueError(f"{dividend} is not a multiple of {divisor}")
+    return quotient
+
+
+@dataclass(frozen=True)
+class FrameClock:
+    """Times of the frames of a stack of convolutions over sound at 16 kHz."""
+
+    stride: int
+    """Samples from one frame to the next."""
+    receptive: int
+    """Samples that one frame depends on."""
+
+    @classmethod
+    def of(cls, config: "Wav2Vec2Config") -> "FrameClock":
+        """Of a wav2vec 2.0 model: stride 320 and receptive field 400 in all published ones."""
+        stride = receptive = 1
+        for kernel, step in zip(config.conv_kernel, config.conv_stride, strict=True):
+            receptive += (kernel - 1) * stride
+            stride *= step
+        return cls(stride, receptive)
+
+    @property
+    def rate_hz(self) -> float:
+        """Frames per second."""
+        return float(exact(SAMPLE_RATE_HZ, self.stride))
+
+    def count(self, samples: int) -> int:
+        """Frames that lie completely inside `samples` samples."""
+        return max(0, (samples - self.receptive) // self.stride + 1)
+
+    def span(self, first: int, last: int) -> slice:
+        """Samples that the frames [first, last) depend on."""
+        return slice(first * self.stride, (last - 1) * self.stride + self.receptive)
+
+    def centres_s(self, n: int) -> np.ndarray:
+        """(n,) middle of each of the first n frames, s after the first sample."""
+        return (np.arange(n) * self.stride + exact(self.receptive, 2)) / SAMPLE_RATE_HZ
+
+
+def in_pieces(
+    encode: Callable[[np.ndarray], np.ndarray],
+    samples: np.ndarray,
+    clock: FrameClock,
+    core_s: float = CORE_S,
+    context_s: float = CONTEXT_S,
+) -> np.ndarray:
+    """Apply `encode` to a long sound, piece by piece.
+
+    Args:
+        encode: Maps (n,) samples to (clock.count(n), D) rows.
+        samples: (n,) float32.
+        clock: Frames of `encode`.
+        core_s: Length of the part of a piece whose rows are kept, s.
+        context_s: Length of the context on each side of it, s.
+
+    Returns:
+        (clock.count(n), D) float32.
+    """
+    n = clock.count(len(samples))
+    core, context = round(core_s * clock.rate_hz), round(context_s * clock.rate_hz)
+    rows = []
+    for start in range(0, n, core):
+        stop = min(start + core, n)
+        first, last = max(0, start - context), min(n, stop + context)
+        rows.append(encode(samples[clock.span(first, last)])[start - first : stop - first])
+    return np.concatenate(rows)
+
+
+class SpeechEncoder:
+    """A loaded wav2vec 2.0 encoder."""
+
+    def __init__(self, model: "Wav2Vec2Model", normalise: bool, layer: int, name: str) -> None:
+        """Wrap a loaded model.
+
+        Args:
+            model: In evaluation mode.
+            normalise: Whether it was trained on waveforms of zero mean and unit variance.
+            layer: Hidden layer that `encode` returns.
+            name: Name of the checkpoint, for messages.
+
+        Raises:
+            InputError: The model has no such layer.
+        """
+        n_layers = model.config.num_hidden_layers
+        if not -n_layers - 1 <= layer <= n_layers:
+            raise InputError(f"{name}: no layer {layer}; it has 0 to {n_layers} (-1 = last); correct `layer`")
+        self.frames = FrameClock.of(model.config)
+        self.width = model.config.hidden_size
+        self._model, self._normalise = model, normalise
+        self._layer = None if layer in (-1, n_layers) else layer
+
+    @classmethod
+    def load(cls, checkpoint: str, revision: str | None, layer: int) -> "SpeechEncoder":
+        """Load a `Wav2Vec2Model` checkpoint; raises `InputError` as `pretrained`."""
+        declare_operators()
+        from transformers import Wav2Vec2Model
+
+        model, normalise = pretrained(Wav2Vec2Model, checkpoint, revision)
+        return cls(model, normalise, layer, checkpoint)
+
+    def encode(self, samples: np.ndarray) -> np.ndarray:
+        """(frames.count(n), width) float32 hidden states of (n,) samples at 16 kHz, in [-1, 1]."""
+        if not self.frames.count(len(samples)):
+            return np.empty((0, self.width), np.float32)
+        if self._normalise:
+            # over the whole session: statistics of single pieces would jump from one to the next
+            samples = ((samples - samples.mean()) / np.sqrt(samples.var() + 1e-7)).astype(np.float32)
+        return in_pieces(self._encode_piece, samples, self.frames)
+
+    def _encode_piece(self, samples: np.ndarray) -> np.ndarray:
+        import torch
+
+        with torch.inference_mode():
+            sound = torch.from_numpy(np.ascontiguousarray(samples))[None].to(self._model.device)
+            output = self._model(sound, output_hidden_states=self._layer is not None)
+            # some models normalise the output of the last layer, which only `last_hidden_state` contains
+            states = output.last_hidden_state if self._layer is None else output.hidden_states[self._layer]
+        return states[0].cpu().numpy()
+
+
+def pretrained(kind: "type[Wav2Vec2PreTrainedModel]", checkpoint: str, revision: str | None) -> tuple[Any, bool]:
+    """Load a model of class `kind`.
+
+    Returns:
+        The model in float32, in evaluation mode, on the accelerator if there is one; and whether it was trained on
+        normalised waveforms.
+
+    Raises:
+        InputError: The checkpoint cannot be loaded, belongs to another class, or expects another sampling rate.
+    """
+    import torch
+    from transformers import Wav2Vec2FeatureExtractor
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()  # the stage shows its own
+    where = local_folder(checkpoint) or checkpoint
+    with loading(checkpoint, revision):
+        loaded: Any = kind.from_pretrained(
+            where, revision=revision or "main", dtype=torch.float32, output_loading_info=True
+        )
+        model, report = loaded
+        missing = sorted(set(report["missing_keys"]) - MAY_BE_MISSING)
+        if missing:  # transformers would continue with random weights
+            raise ValueError(f"it lacks {len(missing)} weights of a {kind.__name__}, such as {missing[0]}")
+        preprocessor = Wav2Vec2FeatureExtractor.from_pretrained(where, revision=revision or "main")
+        if preprocessor.sampling_rate != SAMPLE_RATE_HZ:
+            raise ValueError(f"it expects {preprocessor.sampling_rate} Hz; damamba reads sound at {SAMPLE_RATE_HZ} Hz")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return model.eval().to(device), bool(preprocessor.do_normalize)

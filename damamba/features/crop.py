@@ -1,0 +1,60 @@
+"""Upright, square pictures of a face: one geometry for every cue that looks at faces.
+
+frame, px                      square, px
+the face anywhere, tilted  ->  eyes level, always in the same place; each side is `crop` face sizes long
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+OUTER_EYE_CORNERS = (33, 263)
+EYE_CORNERS = (33, 133, 362, 263)
+CENTRE_BELOW_EYES = 0.12
+"""From the middle between the eyes down to the middle of the face, in face sizes. Measured from the eyes, because the
+chin moves with speech."""
+
+
+def upright_square(landmarks_px: np.ndarray, size_px: float, crop: float, side_px: int) -> NDArray[np.float64]:
+    """Similarity from the frame to a square in which the face is upright.
+
+    Args:
+        landmarks_px: (478, 2) landmarks of the face.
+        size_px: Size of the face, forehead to chin.
+        crop: Side of the square in face sizes.
+        side_px: Side of the square in px.
+
+    Returns:
+        (2, 3) affine matrix from frame px to square px.
+    """
+    left, right = landmarks_px[list(OUTER_EYE_CORNERS)].astype(np.float64)
+    along = (right - left) / max(float(np.linalg.norm(right - left)), 1e-6)
+    down = np.array([-along[1], along[0]])
+    centre = landmarks_px[list(EYE_CORNERS)].mean(0, dtype=np.float64) + CENTRE_BELOW_EYES * size_px * down
+    linear = np.stack([along, down]) * side_px / (crop * size_px)
+    return np.column_stack([linear, (side_px - 1) / 2 - linear @ centre])
+
+
+def warp(image: np.ndarray, matrix: np.ndarray, side_px: int) -> np.ndarray:
+    """Warp `image` by a `matrix` of `upright_square`; outside the frame, its border pixels are repeated.
+
+    Args:
+        image: (height, width) or (height, width, 3) uint8.
+        matrix: (2, 3) from frame px to square px.
+        side_px: Side of the square.
+
+    Returns:
+        (side_px, side_px) or (side_px, side_px, 3) uint8.
+    """
+    shrinks = 1 / np.hypot(matrix[0, 0], matrix[1, 0])
+    factor = max(1, round(shrinks))  # against aliasing, a large face is warped at its own scale, then averaged
+    fine = matrix * factor
+    fine[:, 2] += (factor - 1) / 2
+    fine_px = side_px * factor
+    square = cv2.warpAffine(image, fine, (fine_px, fine_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return square if factor == 1 else cv2.resize(square, (side_px, side_px), interpolation=cv2.INTER_AREA)
+
+
+def to_square(points_px: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Map (…, 2) points of the frame to the square, px."""
+    return points_px @ matrix[:, :2].T + matrix[:, 2]

@@ -1,0 +1,41 @@
+"""A video's frames with the rows of its face track."""
+
+from collections.abc import Iterator
+
+from damamba.console import InputError
+from damamba.features.extractor import ExtractorInput
+from damamba.media.decode import Frame, read_frames
+from damamba.streams.face_track import FaceTrack
+from damamba.streams.reader import read_stream
+
+
+def read_track(source: ExtractorInput) -> FaceTrack:
+    """Face track of a participant.
+
+    Raises:
+        InputError: The track is missing or damaged.
+        ValueError: The cue has `reads: corpus`, so it has no face track.
+    """
+    if source.face_shard is None:
+        raise ValueError("this extractor needs face tracks, but its cue has `reads: corpus`: set `reads: faces`")
+    return FaceTrack.of(read_stream(source.face_shard, "dvc repro -f track_faces"))
+
+
+def tracked_frames(source: ExtractorInput, faces: FaceTrack) -> Iterator[tuple[int, Frame]]:
+    """Yield (row of the track, frame).
+
+    Raises:
+        InputError: Track and video do not have the same frames, or the video cannot be decoded.
+    """
+    k = -1
+    for k, frame in enumerate(read_frames(source.video)):
+        if k >= len(faces.t_s) or abs(faces.t_s[k] - frame.t_s) > 1e-6:
+            break
+        yield k, frame
+    else:
+        if k + 1 == len(faces.t_s):
+            return
+    raise InputError(
+        f"{source.video}: its face track ({len(faces.t_s)} rows) belongs to other frames from row {k} on; "
+        "make the track again: dvc repro -f track_faces"
+    )

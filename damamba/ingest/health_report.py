@@ -1,0 +1,104 @@
+"""Findings about a folder of recordings as text: table, notes, commands that cut videos, next steps."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from shlex import quote
+
+from damamba.ingest.health import Health
+from damamba.text import MISSING, columns, duration, some
+
+
+def table(healths: Sequence[Health]) -> list[str]:
+    """One line a participant."""
+    return columns(
+        ["participant", "split", "length", "picture", "Hz", "sound", "sync s", "labels", "faces", "state"],
+        [_cells(health) for health in healths],
+        left=2,
+    )
+
+
+def _cells(health: Health) -> list[str]:
+    video, audio, faces = health.video, health.audio, health.faces
+    sound = f"{'file' if health.row.audio else 'track'} {audio.rate_hz / 1000:g} kHz" if audio else MISSING
+    sync = f"{audio.end_s - video.end_s:+.2f}" if audio and video else MISSING
+    n_with_face = sum(count > 0 for count in faces.counts) if faces else 0
+    return [
+        health.row.name,
+        health.row.split,
+        duration(video.end_s) if video else MISSING,
+        f"{video.width}x{video.height}" if video else MISSING,
+        f"{video.rate_hz:.4g}" if video else MISSING,
+        sound,
+        sync,
+        MISSING if health.labels is None else f"{health.labels} ({health.labelled:.0%})",
+        f"{n_with_face}/{len(faces.counts)}" if faces else MISSING,
+        "PROBLEM" if health.problems else "look" if health.notes else "good",
+    ]
+
+
+def notes(healths: Sequence[Health], no_landmarker: bool) -> list[str]:
+    """Everything that is odd, a line each; an empty line after them if there are any.
+
+    Args:
+        healths: Of all rows.
+        no_landmarker: Whether faces were not looked for because the landmarker is missing.
+    """
+    lines = [f"note: {health.row.name}: {note}" for health in healths for note in health.notes]
+    if no_landmarker:
+        lines.append("note: faces were not looked for: the landmarker is missing (dvc repro landmarker)")
+    sessions = Counter(health.row.session for health in healths)
+    alone = [session for session, n in sessions.items() if n == 1]
+    if alone:
+        lines.append(f"note: sessions with one participant, in which the model sees no partner: {some(alone)}")
+    splits = Counter(health.row.split for health in healths)
+    if empty := [split for split in ("train", "val", "test") if not splits[split]]:
+        lines.append(
+            f"note: no session is in the split {' or '.join(empty)}; each split needs sessions with other people, "
+            "because no person may be in two splits"
+        )
+    return [*lines, ""] if lines else []
+
+
+def totals(healths: Sequence[Health]) -> str:
+    """One line of numbers."""
+    seconds = sum(health.video.end_s for health in healths if health.video)
+    sessions = len({health.row.session for health in healths})
+    persons = len({health.row.person for health in healths})
+    labelled = sum(health.labels is not None for health in healths)
+    return (
+        f"{sessions} sessions, {len(healths)} participants ({labelled} labelled), {persons} persons, "
+        f"{duration(seconds)} of video"
+    )
+
+
+def cuts(healths: Sequence[Health], root: Path) -> list[str]:
+    """Commands that cut a video of several people into one file each, in a folder named like the video."""
+    lines = []
+    for health in healths:
+        regions = health.faces.regions if health.faces else ()
+        source = root / health.row.video
+        folder = source.with_suffix("")
+        lines += [f"mkdir -p {quote(str(folder))}"] if regions else []
+        for k, region in enumerate(regions, 1):
+            box = f"{region.width}:{region.height}:{region.left}:{region.top}"
+            target = quote(str(folder / f"p{k}.mp4"))
+            lines.append(f"ffmpeg -i {quote(str(source))} -vf crop={box} -c:a copy {target}")
+    return lines
+
+
+def next_steps(root: Path, healths: Sequence[Health]) -> list[str]:
+    """The commands that follow."""
+    labelled = {health.row.split for health in healths if health.labels is not None}
+    if not {"train", "test"} <= labelled:
+        where = " and ".join(split for split in ("train", "test") if split not in labelled)
+        return [
+            f"Labels are needed in the split {where} before a model can be trained and scored: one number in [0, 1] a "
+            "line, 25 a second, in a .csv named like the video (docs/your-data.md). Add them, then:",
+            f"    damamba init {quote(str(root))} --force",
+        ]
+    return [
+        "Next (published encoders, for real people; then the whole pipeline):",
+        "    damamba preset upstream",
+        f"    dvc exp run -S 'corpus.sources=[folder]' -S corpus.folder.root={quote(str(root))}",
+    ]

@@ -1,0 +1,101 @@
+"""From the listed sources to one corpus on disk: a manifest, labels and known defects."""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from damamba.config import CorpusParams
+from damamba.console import InputError
+from damamba.corpus.defects import KINDS, Defect, counts, write_report
+from damamba.corpus.labels import Labels
+from damamba.corpus.manifest import NAMED, Manifest, Participant, conflicts, join, name_problems
+from damamba.corpus.protocol import apply_protocol
+from damamba.files import prune, whole_file
+from damamba.ingest.check import CheckedParticipant, IngestTask, check
+from damamba.ingest.sources.base import open_sources
+
+logger = logging.getLogger(__name__)
+
+
+def ingest(
+    corpus: CorpusParams,
+    out: Path,
+    run: Callable[[Callable[[IngestTask], CheckedParticipant], Sequence[IngestTask]], list[CheckedParticipant]],
+) -> str:
+    """Check every row and file of all sources, then write ``manifest.jsonl``, ``labels/`` and ``defects.json``.
+
+    Args:
+        corpus: The section of params.yaml.
+        out: Folder of the corpus; files of earlier runs that no longer belong there are removed.
+        run: Applies a function to all tasks: the executor.
+
+    Returns:
+        A summary line.
+
+    Raises:
+        InputError: All problems, one a line; nothing is written then.
+    """
+    sources = open_sources(corpus)
+    listings = {name: source.listing() for name, source in sources.items()}
+    problems = [line for name, listing in listings.items() for line in _listing_problems(name, listing.participants)]
+    if problems:
+        raise InputError("\n".join(problems))
+    source_of = {p.key: sources[name] for name, listing in listings.items() for p in listing.participants}
+    joined = join([listing.participants for listing in listings.values()])
+    participants = apply_protocol(joined.participants, corpus.protocol)
+    checked = run(check, [IngestTask(p, source_of[p.key]) for p in participants])
+    if problems := [one.problem for one in checked if one.problem]:
+        summary = f"ingest: {len(problems)} of {len(checked)} participants cannot be used"
+        raise InputError("\n".join([*problems, summary]))
+    defects = [defect for listing in listings.values() for defect in listing.defects]
+    defects += [defect for one in checked for defect in one.defects]
+    manifest = Manifest(tuple(one.participant for one in checked))
+    n_labelled = _write_corpus(out, manifest, checked, defects)
+    _log_defects(defects)
+    hours = sum(p.duration_s for p in manifest.participants) / 3600
+    persons = len({(p.corpus, p.person) for p in manifest.participants})
+    return (
+        f"{len(manifest.sessions())} sessions, {len(checked)} participants ({n_labelled} labelled), "
+        f"{persons} persons, {hours:.2f} h"
+        + (f" · {len(defects)} known defects: {out / 'defects.json'}" if defects else "")
+    )
+
+
+def _listing_problems(source: str, participants: Sequence[Participant]) -> list[str]:
+    """Names that no corpus may have, participants listed twice, and people in two splits."""
+    where = f"corpus source {source}"
+    problems = []
+    for p in participants:
+        problems += name_problems({name: getattr(p, name) for name in NAMED}, f"{where}, {p.name}")
+    return [*problems, *conflicts(participants, where)]
+
+
+def _write_corpus(
+    out: Path, manifest: Manifest, checked: Sequence[CheckedParticipant], defects: Sequence[Defect]
+) -> int:
+    """Write the whole corpus and remove other files; the number of participants with labels."""
+    labels = {one.participant.shard(out / "labels"): one.labels for one in checked if one.labels is not None}
+    for path, series in labels.items():
+        _write_labels(path, series)
+    with whole_file(out / "manifest.jsonl") as temporary:
+        manifest.write(temporary)
+    with whole_file(out / "defects.json") as temporary:
+        write_report(temporary, defects)
+    prune(out, {out / "manifest.jsonl", out / "defects.json", *labels})
+    return len(labels)
+
+
+def _log_defects(defects: list[Defect]) -> None:
+    for defect in defects:
+        logger.info("%s", defect)
+    for kind, number in counts(defects).items():
+        logger.info("%d × %s: %s", number, kind, KINDS[kind])
+
+
+def _write_labels(path: Path, labels: Labels) -> None:
+    table = pa.table({"value": pa.array(labels.value), "valid": pa.array(labels.valid)})
+    with whole_file(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)

@@ -1,0 +1,1 @@
+"""Corpus sources: one file each, found by its name in `corpus.sources`."""

@@ -1,0 +1,62 @@
+"""Source `official`: NoXi, NoXi-Add and MPIIGI as the MultiMediate challenge releases them (docs/noxi.md)."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from damamba.config import Name, Section, Split
+from damamba.corpus.labels import Labels, read_labels
+from damamba.corpus.manifest import Participant
+from damamba.corpus.release_reader import read_release
+from damamba.corpus.release_trees import ReleaseLayout
+from damamba.ingest.sources.base import Source, SourceListing, root_folder
+
+ROOT = "data/release"
+OLD_ROOT = "release"
+SplitFolders = dict[Literal["noxi", "noxi_add", "mpiigi"], dict[Split, str | None]]
+
+
+class OfficialSourceParams(Section):
+    """Settings under ``corpus.official``."""
+
+    root: str
+    """Folder of the download; the folders below are relative to it, or absolute."""
+    layout: Literal[2024, 2025]
+    """Year of the tree; 2026 has the tree of 2025."""
+    streams: Annotated[tuple[Name, ...], Field(min_length=1)]
+    """Names of the released streams that are read."""
+    media: bool
+    """Whether raw video and sound are read too, where they exist."""
+    features_at: SplitFolders
+    """Folder of a split's sessions if it is not the layout's; null leaves the split out."""
+    labels_at: SplitFolders
+    """Folder of a split's labels if they lie neither beside the features nor where the layout has them."""
+    media_at: SplitFolders
+    """The same for raw media."""
+    persons: str | None
+    """CSV with the columns corpus, session, participant, person. The release does not name persons: with null, every
+    participant is a person of their own."""
+
+
+class OfficialSource(Source[OfficialSourceParams]):
+    """The MultiMediate release."""
+
+    Params = OfficialSourceParams
+
+    def listing(self) -> SourceListing:
+        """Sessions of the official lists, with the defects of the trees; raises `InputError` as `read_release`."""
+        params = self.params
+        layout = ReleaseLayout(
+            root_folder(params.root, ROOT, OLD_ROOT),
+            params.layout,
+            params.features_at,
+            params.labels_at,
+            params.media_at,
+        )
+        persons = Path(params.persons) if params.persons else None
+        return SourceListing(*read_release(layout, params.streams, params.media, persons))
+
+    def labels(self, participant: Participant, end_s: float | None) -> Labels:
+        """Labels of the release's file, in its own length: `ingest` compares them with the streams."""
+        return read_labels(Path(participant.label))

@@ -1,0 +1,160 @@
+"""DA-Mamba: the whole forward pass on one page, in the paper's steps.
+
+Shapes: the table in `damamba/__init__.py`. Choices that the paper leaves open: docs/design.md.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from damamba.config import Positive, PositiveFloat
+from damamba.console import InputError
+from damamba.model.base import EngagementModel, Output, Statistics, score_head
+from damamba.model.block_params import BlockParams
+from damamba.model.fusion import ModalityGroupFusion, PartnerGroupFusion
+from damamba.model.stream_state import Memory
+
+JOINT = "joint"  # name of the one group that holds all cues
+
+
+class DAMambaParams(BlockParams):
+    """Settings of DA-Mamba; sources and reasons of each default: docs/design.md."""
+
+    grouping: Literal["modality", "joint"]
+    """What a stack runs over: the cues of a modality, or all cues in one wide stack (nothing is aligned then)."""
+    partner_fusion: bool
+    """Partners as context of the target; off: the target alone."""
+    d_fusion: Positive
+    """Width after the groups are joined."""
+    cross_window_s: PositiveFloat
+    """A target frame sees the partners within this time, s."""
+    d_align: Positive
+    """Width of the alignment projections."""
+
+
+class DAMamba(EngagementModel[DAMambaParams]):
+    """Frame-level engagement of a target from the cues of everyone in the conversation.
+
+    Args:
+        cues: Width of each cue, by modality group; the order counts.
+        params: Settings.
+        rate_hz: Frames a second.
+        statistics: As of `build_model`.
+        label_mean: As of `build_model`.
+
+    Source:
+        arXiv:2509.17711, section 2.
+    """
+
+    Params = DAMambaParams
+
+    def __init__(
+        self,
+        cues: Mapping[str, Mapping[str, int]],
+        params: DAMambaParams,
+        rate_hz: int,
+        statistics: Statistics | None = None,
+        label_mean: float = 0.5,
+    ) -> None:
+        super().__init__(cues, params, rate_hz, statistics, label_mean)
+        groups = {JOINT: self.widths} if params.grouping == "joint" else self.cues
+        self.groups = nn.ModuleDict(
+            {group: ModalityGroupFusion(widths, params, statistics) for group, widths in groups.items()}
+        )
+        group_widths = {group: len(widths) * params.d_model for group, widths in groups.items()}
+        aligned = group_widths if params.modality_fusion and params.grouping == "modality" else {}
+        self.align = nn.ModuleDict({group: nn.Linear(width, params.d_align) for group, width in aligned.items()})
+        self.join = nn.Linear(sum(group_widths.values()), params.d_fusion)
+        if params.partner_fusion:
+            self.partners = PartnerGroupFusion(params.d_fusion, params, round(params.cross_window_s * rate_hz))
+        self.norm = nn.LayerNorm(params.d_fusion)
+        self.head = score_head(params.d_fusion, label_mean)
+
+    def forward(
+        self,
+        cues: Mapping[str, Float[Tensor, "B P T _"]],
+        valid: Mapping[str, Bool[Tensor, "B P T"]],
+        present: Bool[Tensor, "B P"],
+        memory: Memory | None = None,
+    ) -> Output:
+        """Engagement of participant 0 at every frame.
+
+        Args:
+            cues: Every cue of every participant; any value, NaN too, where it is not valid.
+            valid: True where the cue was observed.
+            present: False for seats that pad the batch.
+            memory: State of a stream that these frames continue; see `extend`.
+        """
+        seats = present.shape[1] if self.params.partner_fusion else 1
+        # Everyone goes through the same weights: seats are rows of the batch.
+        rows = {name: cues[name][:, :seats].flatten(0, 1) for name in self.widths}
+        seen = {name: (valid[name] & present[..., None])[:, :seats].flatten(0, 1) for name in self.widths}
+
+        # 1, 2  Cues to d_model channels with a Mamba each; within a modality group, one hybrid stack.
+        groups = {name: group(rows, seen, memory) for name, group in self.groups.items()}
+
+        # 3  The target's frames of each group in one common space, for the alignment loss.
+        aligned = {
+            name: F.normalize(project(groups[name][0].unflatten(0, (-1, seats))[:, 0]), dim=-1)
+            for name, project in self.align.items()
+        }
+
+        # 4  One representation a person.
+        people = self.join(torch.cat([x for x, _ in groups.values()], dim=-1)).unflatten(0, (-1, seats))
+        target, partners = people[:, 0], people[:, 1:]
+
+        # 5, 6  Partners along the frame axis through the context Mamba; cross-attention, whose queries are target
+        #       frames; a block that accumulates target-partner interactions over time.
+        if self.params.partner_fusion:
+            observed = torch.stack([mask for _, mask in groups.values()]).any(dim=0).unflatten(0, (-1, seats))
+            target = self.partners(target, observed[:, 0], partners, observed[:, 1:], memory)
+
+        # 7  Frame by frame to a score.
+        engagement = torch.sigmoid(self.head(self.norm(target)).squeeze(-1))
+        return Output(engagement, aligned)
+
+    def stream(self) -> Memory:
+        """State to start `extend` and `step` from: nothing seen yet.
+
+        Raises:
+            InputError: The model needs the future, or the whole past.
+        """
+        if not self.params.causal or self.params.block == "transformer":
+            raise InputError("this model cannot stream: train one with model.causal: true and model.block: hybrid")
+        return {}
+
+    def extend(
+        self,
+        cues: Mapping[str, Float[Tensor, "B P T _"]],
+        valid: Mapping[str, Bool[Tensor, "B P T"]],
+        present: Bool[Tensor, "B P"],
+        state: Memory,
+    ) -> tuple[Float[Tensor, "B T"], Memory]:
+        """The next frames of streams: (engagement, state to continue from).
+
+        Pieces of any length give together what one `forward` over the whole sequence gives. Seats keep their places as
+        long as a stream lasts; a participant who has not arrived is not `present`. Time and memory a frame stay
+        constant. Use it in evaluation mode, best under `torch.inference_mode`.
+        """
+        memory = self.stream() | state
+        return self(cues, valid, present, memory).engagement, memory
+
+    def step(
+        self,
+        cues: Mapping[str, Float[Tensor, "B P _"]],
+        valid: Mapping[str, Bool[Tensor, "B P"]],
+        present: Bool[Tensor, "B P"],
+        state: Memory,
+    ) -> tuple[Float[Tensor, "B"], Memory]:
+        """One frame of `extend`."""
+        engagement, state = self.extend(
+            {name: cue[:, :, None] for name, cue in cues.items()},
+            {name: mask[..., None] for name, mask in valid.items()},
+            present,
+            state,
+        )
+        return engagement[:, 0], state

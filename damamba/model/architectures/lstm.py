@@ -1,0 +1,66 @@
+"""The baseline of earlier challenges: an LSTM over the target's cues side by side, both ways; no partners."""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from damamba.config import Positive, Section, Share
+from damamba.model.base import EngagementModel, Output, Statistics, score_head, standardise_each
+
+
+class LSTMParams(Section):
+    """Settings of the LSTM."""
+
+    d_fusion: Positive
+    """Units a direction."""
+    group_layers: Positive
+    """Layers."""
+    dropout: Share
+    causal: bool
+    """Forwards only."""
+
+
+class LSTM(EngagementModel[LSTMParams]):
+    """Arguments, call and errors: `EngagementModel`, `build_model`.
+
+    A missing frame enters as the mean, beside the cue's mask.
+    """
+
+    Params = LSTMParams
+
+    def __init__(
+        self,
+        cues: Mapping[str, Mapping[str, int]],
+        params: LSTMParams,
+        rate_hz: int,
+        statistics: Statistics | None = None,
+        label_mean: float = 0.5,
+    ) -> None:
+        super().__init__(cues, params, rate_hz, statistics, label_mean)
+        self.standardise = standardise_each(self.widths, statistics)
+        self.lstm = nn.LSTM(
+            sum(self.widths.values()) + len(self.widths),
+            params.d_fusion,
+            params.group_layers,
+            batch_first=True,
+            dropout=params.dropout if params.group_layers > 1 else 0.0,
+            bidirectional=not params.causal,
+        )
+        width = params.d_fusion * (1 if params.causal else 2)
+        self.dropout = nn.Dropout(params.dropout)
+        self.norm = nn.LayerNorm(width)
+        self.head = score_head(width, label_mean)
+
+    def forward(
+        self,
+        cues: Mapping[str, Float[Tensor, "B P T _"]],
+        valid: Mapping[str, Bool[Tensor, "B P T"]],
+        present: Bool[Tensor, "B P"],
+    ) -> Output:
+        """Engagement of participant 0 at every frame; arguments as of `DAMamba.forward`."""
+        seen = {name: valid[name][:, 0] & present[:, :1] for name in self.widths}
+        x = [standardise(cues[name][:, 0], seen[name]) for name, standardise in self.standardise.items()]
+        y, _ = self.lstm(torch.cat((*x, torch.stack(list(seen.values()), dim=-1).to(x[0])), dim=-1))
+        return Output(torch.sigmoid(self.head(self.norm(self.dropout(y))).squeeze(-1)), {})

@@ -1,0 +1,312 @@
+"""One training run: step, schedule, validation, and the state from which it resumes."""
+
+import copy
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+
+from damamba import plugins
+from damamba.config import ARCHITECTURES, LOSSES, LossParams, ModelParams, TrainParams, WindowParams
+from damamba.console import InputError
+from damamba.data.batch import Batch, TrainingWindows, Window, WindowReader, at_labels, shuffled_labels
+from damamba.data.shards import Aligned
+from damamba.data.windows import WindowGrid
+from damamba.inference import predict
+from damamba.keys import source_digest
+from damamba.losses import Prediction, make_losses, total_loss
+from damamba.losses.total import TotalLoss
+from damamba.metrics import ccc
+from damamba.model import EngagementModel, Output, build_model, recompute_blocks
+from damamba.training.ema import Ema
+
+CONSTANT_STD, CONSTANT_STEPS = 1e-4, 20
+"""Predictions that spread less for so many steps have collapsed: people differ by far more."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Results of one optimiser step: a row of the learning curves."""
+
+    step: int
+    loss: float
+    terms: dict[str, float | None]
+    """Name of a loss -> what its `curve` shows on this batch, such as the CCC; None where it did not apply."""
+    pred_std: float
+    """Standard deviation of all predictions of this batch."""
+    learning_rate: float
+    grad_norm: float
+    val_ccc: float | None
+    """CCC of the EMA weights, at steps that were validated."""
+
+    def row(self) -> dict[str, Any]:
+        """Column -> value, the terms as columns of their own."""
+        row = {name: value for name, value in vars(self).items() if name != "terms"}
+        if taken := sorted(row.keys() & self.terms.keys()):
+            raise InputError(f"params.yaml: losses.{taken[0]}: the learning curve has a column of that name; rename it")
+        return {"step": row.pop("step"), "loss": row.pop("loss"), **self.terms, **row}
+
+
+def learning_rate(step: int, params: TrainParams) -> float:
+    """Linear warm-up, then a cosine to zero."""
+    if step < params.warmup_steps:
+        return params.learning_rate * (step + 1) / params.warmup_steps
+    done = (step - params.warmup_steps) / max(params.steps - params.warmup_steps, 1)
+    return params.learning_rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+
+
+def observed_groups(batch: Batch, groups: Mapping[str, Mapping[str, int]]) -> dict[str, torch.Tensor]:
+    """Modality group -> (B, T): frames of the target at which any of its cues was observed."""
+    return {group: torch.stack([batch.valid[cue][:, 0] for cue in cues]).any(0) for group, cues in groups.items()}
+
+
+def run_key(
+    aligned: Aligned,
+    model: ModelParams,
+    losses: Mapping[str, LossParams],
+    window: WindowParams,
+    train: TrainParams,
+    seed: int,
+    shuffle: int | None,
+) -> str:
+    """Hash of data, parameters and code: a run resumes only where all of them are equal."""
+    modules = [
+        plugins.module_of(ARCHITECTURES, model.architecture),
+        *(plugins.module_of(LOSSES, entry.loss) for entry in losses.values()),
+    ]
+    parts = {
+        "data": aligned.digest,
+        "model": model.model_dump(mode="json"),
+        "losses": {name: entry.model_dump(mode="json") for name, entry in losses.items()},
+        "window": window.model_dump(mode="json"),
+        "train": train.model_dump(mode="json", exclude={"threads", "checkpoint_steps", "gradient_checkpointing"}),
+        "seed": seed,
+        "shuffle": shuffle,
+        "code": [source_digest(module) for module in (__name__, *modules)],
+        "torch": torch.__version__,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def pieces(batch: Batch, n: int) -> list[Batch]:
+    """`n` batches with as equal numbers of windows as possible."""
+    cues, valid = ({name: x.tensor_split(n) for name, x in by_cue.items()} for by_cue in (batch.cues, batch.valid))
+    others = (x.tensor_split(n) for x in (batch.present, batch.label, batch.label_valid))
+    return [
+        Batch({name: x[i] for name, x in cues.items()}, {name: x[i] for name, x in valid.items()}, *rest)
+        for i, rest in enumerate(zip(*others, strict=True))
+    ]
+
+
+class Run:
+    """One training run: everything that a step reads or changes.
+
+    Args:
+        aligned: Sessions, cues and labels.
+        model: The variant that is trained.
+        losses: Terms of its loss; their weights are `model.weights`.
+        window: Windows of training and validation.
+        train: Optimisation.
+        seed: Of weights, windows and dropout.
+        shuffle: Seed of a control whose labels are swapped between sessions; None trains on the true ones.
+
+    Raises:
+        InputError: No labels to train on, parameters that do not fit the data, or a precision that this machine lacks.
+    """
+
+    def __init__(
+        self,
+        aligned: Aligned,
+        model: ModelParams,
+        losses: Mapping[str, LossParams],
+        window: WindowParams,
+        train: TrainParams,
+        seed: int,
+        shuffle: int | None = None,
+    ) -> None:
+        self.weights, self.train = model.weights, train
+        self.losses = make_losses(losses, window.rate_hz)
+        self.grid = WindowGrid.of(window)
+        self.seed = seed
+        sessions = aligned.split("train")
+        source = None if shuffle is None else shuffled_labels(aligned, sessions, shuffle)
+        self.reader = WindowReader(aligned, self.grid, source)
+        self.windows = TrainingWindows(sessions, self.grid, seed)
+        # a control must not learn from true labels, not even through the choice of the best weights
+        self.validation = aligned.split("val") if shuffle is None else []
+        torch.manual_seed(seed)
+        statistics = {
+            cue: (torch.from_numpy(mean), torch.from_numpy(std)) for cue, (mean, std) in aligned.statistics().items()
+        }
+        self.model = build_model(
+            aligned.groups(), model, window.rate_hz, statistics, self.windows.label_mean(self.reader)
+        )
+        if self.train.gradient_checkpointing:
+            recompute_blocks(self.model)
+        try:
+            self.accelerator = Accelerator(
+                mixed_precision="no" if self.train.precision == "fp32" else self.train.precision
+            )
+        except ValueError as error:
+            raise InputError(f"train.precision: {error}") from None
+        if self.train.precision == "fp16" and self.accelerator.device.type == "cpu":
+            raise InputError("train.precision: fp16 needs a GPU; use bf16 or fp32")
+        if self.accelerator.num_processes > 1:
+            raise InputError(
+                "training runs in one process: the CCC is over the whole batch; start it without a launcher"
+            )
+        self.model.to(self.accelerator.device)
+        optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=self.train.learning_rate, weight_decay=self.train.weight_decay
+        )
+        self.optimizer = self.accelerator.prepare(optimizer)  # not the model: it predicts in fp32, and autocasts below
+        self.ema = Ema(self.model, self.train.ema_decay)
+        self.step = 0
+        self.history: list[dict[str, Any]] = []
+        self.best: tuple[float, int, dict[str, torch.Tensor]] = (-math.inf, 0, copy.deepcopy(self.ema.weights))
+
+    def advance(self) -> Step:
+        """One optimiser step, then EMA, then validation where it is due.
+
+        Raises:
+            InputError: The loss is not finite, or predictions have been constant for `CONSTANT_STEPS` steps; names the
+                sessions of the batch.
+        """
+        drawn = self.windows.batch(self.step, self.train.batch_windows)
+        self.model.train()
+        self.optimizer.zero_grad()
+        output, loss = self._gradients(drawn)
+        rate = learning_rate(self.step, self.train)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        norm = torch.as_tensor(self.accelerator.clip_grad_norm_(self.model.parameters(), self.train.clip_norm)).item()
+        self.optimizer.step()
+        self.ema.update()
+        self.step += 1
+        due = self.step % self.train.validate_steps == 0 or self.step == self.train.steps
+        val = self.validate() if due and self.validation else None
+        spread = output.engagement.detach().std(correction=0).item()
+        step = Step(self.step, loss.total.item(), loss.curves, spread, rate, norm, val)
+        self.history.append(step.row())
+        recent = self.history[-CONSTANT_STEPS:]
+        if len(recent) == CONSTANT_STEPS and all(row["pred_std"] < CONSTANT_STD for row in recent):
+            raise self._stopped_at(
+                drawn, f"all predictions have been the same for {CONSTANT_STEPS} steps; lower train.learning_rate"
+            )
+        return step
+
+    def _gradients(self, drawn: list[Window]) -> tuple[Output, TotalLoss]:
+        """Output and loss of a batch; adds the loss's gradient to the weights' `.grad`.
+
+        CCC does not decompose over windows, so losses of pieces cannot be added up. With `train.accumulate`, a first
+        pass without gradients collects the outputs of all pieces; the loss of the whole has a gradient at each output,
+        which a second pass carries on into the weights. The result is that of the whole batch, at the price of one more
+        forward pass.
+
+        Source: Gao et al. 2021, arXiv:2101.06983 (gradient cache).
+        """
+        batch, device, n = self.reader.read(drawn), self.accelerator.device, self.train.accumulate
+        if n == 1:
+            batch = batch.to(device)
+            output = self._forward(batch, 0)
+            loss = self._loss(output, batch, drawn)
+            self.accelerator.backward(loss.total)
+            return output, loss
+        parts = pieces(batch, n)
+        with torch.no_grad():
+            outputs = [self._forward(part.to(device), i) for i, part in enumerate(parts)]
+        whole = [torch.cat(tensors).requires_grad_() for tensors in zip(*(o.tensors() for o in outputs), strict=True)]
+        output = outputs[0].like(whole)
+        loss = self._loss(output, replace(batch, cues={}).to(device), drawn)
+        self.accelerator.backward(loss.total)
+        slopes = {k: tensor.grad.tensor_split(n) for k, tensor in enumerate(whole) if tensor.grad is not None}
+        for i, part in enumerate(parts):
+            again = self._forward(part.to(device), i).tensors()
+            torch.autograd.backward([again[k] for k in slopes], [slope[i] for slope in slopes.values()])
+        return output, loss
+
+    def _forward(self, batch: Batch, piece: int) -> Output:
+        """In fp32. Dropout depends on step and piece alone, so that a resumed run and a second pass repeat it."""
+        torch.manual_seed((self.seed << 32) + self.step * self.train.accumulate + piece)
+        with self.accelerator.autocast():
+            output = self.model(batch.cues, batch.valid, batch.present)
+        return output.each(torch.Tensor.float)
+
+    def _loss(self, output: Output, batch: Batch, drawn: list[Window]) -> TotalLoss:
+        """Engagement is pooled to 25 Hz first; aligned frames are those of windows that lie in their session."""
+        prediction = Prediction(
+            engagement=at_labels(output.engagement, self.grid),
+            label=batch.label,
+            label_valid=batch.label_valid,
+            aligned=output.aligned,
+            observed=observed_groups(batch, self.model.cues),
+            generator=torch.Generator().manual_seed((self.seed << 32) + self.step),
+        )
+        loss = total_loss(prediction, self.losses, self.weights)
+        if not torch.isfinite(loss.total):
+            raise self._stopped_at(drawn, f"the loss is {loss.total.item()}")
+        return loss
+
+    def _stopped_at(self, drawn: list[Window], why: str) -> InputError:
+        names = ", ".join(sorted({window.session.name for window in drawn}))
+        return InputError(f"step {self.step}: {why}; sessions of the batch: {names}")
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the last `patience` validations were all no better than an earlier one."""
+        patience = self.train.patience
+        since = sum(row["val_ccc"] is not None and row["step"] > self.best[1] for row in self.history)
+        return bool(patience) and since >= patience
+
+    def validate(self) -> float:
+        """Mean over corpora of the pooled CCC of the EMA weights on the validation split; keeps the best weights."""
+        series: dict[str, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
+        with self.ema.swap():
+            self.model.eval()
+            for session in self.validation:
+                for seat, who in enumerate(session.seats):
+                    if who.labelled:
+                        value, valid = self.reader.aligned.labels(session, who.participant)
+                        pred = predict(self.model, self.reader, session, seat)
+                        series.setdefault(session.corpus, []).append((pred, value, valid))
+        scores = [ccc(*(np.concatenate(parts) for parts in zip(*rows, strict=True))) for rows in series.values()]
+        score = float(np.mean([0.0 if s is None or math.isnan(s) else s for s in scores]))
+        if score > self.best[0]:
+            self.best = (score, self.step, copy.deepcopy(self.ema.weights))
+        return score
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a resumed run needs, as tensors, numbers and strings only."""
+        return {
+            "step": self.step,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "ema": self.ema.weights,
+            "ema_n": self.ema.n,
+            "scaler": self.accelerator.scaler.state_dict() if self.accelerator.scaler else {},
+            "best": list(self.best),
+            "history": self.history,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue where `state` was taken, on this device or another."""
+        self.step, self.history = state["step"], state["history"]
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.accelerator.scaler:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
+        self.ema.weights = {name: weight.to(self.accelerator.device) for name, weight in state["ema"].items()}
+        self.ema.n = state["ema_n"]
+        self.best = tuple(state["best"])
+
+    def finish(self) -> EngagementModel:
+        """The model with its best EMA weights, or with its last ones where nothing was validated."""
+        weights = self.best[2] if self.validation else self.ema.weights
+        self.ema.load(weights)
+        return self.model.eval()

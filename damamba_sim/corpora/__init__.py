@@ -1,0 +1,1 @@
+"""The three simulated corpora: sessions, splits, languages and people, in the folders and names of the release."""

@@ -1,0 +1,70 @@
+"""Copies of the repository in which the pipeline runs, for tests of the whole DAG."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+LANDMARKER = "data/landmarker/face_landmarker.task"
+ENVIRONMENT = {
+    **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    "DVC_NO_ANALYTICS": "1",
+    "GIT_AUTHOR_NAME": "t",
+    "GIT_AUTHOR_EMAIL": "t@example.org",
+    "GIT_COMMITTER_NAME": "t",
+    "GIT_COMMITTER_EMAIL": "t@example.org",
+}
+
+
+def call(folder: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess:
+    """Run a command in `folder`."""
+    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True)
+    if check:
+        assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done
+
+
+def damamba(folder: Path, *arguments: str) -> str:
+    """The command `damamba` of the copy, not the installed one."""
+    return call(folder, sys.executable, "-c", "from damamba.cli import main; main()", *arguments).stdout
+
+
+def repro(folder: Path, *arguments: str) -> list[str]:
+    """Names of the stages that ran."""
+    return ran(call(folder, "dvc", "repro", *arguments).stdout)
+
+
+def ran(output: str) -> list[str]:
+    """Names of the stages that ran, of what DVC printed."""
+    return re.findall(r"Running stage '([^']+)'", output)
+
+
+def set_param(folder: Path, old: str, new: str) -> None:
+    """Replace the first `old` in params.yaml."""
+    text = (folder / "params.yaml").read_text()
+    assert old in text
+    (folder / "params.yaml").write_text(text.replace(old, new, 1))
+
+
+def times(folder: Path, where: str) -> dict[str, int]:
+    """When each shard below a folder was written."""
+    root = folder / where
+    whole = (path for path in root.rglob("*.parquet") if not path.name.startswith("."))
+    return {path.relative_to(root).as_posix(): path.stat().st_mtime_ns for path in whole}
+
+
+def copy_repository(folder: Path) -> None:
+    """What git tracks or would track, without results, as a repository of its own, and the landmarker with it."""
+    for name in call(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").stdout.splitlines():
+        if (ROOT / name).exists() and not name.startswith("results/") and name != "dvc.lock":
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name, follow_symlinks=False)
+    (folder / LANDMARKER).parent.mkdir(parents=True)
+    shutil.copy2(ROOT / LANDMARKER, folder / LANDMARKER)
+    call(folder, "git", "init", "-q")
+    call(folder, "git", "add", "-A")
+    call(folder, "git", "commit", "-qm", "code")

@@ -1,0 +1,328 @@
+import math
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from accelerate.state import AcceleratorState
+from safetensors.numpy import save_file
+
+from damamba import training
+from damamba.config import Params
+from damamba.console import InputError
+from damamba.data.batch import LABEL_SAMPLE, TrainingWindows, WindowReader
+from damamba.data.shards import AlignedSeat, AlignedSession
+from damamba.data.windows import WindowGrid
+from damamba.inference import predict
+from damamba.metrics import ccc
+from damamba.model import DAMamba
+from damamba.scan import ssd_scan
+from damamba.training import Ema, fit, learning_rate
+from tests.conftest import FROZEN_PARAMS
+from tests.data.test_batch import WIDTHS, make_aligned
+
+
+@pytest.fixture
+def aligned(tmp_path):
+    held = make_aligned(tmp_path, sessions=4, n_labels=120)
+    save_file(
+        {
+            f"{cue}.{what}": np.full(width, value, np.float32)
+            for cue, width in WIDTHS.items()
+            for what, value in (("mean", 15.0), ("std", 11.0))
+        },
+        tmp_path / "statistics.safetensors",
+    )
+    sessions = (*held.sessions[:3], replace(held.sessions[3], split="val"))
+    return replace(held, sessions=sessions)
+
+
+@pytest.fixture(autouse=True)
+def _another_precision_may_follow():
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def params(model=None, window=None, **train) -> Params:
+    held = yaml.safe_load(FROZEN_PARAMS.read_text())
+    held["train"] |= {
+        "steps": 8,
+        "batch_windows": 4,
+        "validate_steps": 4,
+        "checkpoint_steps": 3,
+        "warmup_steps": 2,
+        "threads": 1,
+        **train,
+    }
+    sizes = {"d_model": 16, "d_fusion": 16, "headdim": 8, "d_state": 8, "n_heads": 2, "dropout": 0.2, **(model or {})}
+    for settings in held["architectures"].values():
+        settings |= {key: value for key, value in sizes.items() if key in settings}
+    held["window"] |= window or {}
+    return Params.model_validate(held)
+
+
+def sections(params: Params, variant: str, seed: int, shuffle: int | None = None):
+    return params.variant(variant), params.losses, params.window, params.train, seed, shuffle
+
+
+def Run(aligned, params, variant, seed, shuffle=None) -> training.Run:  # noqa: N802
+    return training.Run(aligned, *sections(params, variant, seed, shuffle))
+
+
+def run_key(aligned, params, variant, seed, shuffle) -> str:
+    return training.run_key(aligned, *sections(params, variant, seed, shuffle))
+
+
+def weights(model: DAMamba) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"accumulate": 3, "gradient_checkpointing": True, "precision": "bf16", "patience": 5}]
+)
+def test_a_killed_run_ends_bit_for_bit_like_an_undisturbed_one(tmp_path, aligned, settings):
+    straight = Run(aligned, params(**settings), "da_mamba", 0)
+    expected = weights(fit(straight, tmp_path / "a.pt"))
+
+    class KilledError(Exception):
+        pass
+
+    def kill(row):
+        if row.step == 5:  # two steps after the last state
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        fit(Run(aligned, params(**settings), "da_mamba", 0), tmp_path / "b.pt", kill)
+    again = Run(aligned, params(**settings), "da_mamba", 0)
+    resumed = weights(fit(again, tmp_path / "b.pt"))
+    assert again.history == straight.history
+    assert again.best[:2] == straight.best[:2]
+    for name, tensor in expected.items():
+        assert torch.equal(tensor, resumed[name]), name
+
+
+@pytest.mark.parametrize("variant", ["dat", "lstm"])
+def test_other_architectures_train_by_the_same_loop(tmp_path, aligned, variant):
+    run = Run(aligned, params(), variant, 0)
+    before = weights(run.model)
+    model = fit(run, tmp_path / "f.pt")
+    assert all(row["align"] is None and math.isfinite(row["val_ccc"] or 0) for row in run.history)
+    assert any(not torch.equal(tensor, before[name]) for name, tensor in weights(model).items())
+
+
+def test_a_run_is_resumed_only_with_equal_data_parameters_and_seed(tmp_path, aligned):
+    base = run_key(aligned, params(), "da_mamba", 0, None)
+    harmless = params(threads=2, checkpoint_steps=5, gradient_checkpointing=True)
+    assert run_key(aligned, harmless, "da_mamba", 0, None) == base
+    assert run_key(aligned, params(learning_rate=0.5), "da_mamba", 0, None) != base
+    assert run_key(aligned, params(), "no_fusion", 0, None) != base
+    assert run_key(aligned, params(), "da_mamba", 1, None) != base
+    assert run_key(aligned, params(), "da_mamba", 0, 7) != base
+    other = replace(aligned, sha256={**aligned.sha256, "own/s0/p0.arrow": "0"})
+    assert run_key(other, params(), "da_mamba", 0, None) != base
+
+
+def test_a_damaged_resume_state_is_told(tmp_path, aligned):
+    (tmp_path / "c.pt").write_bytes(b"nonsense")
+    with pytest.raises(InputError, match=r"c\.pt: damaged.*rm "):
+        fit(Run(aligned, params(), "da_mamba", 0), tmp_path / "c.pt")
+
+
+def test_a_resume_state_runs_no_code(tmp_path, aligned):
+    class Evil:
+        def __reduce__(self):
+            return os.system, (f"touch {tmp_path / 'ran'}",)
+
+    torch.save({"step": Evil()}, tmp_path / "d.pt")
+    with pytest.raises(InputError, match="damaged"):
+        fit(Run(aligned, params(), "da_mamba", 0), tmp_path / "d.pt")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_loss_that_is_not_finite_names_the_sessions(aligned):
+    run = Run(aligned, params(), "da_mamba", 0)
+    with torch.no_grad():
+        run.model.head.bias.fill_(float("nan"))
+    with pytest.raises(InputError, match=r"step 0: the loss is nan; sessions of the batch: own/s"):
+        run.advance()
+
+
+def test_the_average_is_warmed_up_and_swapped_back():
+    model = torch.nn.Linear(1, 1, bias=False)
+    ema = Ema(model, 0.999)
+    start = model.weight.item()
+    with torch.no_grad():
+        model.weight.fill_(1.0)
+    ema.update()
+    with ema.swap():
+        assert model.weight.item() == pytest.approx(0.1 * start + 0.9)  # (1 + 0) / (10 + 0) of the old
+    assert model.weight.item() == 1.0
+
+
+def test_the_rate_warms_up_linearly_and_falls_as_a_cosine():
+    train = params(steps=100, warmup_steps=10, learning_rate=1.0).train
+    rates = [learning_rate(step, train) for step in range(100)]
+    assert rates[:10] == pytest.approx([0.1 * (i + 1) for i in range(10)])
+    assert rates[10] == 1.0
+    assert rates[55] == pytest.approx(0.5)
+    assert rates[99] == pytest.approx(0.5 * (1 + math.cos(math.pi * 89 / 90)))
+
+
+def test_a_saved_model_predicts_the_same_and_every_label_once(tmp_path, aligned):
+    run = Run(aligned, params(), "da_mamba", 0)
+    model = fit(run, tmp_path / "e.pt")
+    model.save(tmp_path / "model", window=run.grid.core)
+    reader = WindowReader(aligned, WindowGrid.of(params().window))
+    session = aligned.sessions[3]
+    ours = predict(model, reader, session, 1)
+    assert ours.shape == (120,)
+    assert ((ours >= 0) & (ours <= 1)).all()
+    np.testing.assert_array_equal(predict(DAMamba.load(tmp_path / "model"), reader, session, 1), ours)
+
+
+def test_the_same_seed_gives_the_same_bytes(tmp_path, aligned):
+    for name in ("one", "two", "other"):
+        run = Run(aligned, params(steps=4), "da_mamba", 1 if name == "other" else 0)
+        fit(run, tmp_path / f"{name}.pt").save(tmp_path / name, window=run.grid.core)
+    one, two, other = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two", "other"))
+    assert one == two
+    assert one != other
+
+
+def test_the_backend_of_the_scan_changes_no_score(tmp_path, aligned, monkeypatch):
+    session = aligned.sessions[3]
+    scores, told = {}, {}
+    for backend in ("torch", "reference"):
+        calls = []
+
+        def scan(*inputs, backend=backend, calls=calls, **options):
+            calls.append(backend)
+            return ssd_scan(*inputs, **options | {"backend": backend})
+
+        monkeypatch.setattr("damamba.model.mamba.ssd_scan", scan)
+        run = Run(aligned, params(), "da_mamba", 0)
+        model = fit(run, tmp_path / f"{backend}.pt")
+        told[backend] = np.concatenate([predict(model, run.reader, session, seat) for seat in range(2)])
+        label = [aligned.labels(session, who.participant) for who in session.seats]
+        value, valid = (np.concatenate(parts) for parts in zip(*label, strict=True))
+        scores[backend] = ccc(told[backend], value, valid)
+        assert calls
+    assert scores["torch"] == pytest.approx(scores["reference"], abs=5e-4)
+    np.testing.assert_allclose(told["torch"], told["reference"], atol=1e-4)
+
+
+def test_the_best_weights_are_kept_not_the_last(tmp_path, aligned, monkeypatch):
+    scores = iter([0.1, 0.9, 0.2, 0.3, 0.4, 0.5])
+    monkeypatch.setattr("damamba.training.run.ccc", lambda *series: next(scores))
+    run = Run(aligned, params(steps=12, validate_steps=2, learning_rate=0.05), "da_mamba", 0)
+    seen = {}
+
+    def remember(step):
+        seen[step.step] = {name: weight.clone() for name, weight in run.ema.weights.items()}
+
+    model = fit(run, tmp_path / "best.pt", remember)
+    assert run.best[:2] == (0.9, 4)
+    for name, weight in model.named_parameters():
+        assert torch.equal(weight, seen[4][name]), name
+    assert any(not torch.equal(seen[4][name], seen[12][name]) for name in seen[4])
+
+
+def test_shuffled_labels_are_another_task(aligned):
+    run = Run(aligned, params(), "da_mamba", 0, shuffle=3)
+    plain = Run(aligned, params(), "da_mamba", 0)
+    drawn = run.windows.batch(0, 4)
+    assert drawn == plain.windows.batch(0, 4)
+    ours, true = run.reader.read(drawn), plain.reader.read(drawn)
+    assert torch.equal(ours.cues["voice"], true.cues["voice"])
+    assert run.reader.label_source
+    assert not plain.reader.label_source
+    assert run.validation == []
+    assert plain.validation
+
+
+def test_pieces_of_a_batch_have_the_gradient_of_the_whole(aligned):
+    found = []
+    for accumulate in (1, 3, 4):
+        run = Run(aligned, params({"dropout": 0.0}, accumulate=accumulate), "da_mamba", 0)
+        row = run.advance()
+        found.append((row, {name: p.grad.clone() for name, p in run.model.named_parameters() if p.grad is not None}))
+    (whole, expected), *others = found
+    assert whole.terms["align"] > 0
+    for row, gradients in others:
+        assert (row.loss, row.terms["ccc"]) == pytest.approx((whole.loss, whole.terms["ccc"]), rel=1e-5)
+        assert gradients.keys() == expected.keys()
+        for name, gradient in gradients.items():
+            torch.testing.assert_close(gradient, expected[name], rtol=1e-3, atol=1e-6)
+
+
+def test_gradient_checkpointing_changes_no_number(tmp_path, aligned):
+    plain = Run(aligned, params(steps=3), "da_mamba", 0)
+    recomputed = Run(aligned, params(steps=3, gradient_checkpointing=True), "da_mamba", 0)
+    expected, ours = weights(fit(plain, tmp_path / "g.pt")), weights(fit(recomputed, tmp_path / "h.pt"))
+    assert plain.history == recomputed.history
+    assert all(torch.equal(tensor, ours[name]) for name, tensor in expected.items())
+
+
+def test_bf16_rounds_training_and_no_prediction(tmp_path, aligned):
+    full = Run(aligned, params(steps=1), "da_mamba", 0).advance()
+    AcceleratorState._reset_state(reset_partial_state=True)
+    run = Run(aligned, params(steps=1, precision="bf16"), "da_mamba", 0)
+    model = fit(run, tmp_path / "i.pt")
+    assert run.history[0]["loss"] != full.loss
+    assert run.history[0]["loss"] == pytest.approx(full.loss, abs=0.02)
+    model.save(tmp_path / "model")
+    ours = predict(model, run.reader, aligned.sessions[3], 0)
+    np.testing.assert_array_equal(predict(DAMamba.load(tmp_path / "model"), run.reader, aligned.sessions[3], 0), ours)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU has fp16")
+def test_fp16_without_a_gpu_is_refused(aligned):
+    with pytest.raises(InputError, match=r"train\.precision: fp16 needs a GPU"):
+        Run(aligned, params(precision="fp16"), "da_mamba", 0)
+
+
+def test_training_ends_when_validation_no_longer_gets_better(tmp_path, aligned):
+    run = Run(aligned, params(steps=20, validate_steps=2, patience=2, learning_rate=1e-30), "da_mamba", 0)
+    fit(run, tmp_path / "j.pt")
+    assert (run.best[1], run.step) == (2, 6)  # nothing moves: two validations after the first
+
+
+def test_constant_predictions_name_the_sessions(tmp_path, aligned):
+    run = Run(aligned, params(steps=40, validate_steps=40, batch_windows=1, learning_rate=1e-30), "da_mamba", 0)
+    torch.nn.init.zeros_(run.model.head.weight)
+    with pytest.raises(
+        InputError, match=r"step 20: all predictions have been the same .* sessions of the batch: own/s"
+    ):
+        fit(run, tmp_path / "k.pt")
+
+
+@pytest.mark.parametrize(("core", "context"), [(250, 0), (1500, 250)])
+@pytest.mark.parametrize("variant", ["da_mamba", "dat"])
+def test_windows_of_ten_seconds_and_of_whole_sessions_train_and_predict(tmp_path, aligned, variant, core, context):
+    held = params(window={"core_frames": core, "context_frames": context}, steps=2, batch_windows=2)
+    run = Run(aligned, held, variant, 0)
+    model = fit(run, tmp_path / "l.pt")
+    assert all(math.isfinite(row["loss"]) and row["pred_std"] > 0 for row in run.history)
+    ours = predict(model, run.reader, aligned.sessions[3], 0)
+    assert ours.shape == (120,)
+    assert np.isfinite(ours).all()
+
+
+def test_ten_thousand_sessions_start_with_as_few_reads_as_a_thousand():
+    class Labels:
+        reads = 0
+
+        def labels(self, session, participant):
+            self.reads += 1
+            return np.full(50, 0.25 + 0.5 * (int(session.session) % 2)), np.ones(50, bool)
+
+    class Reader:
+        aligned = Labels()
+
+    seat = (AlignedSeat("p", "host", "x", True),)
+    sessions = [AlignedSession("own", str(i), "train", "en", 50, seat) for i in range(10_000)]
+    windows = TrainingWindows(sessions, WindowGrid(10, 5, 25), 0)
+    assert windows.label_mean(Reader()) == pytest.approx(0.5, abs=0.01)
+    assert Reader.aligned.reads <= 2 * LABEL_SAMPLE
