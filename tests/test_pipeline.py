@@ -18,7 +18,7 @@ from damamba import config
 from damamba.config import Params
 from damamba.data.windows import WindowGrid
 from damamba.model import build_model
-from damamba.scoring.results import FULL_MODEL
+from damamba.scoring.runs import FULL_MODEL
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("damamba", "damamba_sim")
