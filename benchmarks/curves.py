@@ -1,77 +1,80 @@
-"""Memory and time of the models at the sizes of a preset and at lengths that the demo has no time for.
+"""Memory and time of the models at the sizes of a preset, and at lengths that the demo has no time for.
 
-    python benchmarks/curves.py paper --batch 64 --gib 19      # an hour; memory for the largest row must be there
+    python benchmarks/curves.py paper --batch 64 --gib 19      # two hours; needs the memory of the largest row
 
-The same measurement as stage `benchmark`, with `params.yaml` and a preset over it, into benchmarks/<preset>/. The speed
-of a layer depends on no preset: speed.py measures it.
+The same measurement as stage `benchmark`, with the preset written over params.yaml, into benchmarks/<preset>/. The
+speed of single layers does not depend on the preset; speed.py measures it.
 """
 
 import argparse
 import json
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from damamba.benchmark import sizes
-from damamba.benchmark.memory import KINDS, Row
+from damamba.benchmark.models import forms_to_measure
+from damamba.benchmark.run import measure_models, step_costs
+from damamba.benchmark.steps import StepCost
 from damamba.config import Params, parse_section
 from damamba.console import InputError, run_stage
-from damamba.report.benchmark import memory_figure, memory_table
+from damamba.presets.apply import merged, preset_names, read_preset
+from damamba.report.benchmark import memory_figure, memory_table, speed_table
 
-PRESETS = Path("damamba/presets")
-
-
-def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """`base` with the keys of `over`, section by section."""
-    both = {key: merged(base[key], over[key]) for key in base.keys() & over.keys() if isinstance(over[key], dict)}
-    return {**base, **over, **both}
+RESULTS, TIMES = "benchmark.json", "speed.json"
 
 
 def main() -> str:
     """Measure and write; returns the summary line."""
     arguments = read_arguments()
-    chosen = yaml.safe_load((PRESETS / f"{arguments.preset}.yaml").read_text())
     lengths = {
         "frames": arguments.frames,
         "long_frames": arguments.long,
         "batch_windows": arguments.batch,
         "memory_limit_gib": arguments.gib,
     }
-    values = merged(merged(yaml.safe_load(Path("params.yaml").read_text()), chosen), {"benchmark": lengths})
+    preset = merged(read_preset(arguments.preset), {"benchmark": lengths})
+    values = merged(yaml.safe_load(Path("params.yaml").read_text()), preset)
     params = parse_section(Params, values, f"params.yaml with preset {arguments.preset}")
     variants = {name: params.variant(name) for name in params.variants}
     folder = Path("benchmarks") / arguments.preset
     folder.mkdir(exist_ok=True)
-    known = read_others(folder / "benchmark.json", arguments) if arguments.only else []
-    measured = sizes(params.benchmark, params.window, variants, arguments.repeats, known)
-    (folder / "benchmark.json").write_text(json.dumps(measured, indent=1) + "\n")
-    (folder / "memory.md").write_text(memory_table(measured))
-    memory_figure(measured, folder / "memory.svg")
-    return f"{len(measured['memory'])} configurations in {folder}"
+    known: list[StepCost] = []
+    if arguments.only:
+        names = [form.name for form in forms_to_measure(variants, params.window.rate_hz)]
+        if unknown := set(arguments.only) - set(names):
+            raise InputError(f"--only: no model {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+        known = read_others(folder, arguments)
+    results, times = measure_models(params.benchmark, params.window, params.losses, variants, arguments.repeats, known)
+    (folder / RESULTS).write_text(json.dumps(results, indent=1) + "\n")
+    (folder / TIMES).write_text(json.dumps(times, indent=1) + "\n")
+    (folder / "memory.md").write_text(memory_table(results))
+    (folder / "speed.md").write_text(speed_table(times))
+    memory_figure(results, folder / "memory.svg")
+    return f"{len(results['memory'])} configurations in {folder}"
 
 
-def read_others(path: Path, arguments: argparse.Namespace) -> list[Row]:
-    """The rows of all models but those to measure."""
-    if not path.is_file():
-        raise InputError(f"{path} is not there: --only measures some models again, beside the others of that file")
-    measured = json.loads(path.read_text())
-    if measured["memory_limit_gib"] != arguments.gib:
-        raise InputError(f"{path} was measured with --gib {measured['memory_limit_gib']:g}; give the same")
-    return [row for row in (Row(**values) for values in measured["memory"]) if row.model not in arguments.only]
+def read_others(folder: Path, arguments: argparse.Namespace) -> list[StepCost]:
+    """Earlier costs of all models except those to measure."""
+    for path in (folder / RESULTS, folder / TIMES):
+        if not path.is_file():
+            raise InputError(f"{path} does not exist: --only replaces some models in the files of an earlier run")
+    results = json.loads((folder / RESULTS).read_text())
+    if results["memory_limit_gib"] != arguments.gib:
+        raise InputError(f"{folder / RESULTS} was measured with --gib {results['memory_limit_gib']:g}; give the same")
+    costs = step_costs(results, json.loads((folder / TIMES).read_text()))
+    return [cost for cost in costs if cost.model not in arguments.only]
 
 
 def read_arguments() -> argparse.Namespace:
-    """Of the command line."""
+    """Arguments of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("preset", choices=sorted(path.stem for path in PRESETS.glob("*.yaml")))
+    parser.add_argument("preset", choices=preset_names())
     parser.add_argument("--frames", type=int, nargs="+", default=[64, 96, 128, 192])
     parser.add_argument("--long", type=int, nargs="*", default=[384, 768, 1536, 3072, 6144, 12288])
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--repeats", type=int, default=0, help="steps that are timed, after the first; 0: the first is")
-    models = [kind.name for kind in KINDS]
-    parser.add_argument("--only", nargs="+", choices=models, help="measure these again, beside the others of the file")
-    parser.add_argument("--gib", type=float, default=8.0, help="what a step may take; more is out of memory")
+    parser.add_argument("--repeats", type=int, default=0, help="timed steps after an untimed one; 0: one timed step")
+    parser.add_argument("--only", nargs="+", metavar="MODEL", help="measure these rows again, and keep the others")
+    parser.add_argument("--gib", type=float, default=8.0, help="memory that a step may take before it counts as out")
     return parser.parse_args()
 
 

@@ -2,9 +2,9 @@
 
     python benchmarks/official.py --sessions 2 8
 
-Writes dense random sessions of two participants, runs the stages as `dvc repro` would, and says MB of input a second
-and the largest memory of all processes of a stage together (PSS: pages that are shared count once), how long a training
-takes from the index to its first batch of windows, and what one session more costs.
+Writes dense random sessions of two participants, runs the stages as `dvc repro` would, and prints MB of input per
+second, the largest total memory of the processes of a stage (PSS: shared pages count once), the time from the index to
+the first batch of a training, and the cost of one additional session.
 """
 
 import argparse
@@ -21,14 +21,14 @@ from pathlib import Path
 
 import numpy as np
 
-from damamba.cli import write_presets
 from damamba.corpus.release import LABEL_FILE, LANGUAGE_FILE, SEATS, SESSIONS
 from damamba.corpus.ssi import write_stream
+from damamba.presets.apply import write_presets
 
 ROOT = Path(__file__).parent.parent
 WIDTHS = {"audio.egemapsv2": 88, "audio.w2vbert2_embeddings": 1024, "clip": 512, "openface2": 714, "openpose": 139}
 CUES = ("egemaps", "w2vbert2", "clip", "openface", "openpose")
-STAGES = (("ingest", ["stages/ingest.py"]), *((f"extract@{cue}", ["stages/extract_official.py", cue]) for cue in CUES))
+STAGES = (("ingest", ["stages/ingest.py"]), *((f"extract@{cue}", ["stages/extract.py", cue]) for cue in CUES))
 RATE_HZ = 25
 SAMPLE_S = 0.05
 
@@ -90,7 +90,7 @@ def run_stage(folder: Path, command: list[str]) -> tuple[float, float]:
 
 
 def cpu_s() -> float:
-    """Processor seconds of all stages so far: what a machine that others use at the same time does not distort."""
+    """Processor seconds of all stages so far, which other programs on the machine hardly affect."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
@@ -129,13 +129,14 @@ def folder_mb(folder: Path) -> float:
 
 
 def measure(folder: Path, sessions: int, minutes: float, rate_hz: int) -> dict[str, object]:
-    """A release of so many sessions through all stages, then one session more."""
+    """Run all stages on a release of `sessions` sessions, then on one more."""
     shutil.copytree(ROOT / "stages", folder / "stages")
     shutil.copy(ROOT / "params.yaml", folder)
     write_presets(["multimediate"], folder / "params.yaml")
     text = (folder / "params.yaml").read_text()
     nothing = "{noxi: {val: null, test: null}, noxi_add: {test: null}, mpiigi: {val: null, test: null}}"
     text = text.replace("features_at: {}", f"features_at: {nothing}")
+    text = text.replace("root: data/release", "root: release")
     text = text.replace("align:\n  rate_hz: 25", f"align:\n  rate_hz: {rate_hz}")
     (folder / "params.yaml").write_text(text)
     rows = round(minutes * 60 * RATE_HZ)

@@ -1,8 +1,8 @@
 """Does `damamba plan` predict a larger release from a run on a smaller one?
 
-Dense random sessions of the release, at official widths, go through ingest, extraction and alignment twice, few and
-short, then many and long; the plan made from the first run is held against the second. Exit code 1 where a total is
-off by more than the tolerance.
+Dense random sessions at the official widths go through ingest, extraction and alignment twice: a few short ones, then
+many long ones. The plan made from the first run is compared with the second. Exit code 1 where a total is off by more
+than the tolerance.
 
     python benchmarks/plan.py --small 2 16 --large 8 16
 """
@@ -20,21 +20,21 @@ from pathlib import Path
 import numpy as np
 from ruamel.yaml import YAML
 
-from damamba.cli import write_presets
-from damamba.commands.plan import make_plan
+from damamba.commands.plan import plan_of
 from damamba.config import LABEL_RATE_HZ, Params
 from damamba.corpus.labels import write_values
 from damamba.corpus.release import SESSIONS
 from damamba.corpus.ssi import write_stream
 from damamba.planning.earlier_runs import folder_size
 from damamba.planning.workload import planned
+from damamba.presets.apply import write_presets
 
 ROOT = Path(__file__).resolve().parents[1]
 WIDTHS = {"audio.egemapsv2": 88, "audio.w2vbert2_embeddings": 1024, "clip": 512, "openface2": 714, "openpose": 139}
 
 
 def make_release(root: Path, sessions: int, minutes: float) -> None:
-    """Training sessions of NoXi with five streams and a label a participant."""
+    """Training sessions of NoXi with five streams and one label per participant."""
     rng = np.random.default_rng(0)
     rows = round(minutes * 60 * LABEL_RATE_HZ)
     for session in SESSIONS["noxi"]["train"][:sessions]:
@@ -54,7 +54,7 @@ def make_folder(root: Path, sessions: int, minutes: float, jobs: int) -> Params:
     values = yaml.load((ROOT / "params.yaml").read_text(encoding="utf8"))
     values["extract"]["jobs"] = jobs
     absent = {"noxi": {"val": None, "test": None}, "noxi_add": {"test": None}, "mpiigi": {"val": None, "test": None}}
-    values["corpus"]["official"]["features_at"] = absent
+    values["corpus"]["official"] |= {"root": "release", "features_at": absent}
     path = root / "params.yaml"
     yaml.dump(values, path)
     write_presets(["multimediate"], path)
@@ -62,7 +62,7 @@ def make_folder(root: Path, sessions: int, minutes: float, jobs: int) -> Params:
 
 
 def run_stages(root: Path, cues: list[str], cpu_time: bool) -> dict[str, float]:
-    """Seconds of each stage; where `cpu_time`, the share of it that the processor worked."""
+    """Seconds of each stage; with `cpu_time`, only those in which the processor worked."""
     seconds = {}
     commands = {"ingest": ["ingest.py"], **{f"extract-{cue}": ["extract_official.py", cue] for cue in cues}}
     for stage, (script, *arguments) in {**commands, "align": ["align.py"]}.items():
@@ -77,14 +77,14 @@ def run_stages(root: Path, cues: list[str], cpu_time: bool) -> dict[str, float]:
             busy_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
             record["seconds"] *= busy_s / elapsed_s
             timing.write_text(json.dumps(record))
-            for path in (*made, timing):  # so that what was made lies within the shorter time
+            for path in (*made, timing):  # so that the files lie within the shorter run
                 os.utime(path, (ended, ended))
         seconds[stage] = record["seconds"]
     return seconds
 
 
 def compare(what: str, predicted: dict[str, float], measured: dict[str, float]) -> float:
-    """Say what came of each, and return how far the total is off, as a share."""
+    """Print predicted and measured values; return the relative error of the total."""
     lines = [f"{'':5} {'':24} {'predicted':>14} {'measured':>14}"]
     for name, value in measured.items():
         lines.append(f"{what:5} {name:24} {predicted[name]:14.2f} {value:14.2f} {predicted[name] / value - 1:+8.1%}")
@@ -110,7 +110,7 @@ def main() -> None:
             params = make_folder(root, int(sessions), minutes, options.jobs)
             measured = run_stages(root, list(params.cues), options.cpu_time)
         os.chdir(large)
-        plan = make_plan(params, planned(params), small)
+        plan = plan_of(params, planned(params.corpus, params.simulate), small)
         seconds = {name: cost["value"] for name, cost in plan["time"].items()}
         sizes = {name: cost["value"] / 2**20 for name, cost in plan["disk"].items()}
         there = {name: folder_size(large / name) / 2**20 for name in sizes if (large / name).is_dir()}

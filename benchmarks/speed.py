@@ -1,4 +1,4 @@
-"""The scan and the block beside their peers, as stage `benchmark` times them, at more lengths and more often.
+"""The scan and the block beside their peers, as in stage `benchmark`, at more lengths and with more repeats.
 
     python benchmarks/speed.py        # minutes; on an idle machine
 
@@ -9,10 +9,10 @@ import argparse
 import json
 from pathlib import Path
 
+from damamba.benchmark.peers import compare_with_peers
 from damamba.benchmark.process import alone
-from damamba.benchmark.speed import speed
 from damamba.console import run_stage
-from damamba.report.benchmark import speed_section
+from damamba.report.benchmark import peers_section
 
 FOLDER = Path("benchmarks")
 
@@ -20,17 +20,17 @@ FOLDER = Path("benchmarks")
 def main() -> str:
     """Measure and write; returns the summary line."""
     arguments = read_arguments()
-    measured = alone(speed, arguments.lengths, arguments.repeats)
+    measured = alone(compare_with_peers, arguments.lengths, arguments.repeats)
     (FOLDER / "speed.json").write_text(json.dumps(measured, indent=1) + "\n")
-    (FOLDER / "speed.md").write_text("\n".join(speed_section(measured)).removeprefix("#"))
+    (FOLDER / "speed.md").write_text("\n".join(peers_section(measured)).removeprefix("#"))
     return f"{len(arguments.lengths)} lengths, {arguments.repeats} calls each"
 
 
 def read_arguments() -> argparse.Namespace:
-    """Of the command line."""
+    """Arguments of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lengths", type=int, nargs="+", default=[96, 192, 384, 768, 1024, 1536, 3072, 6144])
-    parser.add_argument("--repeats", type=int, default=15, help="calls that are timed, after one that is not")
+    parser.add_argument("--repeats", type=int, default=15, help="timed calls, after one that does not count")
     return parser.parse_args()
 
 

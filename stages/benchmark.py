@@ -6,10 +6,10 @@ import argparse
 import json
 from pathlib import Path
 
-from damamba.benchmark import run
+from damamba.benchmark.run import run_benchmark
 from damamba.config import Params
 from damamba.console import run_stage
-from damamba.report.benchmark import memory_figure, memory_table
+from damamba.report.benchmark import memory_figure, memory_table, speed_table
 
 RESULTS = Path("results")
 
@@ -17,12 +17,14 @@ RESULTS = Path("results")
 def main() -> str:
     params = Params.load()
     variants = {name: params.variant(name) for name in params.variants}
-    measured = run(params.benchmark, params.window, variants, params.losses)
+    results, times = run_benchmark(params.benchmark, params.window, params.losses, variants)
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "benchmark.json").write_text(json.dumps(measured, indent=1) + "\n")
-    (RESULTS / "memory.md").write_text(memory_table(measured))
-    memory_figure(measured, RESULTS / "memory.svg")
-    return f"{len(measured['memory'])} configurations · a window is read in {measured['window_read_ms']} ms"
+    (RESULTS / "benchmark.json").write_text(json.dumps(results, indent=1) + "\n")
+    (RESULTS / "memory.md").write_text(memory_table(results))
+    memory_figure(results, RESULTS / "memory.svg")
+    (RESULTS / "speed.json").write_text(json.dumps(times, indent=1) + "\n")
+    (RESULTS / "speed.md").write_text(speed_table(times))
+    return f"{len(results['memory'])} configurations · a window is read in {times['window_read_ms']} ms"
 
 
 if __name__ == "__main__":

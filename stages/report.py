@@ -38,6 +38,7 @@ def main(options: argparse.Namespace) -> str:
     texts = {
         "ablation": read_text(results / "ablation.md", "dvc repro -f ablate"),
         "memory": read_text(results / "memory.md", "dvc repro -f benchmark"),
+        "speed": read_text(results / "speed.md", "dvc repro -f benchmark"),
     }
     read_text(results / "memory.svg", "dvc repro -f benchmark")
     aligned = Aligned.read(data / "aligned")

@@ -22,6 +22,22 @@ def test_the_committed_file_is_valid(tmp_path):
     params.check_settings()
 
 
+def test_the_frozen_parameters_have_the_keys_of_params_yaml():
+    """Cues and variants are up to the user; entries for architectures and losses are compared where both have them."""
+
+    def keys(values, other, where=""):
+        for name, value in values.items():
+            if where in ("architectures.", "losses.", "model.") and name not in other:
+                continue
+            yield f"{where}{name}"
+            if isinstance(value, dict) and name not in ("cues", "variants") and where != "corpus.official.":
+                yield from keys(value, (other or {}).get(name), f"{where}{name}.")
+
+    current = yaml.safe_load((FROZEN_PARAMS.parents[1] / "params.yaml").read_text())
+    frozen = yaml.safe_load(TEXT)
+    assert set(keys(frozen, current)) == set(keys(current, frozen)), "add or remove the same keys in tests/params.yaml"
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -172,7 +172,7 @@ def compare_with_peers(lengths: Sequence[int], repeats: int) -> dict[str, Any]:
         ).items()
     ]
     return {
-        "speed_setting": {
+        "setting": {
             "batch": BATCH,
             "frames": FRAMES,
             "d_model": D_MODEL,

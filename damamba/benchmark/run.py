@@ -13,7 +13,7 @@ from damamba.benchmark.reading import window_read_ms
 from damamba.benchmark.steps import StepCost, StepTask, exponents, measure_step
 from damamba.benchmark.streaming import stream_steps_ms
 from damamba.config import BenchmarkParams, LossParams, ModelParams, WindowParams
-from damamba.console import progress
+from damamba.console import InputError, progress
 from damamba.data.windows import WindowGrid
 
 PEAKS, TIMES = ("train_peak_mib", "infer_peak_mib"), ("train_ms", "infer_ms")
@@ -43,8 +43,17 @@ def measure_models(
         variants: Models to measure; those that use other cues than the upstream ones are left out.
         repeats: Timed steps, after an untimed one; 0 times a single step.
         known: Costs of configurations that are not measured again.
+
+    Raises:
+        InputError: No variant can be built with the upstream cues.
     """
     variants = at_upstream_cues(variants)
+    if not variants:
+        raise InputError(
+            "params.yaml: no variant can be measured: models are built with the cues of the upstream encoders "
+            f"({', '.join(name for widths in CUE_WIDTHS.values() for name in widths)}), and every variant selects "
+            "others; add a variant with `cues: null`"
+        )
     forms = forms_to_measure(variants, window.rate_hz)
     costs_known = {(cost.model, cost.frames, cost.batch): cost for cost in known}
     tasks = [

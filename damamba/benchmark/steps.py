@@ -1,22 +1,22 @@
 """Peak memory and time of a training and of an inference step, by length of the window.
 
-On a CPU, one thread is measured in processor time, which other programs hardly affect. On CUDA, the memory of the
-device and elapsed time are measured.
+Memory is that of tensors, as the allocators of torch count it, and the same in every run. Time on a CPU is processor
+time of one thread, which other programs hardly affect; on CUDA it is elapsed time.
 """
 
 import contextlib
-import ctypes
 import math
 import resource
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import torch
+from torch.autograd.profiler import profile
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.checkpoint import checkpoint
 
 from damamba.benchmark.models import CUE_WIDTHS, PARTICIPANTS, ModelForm, build
 from damamba.config import LossParams, ModelParams
@@ -25,8 +25,6 @@ from damamba.model import recompute_blocks
 
 LONG_FRAMES = 384
 """Shortest window that enters the exponent."""
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
-SMALL_BLOCK, LARGE_BLOCK = 2**16, 2**25
 
 
 @dataclass(frozen=True)
@@ -52,9 +50,9 @@ class StepCost:
     model: str
     frames: int
     batch: int
-    train_peak_mib: int | None
+    train_peak_mib: float | None
     """Above the memory before the first forward pass; gradients of the parameters and the loss included."""
-    infer_peak_mib: int | None
+    infer_peak_mib: float | None
     train_ms: float | None
     infer_ms: float | None
 
@@ -66,14 +64,9 @@ def measure_step(task: StepTask) -> StepCost:
     model = build(task.params, task.rate_hz).to(device)
     if task.form.checkpointing:
         recompute_blocks(model)
-        # Its first use imports modules of 60 MiB, which are not part of the step.
-        checkpoint(torch.sin, torch.ones(1, requires_grad=True), use_reentrant=False).backward()
     shape = (task.batch, PARTICIPANTS, task.frames)
-    cues = {
-        name: torch.randn(*shape, width, device=device)
-        for group in CUE_WIDTHS.values()
-        for name, width in group.items()
-    }
+    widths = {name: width for group in CUE_WIDTHS.values() for name, width in group.items()}
+    cues = {name: torch.randn(*shape, width, device=device) for name, width in widths.items()}
     valid = {name: torch.ones(shape, dtype=torch.bool, device=device) for name in cues}
     present = torch.ones(shape[:2], dtype=torch.bool, device=device)
     label = torch.rand(task.batch, task.frames, device=device)
@@ -119,21 +112,14 @@ def _limit_memory(gib: float, device: torch.device) -> None:
         total = torch.cuda.get_device_properties(device).total_memory
         torch.cuda.set_per_process_memory_fraction(min(1.0, (torch.cuda.memory_reserved() + gib * 2**30) / total))
     else:
-        present = int(_memory_mib("VmData") * 2**20)
-        resource.setrlimit(resource.RLIMIT_DATA, (present + int(gib * 2**30), resource.RLIM_INFINITY))
-
-
-def _memory_mib(field: str) -> float:
-    """VmRSS, VmHWM (its peak) or VmData of this process."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(field):
-            return int(line.split()[1]) / 1024
-    raise OSError(f"/proc/self/status has no {field}: peak memory is measured on Linux or on CUDA")
+        allocated = next(line for line in Path("/proc/self/status").read_text().splitlines() if "VmData" in line)
+        limit = int(allocated.split()[1]) * 2**10 + int(gib * 2**30)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, resource.RLIM_INFINITY))
 
 
 def _cost(
     step: Callable[[], None], model: torch.nn.Module, repeats: int, device: torch.device
-) -> tuple[int | None, float | None]:
+) -> tuple[float | None, float | None]:
     """Peak memory of a step, MiB, and median time of further ones, ms; (None, None) where memory runs out."""
 
     def run() -> None:
@@ -155,41 +141,25 @@ def _cost(
         return None, None
 
 
-def _cuda_peak_mib(run: Callable[[], None]) -> int:
+def _cuda_peak_mib(run: Callable[[], None]) -> float:
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
     run()
-    return _whole_mib((torch.cuda.max_memory_allocated() - before) / 2**20)
+    return _rounded_mib(torch.cuda.max_memory_allocated() - before)
 
 
-def _cpu_peak_mib(run: Callable[[], None]) -> int:
-    libc = ctypes.CDLL(None)
-    with _separate_blocks(libc):
-        libc.malloc_trim(0)  # so that no memory of earlier steps is reused unseen
-        Path("/proc/self/clear_refs").write_text("5")  # the kernel's peak starts again from the present size
-        before = _memory_mib("VmRSS")
+def _cpu_peak_mib(run: Callable[[], None]) -> float:
+    with profile(use_cpu=True, profile_memory=True, acc_events=False) as profiler:
         run()
-        return _whole_mib(_memory_mib("VmHWM") - before)
+    assert profiler.kineto_results is not None
+    events = [event for event in profiler.kineto_results.events() if event.name() == "[memory]"]
+    changes = (event.nbytes() for event in sorted(events, key=lambda event: event.start_ns()))
+    return _rounded_mib(max(accumulate(changes, initial=0)))
 
 
-@contextlib.contextmanager
-def _separate_blocks(libc: ctypes.CDLL) -> Iterator[None]:
-    """Give every tensor pages of its own, which return to the system when it is freed.
-
-    On the shared heap, what freed tensors leave depends on where the heap lies, and peaks of the same step differ by
-    several percent from run to run. Separate pages take time, so the heap serves all blocks again afterwards.
-    """
-    libc.mallopt(M_MMAP_THRESHOLD, SMALL_BLOCK)
-    try:
-        yield
-    finally:
-        libc.mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK)
-        libc.mallopt(M_TRIM_THRESHOLD, 2 * LARGE_BLOCK)
-
-
-def _whole_mib(peak: float) -> int:
-    """Whole MiB with at most three significant digits: what is the same in every run."""
-    return int(float(f"{peak:.3g}")) if peak >= 100 else round(peak)
+def _rounded_mib(n_bytes: int) -> float:
+    """Three significant digits, which small changes of torch leave alone."""
+    return float(f"{n_bytes / 2**20:.3g}")
 
 
 def _median_ms(run: Callable[[], None], repeats: int, clock: Callable[[], float]) -> float:

@@ -27,7 +27,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def run(options: argparse.Namespace) -> None:
     """Plan and print; raises `InputError` where a source cannot be read."""
     params = Params.load()
-    plan = plan_of(params, planned(params), Path())
+    plan = plan_of(params, planned(params.corpus, params.simulate), Path())
     print("\n".join(summary(plan)))
     if options.json:
         with whole_file(options.json) as temporary:

@@ -84,7 +84,7 @@ class EarlierRuns:
             core_s: Core-seconds per unit, instead of the table's.
         """
         start_s = self._start_s(kind, tasks)
-        core_s = self.table["stages"][kind]["core_s"] if core_s is None else core_s
+        core_s = core_s if core_s is not None else float(self.table["stages"][kind]["core_s"])
         workers = busy_workers(tasks, self.jobs)
         timing = self._timing(stage)
         if timing:

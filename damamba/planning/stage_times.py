@@ -7,10 +7,11 @@ from pathlib import Path
 from damamba.config import AlignParams, CueParams, EvaluateParams, ModelParams, TrainParams, WindowParams
 from damamba.console import InputError
 from damamba.corpus.manifest import Participant
+from damamba.ingest.sources.base import input_bytes, released_s
 from damamba.model.checkpoint import read_description
 from damamba.planning.disk import arrow_bytes_per_hour, planned_width, reads_faces, simulated_media
 from damamba.planning.earlier_runs import Cost, DoneBetween, EarlierRuns
-from damamba.planning.workload import GIB, Workload, input_bytes, released_s
+from damamba.planning.workload import GIB, Workload
 
 
 def data_stage_times(

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from damamba.config import Params
-from damamba.ingest.sources.base import PlannedSeat, input_bytes, open_sources, released_s
+from damamba.config import CorpusParams, SimulateParams
+from damamba.ingest.sources.base import PlannedSeat, open_sources
 
-__all__ = ["GIB", "PlannedSeat", "Workload", "input_bytes", "planned", "released_s"]
 GIB = 2**30
 
 
@@ -51,11 +50,15 @@ class Workload:
         return next((seat.widths[stream] for seat in self.seats if stream in seat.widths), None)
 
 
-def planned(params: Params) -> Workload:
-    """The workload of the sources in params.yaml.
+def planned(corpus: CorpusParams, simulate: SimulateParams) -> Workload:
+    """The workload of all sources.
+
+    Args:
+        corpus: Names the sources and has their settings.
+        simulate: The built-in corpus, whose sessions may not exist yet.
 
     Raises:
         InputError: A source cannot be read.
     """
-    sources = open_sources(params.corpus).values()
-    return Workload(tuple(seat for source in sources for seat in source.planned(params.simulate)))
+    sources = open_sources(corpus).values()
+    return Workload(tuple(seat for source in sources for seat in source.planned(simulate)))

@@ -4,6 +4,7 @@ import copy
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,10 @@ def _editor() -> YAML:
     editor.width = 120
     editor.indent(mapping=2, sequence=4, offset=2)
     editor.representer.add_representer(type(None), lambda it, _: it.represent_scalar("tag:yaml.org,2002:null", "null"))
+    # 0.00005 and not 5e-05, which YAML 1.1 reads as text
+    editor.representer.add_representer(
+        float, lambda it, value: it.represent_scalar("tag:yaml.org,2002:float", f"{Decimal(repr(value)):f}")
+    )
     return editor
 
 

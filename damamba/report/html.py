@@ -49,7 +49,7 @@ def report_html(
         participants: Run -> rows of ``sessions/<run>.csv``.
         series: Scored sessions over time, of the run `shown`.
         shown: Run whose predictions are drawn.
-        texts: Name -> Markdown of ``ablation.md`` and ``memory.md``.
+        texts: Name -> Markdown of ``ablation.md``, ``memory.md`` and ``speed.md``.
         figures: Name -> SVG file.
     """
     columns = score_columns(comparison, metrics)

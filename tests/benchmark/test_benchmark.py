@@ -1,26 +1,28 @@
-"""What is measured is what is said: memory that is taken is seen, a limit holds, the sums behind the keys are right."""
-
-from dataclasses import asdict
+"""Memory that a step takes is seen, limits hold, and the sums behind the tables are right."""
 
 import pytest
 import torch
-from damamba.benchmark.memory import KINDS, PARTICIPANTS, Row, Task, exponents, measure, rows_to_measure
-from damamba.benchmark.speed import blocks, count, crossover, length_costs, scan_inputs, scans
 from torch import nn
 
-from damamba.benchmark import sizes
+from damamba.benchmark import run
+from damamba.benchmark.models import PARTICIPANTS, ModelForm, forms_to_measure, streaming_form
+from damamba.benchmark.peers import blocks, count, crossover, length_costs, scan_inputs, scans
 from damamba.benchmark.process import alone
-from damamba.benchmark.streaming import stream_steps
+from damamba.benchmark.run import measure_models, step_costs
+from damamba.benchmark.steps import StepCost, StepTask, exponents, measure_step
+from damamba.benchmark.streaming import stream_steps_ms
+from damamba.config import ModelParams
+from damamba.console import InputError
 from tests.conftest import frozen_params
 
 PARAMS = frozen_params()
 VARIANTS = {name: PARAMS.variant(name) for name in PARAMS.variants}
-BY_NAME = {kind.name: kind for kind in KINDS}
+FORMS = {form.name: form for form in forms_to_measure(VARIANTS, 25)}
 
 
 def measured(name, frames=64, batch=2, limit_gib=4.0):
-    kind = BY_NAME[name]
-    return alone(measure, Task(kind, VARIANTS[kind.variant], PARAMS.losses, frames, batch, 0, 25, limit_gib))
+    form = FORMS[name]
+    return alone(measure_step, StepTask(form, VARIANTS[form.variant], PARAMS.losses, frames, batch, 0, 25, limit_gib))
 
 
 def test_attention_as_published_costs_its_matrices():
@@ -28,40 +30,86 @@ def test_attention_as_published_costs_its_matrices():
     frames = 1024
     published, fused = (measured(name, frames, 1) for name in ("dat, as published", "dat, fused attention"))
     one = VARIANTS["dat"].settings["n_heads"] * frames**2 * 4 / 2**20
-    encoders = PARTICIPANTS * 7 + 2  # five cues and two groups a person, two cross encoders
+    encoders = PARTICIPANTS * 7 + 2  # five cues and two groups per person, two cross encoders
     assert published.train_peak_mib - fused.train_peak_mib >= encoders * one
     assert published.infer_peak_mib >= one
 
 
 def test_checkpointing_saves_memory():
-    plain, saving = (measured(name, 192, 48) for name in ("da_mamba", "da_mamba, checkpointing"))
+    plain, saving = (measured(name, 192, 8) for name in ("da_mamba", "da_mamba, checkpointing"))
     assert saving.train_peak_mib < 0.95 * plain.train_peak_mib  # of a small model much is inputs
 
 
 def test_beyond_the_limit_is_out_of_memory():
-    row = measured("da_mamba", 512, 16, limit_gib=0.05)
-    assert (row.train_peak_mib, row.train_ms) == (None, None)
+    cost = measured("da_mamba", 512, 16, limit_gib=0.05)
+    assert (cost.train_peak_mib, cost.train_ms) == (None, None)
 
 
-def test_variants_that_are_not_there_have_no_row():
-    assert [kind.name for kind in rows_to_measure({"transformer": VARIANTS["transformer"]})] == ["transformer"]
+def test_the_same_step_has_the_same_peak_in_every_process():
+    first, second = (measured("transformer", 64, 8) for _ in range(2))
+    assert (first.train_peak_mib, first.infer_peak_mib) == (second.train_peak_mib, second.infer_peak_mib)
 
 
-def test_known_rows_are_not_measured_again():
-    changes = {"frames": [64], "long_frames": [], "batch_windows": 2, "stream_frames": 1}
-    known = Row("da_mamba", 64, 2, 1.0, 2.0, 3.0, 4.0)
-    result = sizes(PARAMS.benchmark.model_copy(update=changes), PARAMS.window, VARIANTS, PARAMS.losses, 0, [known])
-    ours, *others = result["memory"]
-    assert ours == asdict(known)
-    assert [row["model"] for row in others] == [kind.name for kind in KINDS[1:]]
-    assert all(row["train_peak_mib"] > 1 for row in others)
+def test_forms_follow_from_what_the_variants_are():
+    renamed = {"full": VARIANTS["da_mamba"], "attention": VARIANTS["transformer"], "old": VARIANTS["dat"]}
+    assert forms_to_measure({**renamed, "again": VARIANTS["no_fusion"]}, 25) == [
+        ModelForm("full", "full"),
+        ModelForm("full, checkpointing", "full", checkpointing=True),
+        ModelForm("attention", "attention"),
+        ModelForm("old, as published", "old", explicit_attention=True),
+        ModelForm("old, fused attention", "old"),
+    ]
+
+
+def test_a_variant_that_cannot_stream_is_left_out_of_streaming():
+    assert {name for name, params in VARIANTS.items() if streaming_form(params, 25) is None} == {
+        "transformer",
+        "dat",
+        "lstm",
+    }
+    taken = stream_steps_ms({"no": VARIANTS["lstm"], "yes": VARIANTS["da_mamba"]}, 25, 2)
+    assert list(taken)[1:] == ["yes, a dyad"]
+    assert all(ms > 0 for ms in taken.values())
+
+
+def benchmark_params(**changes):
+    smallest = {"frames": [64], "long_frames": [], "batch_windows": 2, "stream_frames": 1}
+    return PARAMS.benchmark.model_copy(update={**smallest, **changes})
+
+
+def test_known_costs_are_not_measured_again_and_results_hold_no_times():
+    known = StepCost("da_mamba", 64, 2, 1, 2, 3.0, 4.0)
+    params = benchmark_params()
+    results, times = measure_models(params, PARAMS.window, PARAMS.losses, VARIANTS, 0, [known])
+    ours, *others = step_costs(results, times)
+    assert ours == known
+    assert [cost.model for cost in others] == list(FORMS)[1:]
+    assert all(cost.train_peak_mib > 1 and cost.train_ms > 0 for cost in others)
+    assert set(results["parameters"]) == set(VARIANTS)
+    assert not any("_ms" in key for row in results["memory"] for key in row)
+    assert not any("peak" in key for row in times["steps"] for key in row)
+
+
+def test_another_architecture_alone_can_be_measured(monkeypatch):
+    """Nothing depends on the name of a variant: `model.architecture` may be any architecture."""
+    monkeypatch.setattr(run, "window_read_ms", lambda grid: 1.0)
+    lstm = ModelParams(**{**VARIANTS["lstm"].model_dump(), "cues": None})
+    results, times = measure_models(benchmark_params(), PARAMS.window, PARAMS.losses, {"da_mamba": lstm}, 0)
+    assert [row["model"] for row in results["memory"]] == ["da_mamba"]
+    assert len(times["stream_step_ms"]) == 1  # the blocks alone
+
+
+def test_variants_with_cues_of_their_own_are_left_out():
+    own = VARIANTS["da_mamba"].model_copy(update={"cues": ("gaze",)})
+    with pytest.raises(InputError, match="no variant can be measured"):
+        measure_models(benchmark_params(), PARAMS.window, PARAMS.losses, {"own": own}, 0)
 
 
 def test_exponent_is_the_slope_of_long_windows():
-    rows = [Row("quadratic", n, 1, n**2 / 1e3, 1.0, 1.0, 1.0) for n in (384, 768, 1536)]
-    ended = [Row("ends", 384, 1, 5.0, 1.0, 1.0, 1.0), Row("ends", 768, 1, None, None, None, None)]
-    short = [Row("quadratic", 64, 16, 1e6, 1.0, 1.0, 1.0)]
-    assert exponents([*short, *rows, *ended]) == {"quadratic": 2.0}
+    long = [StepCost("quadratic", n, 1, n**2, 1, 1.0, 1.0) for n in (384, 768, 1536)]
+    ended = [StepCost("ends", 384, 1, 5, 1, 1.0, 1.0), StepCost("ends", 768, 1, None, None, None, None)]
+    short = [StepCost("quadratic", 64, 16, 10**6, 1, 1.0, 1.0)]
+    assert exponents([*short, *long, *ended]) == {"quadratic": 2.0}
 
 
 @pytest.mark.parametrize(
@@ -77,8 +125,8 @@ def test_crossover_is_the_last_change_of_sign(differences, expected):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_peers_compute_the_same_and_have_like_sizes():
-    """Another scan that were not the same scan, or a larger layer, would make a ratio without a meaning."""
+def test_peers_compute_the_same_and_have_similar_sizes():
+    """A ratio means nothing if the other scan computes something else, or the other layer is larger."""
     inputs, calls = scan_inputs(), scans()
     for name, call in calls.items():
         torch.testing.assert_close(call(*inputs), calls["ours"](*inputs), rtol=1e-4, atol=1e-4, msg=name)
@@ -91,7 +139,7 @@ def test_peers_compute_the_same_and_have_like_sizes():
         torch.testing.assert_close(layers[name].eval()(x), layers["ours"](x), rtol=1e-3, atol=1e-5)
 
 
-def test_lengths_are_compared_on_as_many_frames():
+def test_lengths_are_compared_on_equally_many_frames():
     seen = []
 
     class Counting(nn.Linear):
@@ -102,7 +150,3 @@ def test_lengths_are_compared_on_as_many_frames():
     costs = length_costs({"a": Counting(256, 256)}, (48, 96), 1)
     assert set(seen) == {96}
     assert all(row["a"] > 0 for row in costs.values())
-
-
-def test_stream_steps_are_timed():
-    assert all(taken > 0 for taken in stream_steps(VARIANTS["da_mamba"], 25, 2).values())

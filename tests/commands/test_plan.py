@@ -12,10 +12,11 @@ import pytest
 from damamba.commands.plan import plan_of
 from damamba.config import Params
 from damamba.corpus.manifest import Manifest, Participant
+from damamba.ingest.sources.base import PlannedSeat
 from damamba.planning.earlier_runs import EarlierRuns, busy_workers
 from damamba.planning.plan import summary
 from damamba.planning.readiness import missing
-from damamba.planning.workload import PlannedSeat, Workload, planned
+from damamba.planning.workload import Workload, planned
 from damamba.streams.store import write_stream
 from damamba.streams.stream import FeatureStream
 from tests.conftest import FROZEN_PARAMS, frozen_params, make_video
@@ -70,7 +71,7 @@ def one_job(params):
 
 
 def test_the_plan_of_the_demo_lists_every_stage_and_artefact(params, capsys):
-    work = planned(params)
+    work = planned(params.corpus, params.simulate)
     plan = plan_of(params, work, Path())
     stages = {"simulate", "ingest", "track_faces", "align", "train", "evaluate", "ablate", "benchmark", "report"}
     assert set(plan["time"]) == stages | {f"extract-{cue}" for cue in params.cues}
@@ -158,10 +159,11 @@ def test_media_are_measured_by_their_headers(params, tmp_path):
     )
     values = params.model_dump()
     values["corpus"]["sources"] = ["folder"]
-    work = planned(Params.model_validate(values))
+    folder = Params.model_validate(values)
+    work = planned(folder.corpus, folder.simulate)
     assert work.seats[0].seconds == pytest.approx(4, abs=0.05)
     assert work.seats[0].input_bytes == (root / "v.mp4").stat().st_size
-    assert "simulate" not in plan_of(Params.model_validate(values), work, Path())["time"]
+    assert "simulate" not in plan_of(folder, work, Path())["time"]
 
 
 def test_what_is_missing_is_listed_with_its_remedy(params, tmp_path):

@@ -120,7 +120,8 @@ def test_a_source_of_ones_own_works_in_workers_and_beside_others(planted, tmp_pa
 def test_a_source_of_ones_own_is_planned_by_headers(planted):
     values = yaml.safe_load(FROZEN_PARAMS.read_text())
     values["corpus"] |= planted
-    work = planned(Params.model_validate(values))
+    params = Params.model_validate(values)
+    work = planned(params.corpus, params.simulate)
     assert [seat.seconds for seat in work.seats] == [pytest.approx(SECONDS, abs=0.05)] * 2
     assert all(seat.input_bytes and seat.filmed and seat.labelled and not seat.simulated for seat in work.seats)
 

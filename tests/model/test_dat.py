@@ -1,23 +1,18 @@
 """DAT is the released model: its number of parameters, its positions, its partner branch."""
 
-from pathlib import Path
-
 import pytest
 import torch
-import yaml
 
-import damamba
 from damamba.config import ModelParams
 from damamba.model import build_model
 from damamba.model.architectures.dat import DAT, Encoder
-from tests.conftest import frozen_params
+from damamba.presets.apply import read_preset
 
 RELEASED = {"audio": {"egemaps": 88, "w2vbert2": 1024}, "visual": {"clip": 512, "openface2": 714, "openpose": 139}}
 
 
 def paper(**changes):
-    overlay = yaml.safe_load((Path(damamba.__file__).parent / "presets/paper-25.yaml").read_text())
-    return frozen_params().architectures["dat"] | overlay["architectures"]["dat"] | changes
+    return read_preset("paper-25")["architectures"]["dat"] | changes
 
 
 def build(cues, **changes):

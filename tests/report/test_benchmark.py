@@ -1,40 +1,31 @@
-"""The memory table compares with DAT, and leaves out what was not measured."""
+"""The tables compare with the right rows, and leave out what was not measured."""
 
-from damamba.report.benchmark import memory_table, speed_section
+from damamba.report.benchmark import memory_table, peers_section, speed_table
+
+PUBLISHED, FUSED = "rival, as published", "rival, fused attention"
 
 
-def measured(**more):
-    def row(model, frames, peak):
-        return {
-            "model": model,
-            "frames": frames,
-            "batch": 8,
-            "train_peak_mib": peak,
-            "infer_peak_mib": 10.0,
-            "train_ms": None if peak is None else 2.0,
-            "infer_ms": 1.0,
-        }
+def form(variant, **flags):
+    return {"variant": variant, "checkpointing": False, "explicit_attention": False, **flags}
 
+
+def memory(*peaks, forms):
+    rows = [
+        {"model": model, "frames": frames, "batch": 8, "train_peak_mib": peak, "infer_peak_mib": 10}
+        for model, frames, peak in peaks
+    ]
     return {
         "device": "cpu",
-        "threads": 1,
         "memory_limit_gib": 8,
-        "parameters": {"da_mamba": 1_200_000},
-        "memory": [
-            row("da_mamba", 96, 300.0),
-            row("da_mamba", 192, 600.0),
-            row("dat, as published", 96, 400.0),
-            row("dat, as published", 192, None),
-        ],
+        "parameters": {"ours": 1_200_000},
+        "forms": forms,
+        "memory": rows,
         "exponent": {},
-        "stream_step_ms": {"a dyad": 5.5},
-        "window_read_ms": 0.41,
-        **more,
     }
 
 
-SPEED = {
-    "speed_setting": {"batch": 32, "frames": 96, "d_inner": 512},
+PEERS = {
+    "setting": {"batch": 32, "frames": 96, "d_inner": 512},
     "ms": {},
     "speedup": {},
     "us_per_frame": [
@@ -51,17 +42,40 @@ def cells(text, model, frames):
     return next(row for row in rows if row[:2] == [model, str(frames)])
 
 
-def test_training_peaks_stand_beside_dat_where_both_fit():
-    text = memory_table(measured())
-    assert cells(text, "da_mamba", 96)[-1] == "0.75"
-    assert cells(text, "da_mamba", 192)[-1] == ""
-    assert cells(text, "dat, as published", 96)[-1] == ""
-    assert cells(text, "dat, as published", 192)[3] == "out of memory"
+def test_training_peaks_are_divided_by_those_of_explicit_attention_where_both_fit():
+    forms = {
+        "ours": form("ours"),
+        PUBLISHED: form("rival", explicit_attention=True),
+        FUSED: form("rival"),
+        "ours, checkpointing": form("ours", checkpointing=True),
+    }
+    peaks = [("ours", 96, 300), ("ours", 192, 600), (PUBLISHED, 96, 400), (PUBLISHED, 192, None)]
+    text = memory_table(memory(*peaks, forms=forms))
+    assert f"training peak / that of {PUBLISHED}" in text
+    assert cells(text, "ours", 96)[-1] == "0.75"
+    assert cells(text, "ours", 192)[-1] == ""
+    assert cells(text, PUBLISHED, 96)[-1] == ""
+    assert cells(text, PUBLISHED, 192)[3] == "out of memory"
+    assert f"*{FUSED}* is the same model" in text
+    assert "*checkpointing* computes each block again" in text
 
 
-def test_speed_is_in_the_table_where_it_was_measured():
-    assert "Speed of" not in memory_table(measured())
-    assert "Speed of" in memory_table(measured(**SPEED))
-    text = "\n".join(speed_section(SPEED))
+def test_there_is_no_ratio_without_a_model_of_explicit_attention():
+    text = memory_table(memory(("ours", 96, 300), forms={"ours": form("ours")}))
+    assert "that of" not in text
+    assert cells(text, "ours", 96)[3:] == ["300", "10"]
+
+
+def test_peers_are_listed_where_they_were_measured():
+    times = {
+        "device": "cpu",
+        "steps": [{"model": "ours", "frames": 96, "batch": 8, "train_ms": 2.0, "infer_ms": None}],
+        "stream_step_ms": {"ours, a dyad": 5.5},
+        "window_read_ms": 0.41,
+    }
+    assert cells(speed_table(times), "ours", 96)[3:] == ["2", "out of memory"]
+    assert "Speed of" not in speed_table(times)
+    assert "Speed of" in speed_table({**times, "peers": PEERS})
+    text = "\n".join(peers_section(PEERS))
     assert "from 500 frames on" in text
-    assert "at most 1.10 times what it costs at best" in text
+    assert "by a factor of at most 1.10" in text

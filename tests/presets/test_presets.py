@@ -1,0 +1,223 @@
+"""The result of presets depends only on the last preset of each part, and params.yaml keeps its comments."""
+
+import itertools
+import random
+import re
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from damamba import plugins
+from damamba.config import ARCHITECTURES, LOSSES, ModelSection, Params
+from damamba.console import InputError
+from damamba.presets.apply import OPEN_SECTIONS, preset_names, read_preset, write_presets
+from tests.conftest import FROZEN_PARAMS
+
+NAMES = preset_names()
+TEXT = FROZEN_PARAMS.read_text()
+SIMULATE = {"simulate.seed", "simulate.minutes", "simulate.resolution", "simulate.fps", "simulate.law"} | {
+    f"simulate.{key}" for key in ("timing", "shared", "flaws", "sessions", "languages")
+}
+SIZES = {"preset", "window", "architectures", "losses", "model", "variants", "runs", "train", "benchmark"} | {
+    "evaluate.bootstrap",
+    "evaluate.confidence",
+}
+CUES = {"cues", "align", "simulate.features_only"}
+SOURCE = {"corpus.sources", "evaluate.split"}
+PARTS = {
+    "demo": SIZES | SIMULATE,
+    "smoke": SIZES | SIMULATE,
+    "paper": SIZES,
+    "paper-25": SIZES,
+    "channels": SIZES | SIMULATE | CUES | SOURCE,
+    "compact": CUES,
+    "upstream": CUES,
+    "multimediate": CUES | SOURCE,
+    "simulated": SOURCE,
+}
+TRIPLES = random.Random(0).sample(list(itertools.permutations(NAMES, 3)), 12)
+
+
+@pytest.fixture
+def params(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(TEXT)
+    return path
+
+
+def at(values, part):
+    for key in part.split("."):
+        values = values[key]
+    return values
+
+
+def keys(kind, where=""):
+    """Dotted paths of all fields of a section and of the sections in it."""
+    for name, field in kind.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from keys(inner, f"{where}{name}.")
+        else:
+            yield f"{where}{name}"
+
+
+def leaves(values, where=""):
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{where}{name}.")
+        else:
+            yield f"{where}{name}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_preset_sets_every_key_of_its_parts_and_no_other(name):
+    preset = read_preset(name)
+    closed = {section: values for section, values in preset.items() if section not in OPEN_SECTIONS}
+    expected = {
+        key
+        for key in keys(Params)
+        for part in PARTS[name] - set(OPEN_SECTIONS)
+        if key == part or key.startswith(f"{part}.")
+    }
+    assert set(leaves(closed)) == expected
+    assert set(preset) & set(OPEN_SECTIONS) == PARTS[name] & set(OPEN_SECTIONS)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "architectures" in PARTS[name]])
+def test_sizes_set_every_setting_of_architectures_and_losses(name):
+    preset = read_preset(name)
+    assert set(preset["architectures"]) == set(plugins.names(ARCHITECTURES))
+    for architecture, settings in preset["architectures"].items():
+        assert set(settings) == set(plugins.settings_of(ARCHITECTURES, architecture).model_fields), architecture
+    for loss, settings in preset["losses"].items():
+        fields = plugins.settings_of(LOSSES, settings["loss"]).model_fields
+        assert set(settings) == {"loss", *fields}, loss
+    assert set(preset["model"]) == {*ModelSection.model_fields, *(f"lambda_{loss}" for loss in preset["losses"])}
+    assert list(preset["variants"]) == list(read_preset("demo")["variants"])
+
+
+def fit(names):
+    """Whether the rate of the grid is a multiple of the rate of the windows, after all presets."""
+    rates = {section: yaml.safe_load(TEXT)[section]["rate_hz"] for section in ("align", "window")}
+    for name in names:
+        preset = read_preset(name)
+        rates |= {section: preset[section]["rate_hz"] for section in rates if section in preset}
+    return rates["align"] % rates["window"] == 0
+
+
+def check_last_of_each_part_counts(params, names):
+    params.write_text(TEXT)
+    if not fit(names):
+        with pytest.raises(InputError, match=r"align\.rate_hz \(\d+\) must be a multiple of window\.rate_hz \(\d+\)"):
+            write_presets(names, params)
+        assert params.read_text() == TEXT
+        return
+    write_presets(names, params)
+    before, after = yaml.safe_load(TEXT), yaml.safe_load(params.read_text())
+    for part in set().union(*PARTS.values()):
+        last = next((name for name in reversed(names) if part in PARTS[name]), None)
+        assert at(after, part) == at(read_preset(last) if last else before, part), (part, last)
+    for part in ("faces", "extract", "corpus.folder", "corpus.official", "corpus.protocol", "corpus.label_slack_s"):
+        assert at(after, part) == at(before, part)
+    assert Params.load(params)
+
+
+@pytest.mark.parametrize("first", NAMES)
+def test_of_any_two_presets_the_last_of_each_part_counts(params, first):
+    for second in NAMES:
+        check_last_of_each_part_counts(params, [first, second])
+
+
+def test_of_three_presets_the_last_of_each_part_counts(params):
+    for names in TRIPLES:
+        check_last_of_each_part_counts(params, list(names))
+
+
+@pytest.mark.parametrize("names", itertools.permutations(["multimediate", "paper-25", "channels"]))
+def test_one_by_one_is_the_same_as_in_one_command(params, names):
+    write_presets(list(names), params)
+    text = params.read_text()
+    params.write_text(TEXT)
+    for name in names:
+        write_presets([name], params)
+    assert params.read_text() == text
+
+
+def test_presets_without_a_common_part_can_be_written_in_any_order(params):
+    texts = set()
+    for names in itertools.permutations(["paper-25", "multimediate"]):
+        params.write_text(TEXT)
+        write_presets(list(names), params)
+        texts.add(params.read_text())
+    assert len(texts) == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_second_time_changes_nothing(params, name):
+    write_presets([name], params)
+    text = params.read_text()
+    assert write_presets([name], params)[0] == f"{params} is already {name}"
+    assert params.read_text() == text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_default_presets_undo_every_other_one(params, name):
+    write_presets([name], params)
+    write_presets(["demo", "compact", "simulated"], params)
+    assert params.read_text() == TEXT
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_comments_outside_of_the_cues_survive(params, name):
+    def comments(text):
+        values = re.sub(r"^cues:.*\n(?:[ \n].*\n?)*", "", text, flags=re.MULTILINE)
+        return re.findall(r"#.*", values)
+
+    write_presets([name], params)
+    assert comments(params.read_text()) == comments(TEXT)
+
+
+def test_entries_of_ones_own_are_removed_and_no_comment_with_them(params):
+    text = TEXT.replace("  lstm: {architecture: lstm}\n", "  lstm: {architecture: lstm}\n  mine: {dropout: 0.5}\n")
+    assert text != TEXT
+    params.write_text(text)
+    assert "variants.mine: removed" in write_presets(["demo"], params)
+    assert params.read_text() == TEXT
+
+
+def test_missing_entries_are_added(params):
+    text = TEXT.replace("  lstm: {architecture: lstm}\n", "")
+    assert text != TEXT
+    params.write_text(text)
+    assert "variants.lstm: added: {'architecture': 'lstm'}" in write_presets(["demo"], params)
+    assert yaml.safe_load(params.read_text()) == yaml.safe_load(TEXT)
+
+
+def test_presets_that_do_not_fit_are_refused_with_a_reason(params):
+    """The channels have 25 rows per second; windows of the preset paper have 100."""
+    with pytest.raises(InputError, match=r"with channels paper: .*align\.rate_hz \(25\).*window\.rate_hz \(100\)"):
+        write_presets(["channels", "paper"], params)
+    assert params.read_text() == TEXT
+
+
+def test_a_file_that_stays_invalid_is_not_written(params):
+    text = TEXT.replace("  jobs: 0", "  jbos: 0")
+    params.write_text(text)
+    with pytest.raises(InputError, match=r"extract\.jbos"):
+        write_presets(["smoke"], params)
+    assert params.read_text() == text
+    params.write_text("a: [1,\n")
+    with pytest.raises(InputError, match="not YAML"):
+        write_presets(["smoke"], params)
+
+
+def test_the_papers_training_is_the_papers(params):
+    write_presets(["paper"], params)
+    paper = Params.load(params)
+    assert (paper.train.learning_rate, paper.train.batch_windows, paper.train.warmup_steps) == (5e-5, 128, 500)
+    assert (paper.train.clip_norm, paper.train.ema_decay) == (5.0, 0.999)
+    assert (paper.window.rate_hz, paper.window.core_frames, paper.window.context_frames) == (100, 32, 32)
+    assert paper.variant("da_mamba").weights == {"ccc": 1.0, "align": 0.4}
+    write_presets(["paper-25"], params)
+    assert Params.load(params).window.rate_hz == 25
