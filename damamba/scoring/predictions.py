@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 from damamba.config import LABEL_RATE_HZ
 from damamba.console import InputError
 from damamba.files import whole_file
-from damamba.scoring.values import read_column
 
 ZIP_MOST_BYTES = 2**30
 
@@ -49,6 +48,21 @@ def read_prediction(path: Path, run: str) -> np.ndarray:
 def read_label(path: Path, run: str) -> np.ndarray:
     """Label beside a prediction, (L,) float64, NaN where it is not valid; raises as `read_prediction`."""
     return read_column(path, "label", f"dvc repro -f evaluate@{run}")
+
+
+def read_column(path: Path, name: str, remedy: str) -> np.ndarray:
+    """A column of one of our Parquet files, (L,) float64 with NaN for null.
+
+    Raises:
+        InputError: There is no such file or column, or it is damaged; `remedy` is the command that makes it.
+    """
+    try:
+        return pq.read_table(path, columns=[name])[name].to_numpy().astype(np.float64)
+    except FileNotFoundError:
+        raise InputError(f"{path}: missing; make it: {remedy}") from None
+    except (pa.ArrowInvalid, OSError, KeyError, ValueError) as error:
+        reason = " ".join(str(error).split())[:100]
+        raise InputError(f"{path}: damaged, no column {name!r} ({reason}); make it again: {remedy}") from None
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from damamba.corpus.manifest import Manifest
 from damamba.corpus.manifest_csv import read_csv
 from damamba.corpus.release import SESSIONS, gender_of
 from damamba.data.shards import Aligned
-from damamba.scoring.values import read_column, read_values
+from damamba.scoring.predictions import read_column
+from damamba.scoring.values import read_values
 
 
 @dataclass(frozen=True)

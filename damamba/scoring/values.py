@@ -1,10 +1,8 @@
-"""One series a file: a column of Parquet, or text with one number a line."""
+"""A series as text, one number a line."""
 
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from damamba.console import InputError
 from damamba.corpus.labels import INVALID
@@ -32,18 +30,3 @@ def read_values(path: Path) -> np.ndarray:
                     "where invalid"
                 ) from None
     return value
-
-
-def read_column(path: Path, name: str, remedy: str) -> np.ndarray:
-    """A column of one of our Parquet files, (L,) float64 with NaN for null.
-
-    Raises:
-        InputError: There is no such file or column, or it is damaged; `remedy` is the command that makes it.
-    """
-    try:
-        return pq.read_table(path, columns=[name])[name].to_numpy().astype(np.float64)
-    except FileNotFoundError:
-        raise InputError(f"{path}: missing; make it: {remedy}") from None
-    except (pa.ArrowInvalid, OSError, KeyError, ValueError) as error:
-        reason = " ".join(str(error).split())[:100]
-        raise InputError(f"{path}: damaged, no column {name!r} ({reason}); make it again: {remedy}") from None
