@@ -28,7 +28,7 @@ from damamba.presets.apply import write_presets
 ROOT = Path(__file__).parent.parent
 WIDTHS = {"audio.egemapsv2": 88, "audio.w2vbert2_embeddings": 1024, "clip": 512, "openface2": 714, "openpose": 139}
 CUES = ("egemaps", "w2vbert2", "clip", "openface", "openpose")
-STAGES = (("ingest", ["stages/ingest.py"]), *((f"extract@{cue}", ["stages/extract_official.py", cue]) for cue in CUES))
+STAGES = (("ingest", ["stages/ingest.py"]), *((f"extract@{cue}", ["stages/extract.py", cue]) for cue in CUES))
 RATE_HZ = 25
 SAMPLE_S = 0.05
 
@@ -136,7 +136,6 @@ def measure(folder: Path, sessions: int, minutes: float, rate_hz: int) -> dict[s
     text = (folder / "params.yaml").read_text()
     nothing = "{noxi: {val: null, test: null}, noxi_add: {test: null}, mpiigi: {val: null, test: null}}"
     text = text.replace("features_at: {}", f"features_at: {nothing}")
-    text = text.replace("root: data/release", "root: release")
     text = text.replace("align:\n  rate_hz: 25", f"align:\n  rate_hz: {rate_hz}")
     (folder / "params.yaml").write_text(text)
     rows = round(minutes * 60 * RATE_HZ)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.autograd.profiler import profile
@@ -149,9 +150,9 @@ def _cuda_peak_mib(run: Callable[[], None]) -> float:
 
 
 def _cpu_peak_mib(run: Callable[[], None]) -> float:
-    with profile(use_cpu=True, profile_memory=True, acc_events=False) as profiler:
+    profiler: Any = profile(use_cpu=True, profile_memory=True, acc_events=False)
+    with profiler:
         run()
-    assert profiler.kineto_results is not None
     events = [event for event in profiler.kineto_results.events() if event.name() == "[memory]"]
     changes = (event.nbytes() for event in sorted(events, key=lambda event: event.start_ns()))
     return _rounded_mib(max(accumulate(changes, initial=0)))
