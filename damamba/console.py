@@ -96,7 +96,7 @@ def run_stage(name: str, main: Callable[[], str], timed: bool = True) -> None:
 def write_timing(path: Path, seconds: float) -> None:
     """Write wall seconds, and peak memory (MiB) of this process and of its largest worker."""
     own, workers = (
-        resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+        resource.getrusage(which).ru_maxrss / 1024 for which in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     record = {"seconds": round(seconds, 2), "peak_mib": round(own), "worker_peak_mib": round(workers)}

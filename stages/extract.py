@@ -1,11 +1,39 @@
 """Stage extract: media of every participant -> data/features/CUE, one feature stream per participant.
 
-``python stages/extract.py CUE [--session ID] [--jobs N]``, with CUE a key under `cues` in params.yaml.
+``python stages/extract.py CUE``, with CUE a key under `cues` in params.yaml.
 """
 
 import _root
 
-from damamba.features.stage import extract_cue
+import argparse
+from functools import partial
+from pathlib import Path
+
+from damamba import plugins
+from damamba.config import EXTRACTORS, Params, parse_section
+from damamba.console import InputError, run_stage
+from damamba.features.extract import extract_manifest
+from damamba.features.extractor import Extractor
+from damamba.features.options import add_loop_arguments, workers
+
+FEATURES, FACES = Path("data/features"), Path("data/faces")
+
+
+def main(options: argparse.Namespace) -> str:
+    params = Params.load()
+    cue = params.cues.get(options.cue)
+    if cue is None:
+        raise InputError(f"params.yaml: no cue {options.cue!r} under `cues`; there are {', '.join(params.cues)}")
+    extractor = plugins.find(EXTRACTORS, cue.extractor, Extractor)
+    settings = parse_section(extractor.Params, cue.settings(), f"params.yaml: cues.{options.cue}")
+    faces = FACES if cue.reads == "faces" else None
+    loop = workers(params.extract, options.jobs)
+    return extract_manifest(extractor, settings, FEATURES / options.cue, loop, options.cue, options.session, faces)
+
 
 if __name__ == "__main__":
-    extract_cue()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cue", metavar="CUE", help="key under `cues` in params.yaml")
+    add_loop_arguments(parser)
+    options = parser.parse_args()
+    run_stage(f"extract-{options.cue}", partial(main, options))

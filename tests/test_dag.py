@@ -119,8 +119,17 @@ def test_a_mistyped_key_and_a_wrong_type_are_refused_before_any_work(repo):
     assert "known keys" in alone.stderr
 
 
+def test_a_stage_and_its_workers_run_the_code_of_their_checkout(repo):
+    with (repo / "damamba/console.py").open("a") as module:  # every process imports it
+        module.write('\nwith open("processes.txt", "a") as seen:\n    seen.write(f"{os.getpid()}\\n")\n')
+    for shard in list((repo / "data/features/flow").rglob("*.parquet"))[:2]:
+        shard.unlink()
+    assert "2 participants made" in call(repo, "python", "stages/extract.py", "flow", "--jobs", "2").stdout
+    assert len(set((repo / "processes.txt").read_text().split())) == 3
+
+
 def test_one_stage_alone_then_a_changed_parameter(repo):
-    alone = call(repo, "python", "stages/extract_clip.py", "--jobs", "1", "--session", "002")
+    alone = call(repo, "python", "stages/extract.py", "clip", "--jobs", "1", "--session", "002")
     assert "up to date" in alone.stdout
     set_param(repo, "crop: 1.15", "crop: 1.2")
     assert repro(repo, "align") == ["extract@clip", "align"]
@@ -190,7 +199,7 @@ def test_kills_in_extraction_and_in_training_change_no_score(repo, finished):
 def test_a_polite_stop_leaves_nothing_half_written(repo, signum):
     shutil.rmtree(repo / "data/features/flow")
     process = subprocess.Popen(
-        [sys.executable, "stages/extract_flow.py"],
+        [sys.executable, "stages/extract.py", "flow"],
         cwd=repo,
         env=ENVIRONMENT,
         stdout=subprocess.DEVNULL,
@@ -215,7 +224,9 @@ def test_a_full_disk_is_one_clear_line_and_finished_participants_stay(repo):
     victim = next((repo / "data/features/clip").rglob("*.parquet"))
     victim.unlink()
     limited = "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)); "
-    limited += "sys.argv = ['stages/extract_clip.py', '--jobs', '1']; runpy.run_path(sys.argv[0], run_name='__main__')"
+    limited += (
+        "sys.argv = ['stages/extract.py', 'clip', '--jobs', '1']; runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
     done = call(repo, "python", "-c", limited, check=False)
     assert done.returncode == 1
     assert "cannot write" in done.stderr
@@ -227,7 +238,7 @@ def test_a_full_disk_is_one_clear_line_and_finished_participants_stay(repo):
 def test_a_missing_checkpoint_and_a_missing_landmarker_name_the_command(repo):
     shutil.rmtree(repo / "damamba/extractors/checkpoints/compact-clip")
     shutil.rmtree(repo / "data/features/clip")
-    done = call(repo, "python", "stages/extract_clip.py", check=False)
+    done = call(repo, "python", "stages/extract.py", "clip", check=False)
     assert done.returncode == 1
     assert "compact-clip" in done.stderr
     (repo / LANDMARKER).unlink()

@@ -1,19 +1,21 @@
 """Every dvc.yaml declares what its stages import and read: no less, so that no result is stale, and no more."""
 
 import ast
-import importlib
 import importlib.util
+import os
 import re
+import subprocess
+import sys
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import grimp
 import pytest
 import yaml
 
-from damamba import plugins
-from damamba.config import EXTRACTORS, Params
+from damamba import config
+from damamba.config import Params
 from damamba.data.windows import WindowGrid
 from damamba.model import build_model
 from damamba.scoring.results import FULL_MODEL
@@ -21,6 +23,11 @@ from damamba.scoring.results import FULL_MODEL
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("damamba", "damamba_sim")
 PROJECTS = [ROOT, *sorted(path.parent for path in (ROOT / "studies").rglob("dvc.yaml"))]
+
+
+@cache
+def read_yaml(path: Path) -> dict:
+    return yaml.safe_load(path.read_text())
 
 
 @dataclass(frozen=True)
@@ -38,17 +45,17 @@ class Stage:
     def scripts(self) -> list[Path]:
         """Python files that its commands run."""
         commands = self.body["cmd"] if isinstance(self.body["cmd"], list) else [self.body["cmd"]]
-        return [self.path(re.search(r"python (\S+\.py)", command)[1]) for command in commands]
+        names = [re.search(r"python (\S+\.py)", command)[1] for command in commands]
+        return [self.path(name) for name in dict.fromkeys(names)]
 
     def path(self, name: str) -> Path:
         return (self.folder / name).resolve()
 
-    @property
+    @cached_property
     def deps(self) -> list[str]:
         """Relative to the repository."""
-        names = list(self.body["deps"])
-        if "${code}" in names:
-            names.append(yaml.safe_load((self.folder / "params.yaml").read_text())["code"])
+        params = read_yaml(self.folder / "params.yaml") if "${code}" in self.body["deps"] else {}
+        names = [params["code"] if dep == "${code}" else dep for dep in self.body["deps"]]
         return [self.path(name).relative_to(ROOT).as_posix() for name in names]
 
     @property
@@ -66,7 +73,7 @@ class Stage:
 STAGES = [
     Stage(folder, name, stage.get("do", stage))
     for folder in PROJECTS
-    for name, stage in yaml.safe_load((folder / "dvc.yaml").read_text())["stages"].items()
+    for name, stage in read_yaml(folder / "dvc.yaml")["stages"].items()
 ]
 each_stage = pytest.mark.parametrize("stage", STAGES, ids=str)
 
@@ -78,26 +85,29 @@ def library() -> grimp.ImportGraph:
 
 @cache
 def imports(script: Path) -> frozenset[str]:
-    """Modules of ours that a script imports, at once or by name, and all that these import."""
-    waiting = {name for name in _names_imported(script) if name in library().modules}
+    """Modules of ours that a script imports, directly or by name, and all that these import."""
+    waiting = {name for name in _names_imported(script) if name in library().modules} | found_by_name(script)
     seen = set().union(*(imports(sibling) for sibling in _siblings(script)))
     while waiting:
         name = waiting.pop()
         seen.add(name)
-        waiting |= library().find_modules_directly_imported_by(name) - seen
-        for folder in folders_searched(name):
-            waiting |= library().find_children(folder) - seen
+        waiting |= library().find_modules_directly_imported_by(name) | found_by_name(ROOT / _module_path(name))
+        waiting -= seen
     return frozenset(seen - set(PACKAGES))
 
 
 @cache
-def folders_searched(name: str) -> frozenset[str]:
-    """Packages whose modules a module finds by their names: first arguments of its calls of `plugins.find`."""
-    path = ROOT / _module_path(name)
+def found_by_name(path: Path) -> frozenset[str]:
+    """Modules of the packages that a file searches: the first arguments of its calls of `plugins.find`."""
     tree = ast.parse((path / "__init__.py" if path.is_dir() else path).read_text())
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "plugins.find"]
-    module = importlib.import_module(name) if calls else None
-    return frozenset(getattr(module, ast.unparse(call.args[0])) for call in calls)
+    own = {
+        ast.unparse(node.targets[0]): node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+    }
+    folders = {(own | vars(config))[ast.unparse(call.args[0])] for call in calls}
+    return frozenset().union(*(library().find_children(folder) for folder in folders))
 
 
 def _names_imported(script: Path) -> set[str]:
@@ -142,7 +152,8 @@ def test_every_dep_on_code_is_imported(stage):
 
 @each_stage
 def test_a_stage_that_finds_parts_by_name_depends_on_the_users_own(stage):
-    searches = any(folders_searched(name) for script in stage.scripts for name in imports(script))
+    files = [ROOT / _module_path(name) for script in stage.scripts for name in imports(script)]
+    searches = any(found_by_name(path) for path in (*stage.scripts, *files))
     assert ("extensions" in stage.deps) == searches
 
 
@@ -182,7 +193,7 @@ def _sections_read(path: Path) -> set[str]:
 def test_every_declared_param_exists():
     for stage in STAGES:
         for file, declared in stage.params:
-            value = yaml.safe_load(file.read_text())
+            value = read_yaml(file)
             for key in declared.split("."):
                 if "${" in key:
                     break
@@ -201,10 +212,52 @@ def test_the_first_import_of_a_stage_puts_its_checkout_first(path):
     assert ast.unparse(first) == "import _root"
 
 
+PROBE = """
+import _root
+
+import multiprocessing
+import subprocess
+import sys
+
+import damamba
+
+
+def place(_: int) -> str:
+    return damamba.__file__
+
+
+if __name__ == "__main__":
+    places = {"stage": place(0)}
+    for method in ("spawn", "forkserver"):
+        context = multiprocessing.get_context(method)
+        if method == "forkserver":
+            context.set_forkserver_preload(["damamba"])
+        with context.Pool(1) as pool:
+            places[method] = pool.map(place, [0])[0]
+    command = [sys.executable, "-c", "import damamba; print(damamba.__file__)"]
+    places["command"] = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    print(places)
+"""
+
+
+def test_a_stage_and_its_processes_run_the_code_beside_it(tmp_path):
+    package = tmp_path / "checkout/damamba/__init__.py"
+    for path, text in (
+        (package, ""),
+        (tmp_path / "checkout/stages/_root.py", (ROOT / "stages/_root.py").read_text()),
+        (tmp_path / "checkout/stages/probe.py", PROBE),
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [sys.executable, str(tmp_path / "checkout/stages/probe.py")]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert ast.literal_eval(done.stdout) == dict.fromkeys(("stage", "spawn", "forkserver", "command"), str(package))
+
+
 def test_every_stage_file_belongs_to_a_stage():
     used = {script for stage in STAGES if stage.folder == ROOT for script in stage.scripts}
-    shortcuts = {ROOT / "stages" / f"extract_{name}.py" for name in plugins.names(EXTRACTORS)}  # of stages/extract.py
-    assert used | shortcuts == set((ROOT / "stages").glob("[!_]*.py"))
+    assert used == set((ROOT / "stages").glob("[!_]*.py"))
 
 
 def test_every_open_choice_is_a_model_that_can_be_trained(monkeypatch):

@@ -74,7 +74,7 @@ def loading(checkpoint: str, revision: str | None = None) -> Iterator[None]:
         else:
             cure = f"run this stage once where there is a network; or do without: {COMPACT}"
         raise InputError(f"checkpoint {checkpoint} cannot be loaded ({reason}); {cure}") from None
-    if multiprocessing.parent_process() is None:  # once a stage, not once a worker
+    if multiprocessing.parent_process() is None:  # once per stage, not once per worker
         logger.info("checkpoint %s · licence %s", checkpoint, licence_of(checkpoint, folder))
 
 

@@ -1,6 +1,6 @@
 """Make `import torchvision` work beside a CPU build of torch.
 
-Package registries carry torchvision linked to CUDA. Beside a CPU build of torch its extension cannot be loaded, and
+Package registries offer torchvision linked to CUDA. Beside a CPU build of torch its extension cannot be loaded, and
 `import torchvision` fails at the first operator that it registers ("operator torchvision::nms does not exist").
 transformers and open_clip import torchvision for parts that damamba never calls, so schemas of those operators suffice.
 """

@@ -61,7 +61,7 @@ class Egemaps(Extractor[EgemapsParams]):
                 "cue egemaps: openSMILE is not installed; pip install 'damamba[egemaps]' (licence: research and other "
                 "non-commercial use only), or remove the cue from params.yaml"
             ) from None
-        if multiprocessing.parent_process() is None:  # once a stage, not once a worker
+        if multiprocessing.parent_process() is None:  # once per stage, not once per worker
             logger.info("openSMILE %s · licence: research and other non-commercial use only", opensmile.__version__)
         self._version: str = opensmile.__version__
         self._smile = opensmile.Smile(

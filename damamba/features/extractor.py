@@ -49,7 +49,7 @@ class Extractor(ABC, Generic[ParamsT]):
         self.params = params
 
     def input_key(self, participant: Participant) -> str:
-        """A string that changes whenever something changes that `extract` reads of a participant.
+        """A string that changes with everything that `extract` reads of a participant.
 
         Raises:
             InputError: The participant has no such media.

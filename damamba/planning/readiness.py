@@ -96,9 +96,7 @@ def _missing_checkpoint(name: str, cue: CueParams) -> list[str]:
     tag = str(cue.settings().get("pretrained") or "")
     repository = HUB_REPOSITORIES.get((checkpoint, tag), checkpoint.removeprefix("hf-hub:"))
     if "/" not in repository:
-        return [
-            f"cue {name}: {checkpoint} ({tag}) is downloaded on the first run, which needs a network; or use {COMPACT}"
-        ]
+        return [f"cue {name}: {checkpoint} ({tag}) is downloaded by the first run, over a network; or use {COMPACT}"]
     if _cached(repository):
         return []
     return [f"cue {name}: {repository}; download it: hf download {repository}; or use {COMPACT}"]

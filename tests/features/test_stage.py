@@ -1,12 +1,12 @@
-"""The extraction stages, with a cue that comes with damamba and one of one's own."""
+"""The stage `extract`, with a cue that comes with damamba and one of one's own."""
 
+import runpy
 from pathlib import Path
 
 import pytest
 import yaml
 
 from damamba.corpus.manifest import Manifest, Participant
-from damamba.features.stage import extract_cue
 from damamba.files import sha256
 from damamba.streams.reader import read_stream
 from tests.conftest import FROZEN_PARAMS, make_video
@@ -55,13 +55,20 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
-def stage(*arguments, extractor=None) -> int:
-    with pytest.raises(SystemExit) as ended:
-        extract_cue(extractor, [*arguments, "--jobs", "1"])
-    return ended.value.code
+@pytest.fixture
+def stage(project, monkeypatch):
+    """Run the stage in the project; its exit code."""
+
+    def run(*arguments: str) -> int:
+        monkeypatch.setattr("sys.argv", ["extract.py", *arguments, "--jobs", "1"])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(ROOT / "stages/extract.py"), run_name="__main__")
+        return ended.value.code
+
+    return run
 
 
-def test_a_cue_of_ones_own_is_a_file_and_an_entry_in_params(project, capsys):
+def test_a_cue_of_ones_own_is_a_file_and_an_entry_in_params(project, stage, capsys):
     assert stage("light") == 0
     assert "extract-light: 1 participants made, 0 kept" in capsys.readouterr().out
     stream = read_stream(project / "data/features/light/own/s/p.parquet", "")
@@ -70,17 +77,13 @@ def test_a_cue_of_ones_own_is_a_file_and_an_entry_in_params(project, capsys):
     assert "1 participants up to date" in capsys.readouterr().out
 
 
-def test_a_wrong_setting_of_ones_own_cue_is_refused(project, capsys):
+def test_a_wrong_setting_of_ones_own_cue_is_refused(project, stage, capsys):
     params = project / "params.yaml"
     params.write_text(params.read_text().replace("gain: 2.0", "gian: 2.0"))
     assert stage("light") == 1
     assert "params.yaml: cues.light: gain: Field required" in capsys.readouterr().err
 
 
-@pytest.mark.usefixtures("project")
-def test_an_unknown_cue_and_a_cue_of_another_extractor_are_refused(capsys):
+def test_an_unknown_cue_is_refused(stage, capsys):
     assert stage("lihgt") == 1
     assert "no cue 'lihgt' under `cues`; there are wav2vec2, emotion" in capsys.readouterr().err
-    assert stage("clip", extractor="flow") == 1
-    message = "no cue 'clip' of extractor flow under `cues`; there are flow, landmark_flow"
-    assert message in capsys.readouterr().err
