@@ -136,7 +136,6 @@ def measure(folder: Path, sessions: int, minutes: float, rate_hz: int) -> dict[s
     text = (folder / "params.yaml").read_text()
     nothing = "{noxi: {val: null, test: null}, noxi_add: {test: null}, mpiigi: {val: null, test: null}}"
     text = text.replace("features_at: {}", f"features_at: {nothing}")
-    text = text.replace("root: data/release", "root: release")
     text = text.replace("align:\n  rate_hz: 25", f"align:\n  rate_hz: {rate_hz}")
     (folder / "params.yaml").write_text(text)
     rows = round(minutes * 60 * RATE_HZ)

@@ -54,7 +54,7 @@ def make_folder(root: Path, sessions: int, minutes: float, jobs: int) -> Params:
     values = yaml.load((ROOT / "params.yaml").read_text(encoding="utf8"))
     values["extract"]["jobs"] = jobs
     absent = {"noxi": {"val": None, "test": None}, "noxi_add": {"test": None}, "mpiigi": {"val": None, "test": None}}
-    values["corpus"]["official"] |= {"root": "release", "features_at": absent}
+    values["corpus"]["official"]["features_at"] = absent
     path = root / "params.yaml"
     yaml.dump(values, path)
     write_presets(["multimediate"], path)
@@ -64,7 +64,7 @@ def make_folder(root: Path, sessions: int, minutes: float, jobs: int) -> Params:
 def run_stages(root: Path, cues: list[str], cpu_time: bool) -> dict[str, float]:
     """Seconds of each stage; with `cpu_time`, only those in which the processor worked."""
     seconds = {}
-    commands = {"ingest": ["ingest.py"], **{f"extract-{cue}": ["extract_official.py", cue] for cue in cues}}
+    commands = {"ingest": ["ingest.py"], **{f"extract-{cue}": ["extract.py", cue] for cue in cues}}
     for stage, (script, *arguments) in {**commands, "align": ["align.py"]}.items():
         before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
         subprocess.run([sys.executable, ROOT / "stages" / script, *arguments], cwd=root, check=True)

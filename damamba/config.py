@@ -324,31 +324,31 @@ class EvaluateParams(Section):
 
 
 class BenchmarkParams(Section):
-    """Memory and time."""
+    """Memory and time of untrained models."""
 
     frames: Annotated[tuple[Positive, ...], Field(min_length=1)]
     """Lengths of a window."""
     batch_windows: Positive
-    """Windows of a step, at these lengths."""
+    """Windows per step, at these lengths."""
     repeats: Positive
-    """Steps that are timed; medians."""
+    """Timed steps, after an untimed one; the median counts."""
     long_frames: tuple[Positive, ...]
-    """Further lengths, of one window, one step each; from them comes the exponent of memory."""
+    """Further lengths, with one window and one timed step each; the exponent of memory comes from these."""
     memory_limit_gib: PositiveFloat
-    """What a step may take; more is out of memory."""
+    """Memory that a step may take; a step that needs more is out of memory."""
     length_frames: Annotated[tuple[Positive, ...], Field(min_length=2)]
     """Lengths at which a block is compared with a Transformer layer, in training."""
     speed_repeats: Positive
-    """Calls of each layer that are timed; medians."""
+    """Timed calls of each layer; the median counts."""
     stream_frames: Positive
-    """Steps of a stream that are timed."""
+    """Timed steps of a stream."""
 
 
 class Params(Section):
     """params.yaml."""
 
     preset: str
-    """Name of the last preset written; for people."""
+    """Name of the last preset that set the sizes; shown in the report."""
     code: str
     """Folder of one's own cues, architectures, sources, metrics and losses: DVC runs stages again when it changes."""
     corpus: CorpusParams

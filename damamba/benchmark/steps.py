@@ -150,10 +150,10 @@ def _cuda_peak_mib(run: Callable[[], None]) -> float:
 
 
 def _cpu_peak_mib(run: Callable[[], None]) -> float:
-    with profile(use_cpu=True, profile_memory=True, acc_events=False) as profiler:
+    profiler: Any = profile(use_cpu=True, profile_memory=True, acc_events=False)
+    with profiler:
         run()
-    recorded: Any = profiler.kineto_results  # pyright: ignore[reportOptionalMemberAccess]
-    events = [event for event in recorded.events() if event.name() == "[memory]"]
+    events = [event for event in profiler.kineto_results.events() if event.name() == "[memory]"]
     changes = (event.nbytes() for event in sorted(events, key=lambda event: event.start_ns()))
     return _rounded_mib(max(accumulate(changes, initial=0)))
 

@@ -62,7 +62,7 @@ def make_plan(
     }
     disk_bytes = sum(cost.value for cost in disk.values())
     free_bytes = shutil.disk_usage(root).free
-    more_bytes = disk_bytes - folder_size(root / "data")
+    more_bytes = disk_bytes - sum(folder_size(root / name) for name in disk)
     return {
         "media": _media(work),
         "disk": {name: asdict(cost) for name, cost in disk.items()},

@@ -17,6 +17,7 @@ from damamba.planning.earlier_runs import EarlierRuns, busy_workers
 from damamba.planning.plan import summary
 from damamba.planning.readiness import missing
 from damamba.planning.workload import Workload, planned
+from damamba.presets.apply import merged, read_preset
 from damamba.streams.store import write_stream
 from damamba.streams.stream import FeatureStream
 from tests.conftest import FROZEN_PARAMS, frozen_params, make_video
@@ -148,6 +149,14 @@ def test_an_unmeasured_checkpoint_is_planned_as_the_slowest_with_a_remark(params
     row, remark = EarlierRuns(Path(), 0).extractor_row(Params.model_validate(values).cues["clip"])
     assert row["width"] == 512
     assert "counted as ViT-B-32" in remark
+
+
+def test_a_larger_model_takes_longer_and_more_disk(params):
+    large = Params.model_validate(merged(params.model_dump(), read_preset("paper-25")))
+    demo, paper = (plan_of(each, people(8), Path()) for each in (params, large))
+    assert paper["disk"]["data/models"]["value"] > 50 * demo["disk"]["data/models"]["value"]
+    steps = large.train.steps * large.train.batch_windows / (params.train.steps * params.train.batch_windows)
+    assert paper["time"]["train"]["value"] > 50 * steps * 0.5 * demo["time"]["train"]["value"]
 
 
 def test_media_are_measured_by_their_headers(params, tmp_path):
