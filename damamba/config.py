@@ -13,6 +13,7 @@ from damamba.console import InputError
 ARCHITECTURES = "damamba.model.architectures"
 EXTRACTORS = "damamba.extractors"
 LOSSES = "damamba.losses"
+METRICS = "damamba.metrics"
 SOURCES = "damamba.ingest.sources"
 """Folders in which a name of params.yaml is a file."""
 Positive = Annotated[int, Field(gt=0)]
@@ -290,13 +291,36 @@ class TrainParams(Section):
 
 
 class EvaluateParams(Section):
-    """Scores."""
+    """Scores. A further key holds the settings of the metric of that name."""
+
+    model_config = ConfigDict(extra="allow")
 
     split: Literal["val", "test"]
     """What is scored; test labels of the challenge are withheld."""
+    metrics: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Files of ``damamba/metrics``, or dotted paths of modules of your own; tables lead with the first."""
     bootstrap: Positive
     """Resamples of sessions behind an interval."""
     confidence: Share
+
+    def settings(self, metric: str) -> dict[str, Any]:
+        """Settings of one of `metrics`, unchecked; they stand under the last part of its name."""
+        return dict((self.model_extra or {}).get(plugins.short(metric), {}))
+
+    @model_validator(mode="after")
+    def _names(self) -> "EvaluateParams":
+        bare = plugins.names(METRICS)
+        for name in self.metrics:
+            if "." not in name and name not in bare:
+                raise ValueError(f"metrics: no metric {name!r}; there are {', '.join(bare)}, or a module's dotted path")
+        short = [plugins.short(name) for name in self.metrics]
+        if len(set(short)) < len(short):
+            raise ValueError(f"metrics: two have the same name: {', '.join(self.metrics)}")
+        for key, value in (self.model_extra or {}).items():
+            if key not in short or not isinstance(value, dict):
+                known = ", ".join([*type(self).model_fields, *(f"{name}: {{…}}" for name in short)])
+                raise ValueError(f"{key}: unknown key; known keys: {known}")
+        return self
 
 
 class BenchmarkParams(Section):
@@ -394,7 +418,7 @@ class Params(Section):
         return parse_section(ModelParams, resolved, where)
 
     def check_settings(self) -> None:
-        """Let the class behind every name check its settings: sources, cues, architectures, losses, variants.
+        """Let the class behind every name check its settings: sources, cues, architectures, losses, metrics, variants.
 
         Raises:
             InputError: One line a problem.
@@ -423,6 +447,10 @@ class Params(Section):
             *(
                 (f"corpus.{plugins.short(name)}", SOURCES, name, self.corpus.settings(name))
                 for name in self.corpus.sources
+            ),
+            *(
+                (f"evaluate.{plugins.short(name)}", METRICS, name, self.evaluate.settings(name))
+                for name in self.evaluate.metrics
             ),
             *(
                 (f"architectures.{name}", ARCHITECTURES, dotted.get(name, name), settings)

@@ -1,9 +1,10 @@
-"""The house palette, and SVG files that are the same bytes for the same numbers and follow a light or dark page.
+"""The palette of all figures, and SVG files that are reproducible and follow a light or dark page.
 
 Figures are drawn in the light colours. A file on its own carries a style sheet that swaps them where the reader prefers
 dark; in the report the colours become variables of the page.
 """
 
+import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from damamba.files import whole_file
+from damamba.digits import rounded, write_result
 
 COLOURS = {
     "paper": ("#fffffe", "#15181d"),
@@ -28,28 +29,30 @@ COLOURS = {
     "brown": ("#5b4a3f", "#d8cbbd"),
     "violet": ("#9585ee", "#8e7bef"),
 }
-"""Name -> light, dark. The last six tell series apart, for people with any of the usual kinds of colour vision too."""
+"""Name -> light, dark. The last six are for series; they differ under the usual kinds of colour blindness too."""
 SERIES = ("blue", "orange", "green", "magenta", "brown", "violet")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 LARGEST_BYTES = 200_000
-"""Of a picture of one session: there are many."""
+"""Of the picture of one session, as there are many."""
+DECIMALS = 2
+"""Of coordinates, px: a hundredth cannot be seen."""
 
 
 def light(name: str) -> str:
-    """A colour of the palette, as figures are drawn."""
+    """Light variant of a colour of the palette, in which figures are drawn."""
     return COLOURS[name][0]
 
 
 def series_style(number: int) -> tuple[str, str]:
-    """Colour and marker of the series `number`: always both, so that nobody has to see the colour."""
+    """Colour and marker of the series `number`: always both, so that series differ without colour too."""
     return light(SERIES[number % len(SERIES)]), MARKERS[(number + number // len(SERIES)) % len(MARKERS)]
 
 
 @contextmanager
-def house_style(name: str) -> Iterator[None]:
-    """Matplotlib's settings for one figure; `name` salts its ids, so that figures can share a page."""
+def house_style() -> Iterator[None]:
+    """Matplotlib's settings for one figure."""
     settings: Any = {  # matplotlib types the keys of its settings one by one
-        "svg.hashsalt": f"damamba-{name}",
+        "svg.hashsalt": "damamba",
         "svg.fonttype": "none",
         "font.family": "sans-serif",
         "font.sans-serif": ["DejaVu Sans"],
@@ -80,20 +83,39 @@ def house_style(name: str) -> Iterator[None]:
         "lines.linewidth": 1.6,
         "lines.solid_capstyle": "round",
         "hatch.linewidth": 0.5,
-        "path.simplify_threshold": 0.2,
+        "path.simplify": False,  # which points it drops depends on their last digits
     }
     with mpl.rc_context(settings):
         yield
 
 
 def save_svg(figure: Figure, path: Path) -> None:
-    """Write `figure`: no date, no machine, no font files, and a style sheet for dark pages."""
-    with whole_file(path) as temporary:
-        figure.savefig(temporary, format="svg", metadata={"Date": None})
-        text = temporary.read_text(encoding="utf8")
-        text = re.sub(r"<!DOCTYPE[^>]*>\s*|<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
-        text = text.replace("'DejaVu Sans', ", "").replace("'DejaVu Sans'", "system-ui, 'DejaVu Sans', sans-serif")
-        temporary.write_text(text.replace("<defs>", f"{_dark_style()}\n <defs>", 1), encoding="utf8")
+    """Write `figure`, unless the file shows the same already (`damamba.digits`)."""
+    write_result(path, svg_text(figure), DECIMALS)
+
+
+def svg_text(figure: Figure) -> str:
+    """`figure` as SVG: no date, no font files, rounded coordinates, and a style sheet for dark pages."""
+    stream = io.StringIO()
+    figure.savefig(stream, format="svg", metadata={"Date": None})
+    text = stream.getvalue()
+    text = re.sub(r"<!DOCTYPE[^>]*>\s*|<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+    text = text.replace("'DejaVu Sans', ", "").replace("'DejaVu Sans'", "system-ui, 'DejaVu Sans', sans-serif")
+    text = re.sub(r"<[a-z][^>]*>", lambda tag: _rounded_coordinates(tag[0]), text)
+    return _numbered_ids(text).replace("<defs>", f"{_dark_style()}\n <defs>", 1)
+
+
+def _rounded_coordinates(tag: str) -> str:
+    if "base64," in tag:
+        return tag
+    return re.sub(r"-?\d+\.\d+", lambda number: f"{rounded(float(number[0]), DECIMALS):g}", tag)
+
+
+def _numbered_ids(text: str) -> str:
+    """Ids by their order: those of matplotlib are hashes of exact coordinates."""
+    hashed = dict.fromkeys(re.findall(r'\bid="([A-Za-z_]\w*[0-9a-f]{10})"', text))
+    short = {name: f"i{number}" for number, name in enumerate(hashed)}
+    return re.sub(r'(\bid="|url\(#|href="#)(\w+)', lambda m: m[1] + short.get(m[2], m[2]), text)
 
 
 def _dark_style() -> str:
@@ -106,7 +128,7 @@ def _dark_style() -> str:
 
 
 def inline_svg(path: Path) -> str:
-    """An SVG file as a piece of a page: scalable, colours as the page's variables, ids of its own."""
+    """An SVG file as part of a page: scalable, colours as variables of the page, its name in front of its ids."""
     text = path.read_text(encoding="utf8")
     text = text[text.index("<svg") :]
     text = re.sub(r"<style>@media.*?</style>\s*", "", text, flags=re.DOTALL)

@@ -3,23 +3,25 @@
 import _root
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from damamba.config import Params
 from damamba.console import run_stage
+from damamba.metrics import find_metrics
 from damamba.report.tables import write_tables
-from damamba.scoring.results import RunResult
-
-RESULTS = Path("results")
+from damamba.scoring.runs import RunResult
 
 
-def main() -> str:
+def main(options: argparse.Namespace) -> str:
     params = Params.load()
-    runs = [RunResult.read(RESULTS, name, params.variants) for name in params.runs]
+    metrics = find_metrics(params.evaluate)
+    runs = [RunResult.read(options.results, name, params.variants, metrics) for name in params.runs]
     models = {run.variant: params.variant(run.variant) for run in runs}
-    return write_tables(runs, params.evaluate, models, params.simulated, RESULTS)
+    return write_tables(runs, params.evaluate, metrics, models, params.simulated, options.results)
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__).parse_args()
-    run_stage("ablate", main)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    run_stage("ablate", partial(main, parser.parse_args()))

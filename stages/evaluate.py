@@ -1,4 +1,4 @@
-"""Stage evaluate: a trained model -> predictions of the split `evaluate.split`, its CCC by corpus, one row a session.
+"""Stage evaluate: a trained model -> predictions of the split `evaluate.split`, its scores, one row a participant.
 
 ``python stages/evaluate.py NAME``, with NAME = VARIANT-SEED.
 """
@@ -11,28 +11,26 @@ from pathlib import Path
 
 import torch
 
-from damamba.config import Params, WindowParams, parse_section
+from damamba.config import Params
 from damamba.console import run_stage
 from damamba.data.batch import WindowReader
 from damamba.data.shards import Aligned
-from damamba.data.windows import WindowGrid
-from damamba.inference import predict
-from damamba.model import load_model
-from damamba.model.checkpoint import read_description
+from damamba.inference import load_trained, predict
+from damamba.metrics import find_metrics
 from damamba.scoring.evaluate import score_sessions, write_scores
 
 
-def main() -> str:
+def main(options: argparse.Namespace) -> str:
     params = Params.load()
+    metrics = find_metrics(params.evaluate)
     torch.set_num_threads(params.train.threads or torch.get_num_threads())
-    checkpoint = options.models / options.name
-    model = load_model(checkpoint)
-    window = parse_section(WindowParams, read_description(checkpoint).extra["window"], f"{checkpoint}: window")
+    model, grid = load_trained(options.models / options.name)
     aligned = Aligned.read(options.aligned)
-    reader = WindowReader(aligned, WindowGrid.of(window))
-    tell = partial(predict, model, reader)
-    sessions = score_sessions(tell, aligned, params.evaluate.split, options.predictions / options.name)
-    return write_scores(sessions, params.evaluate, options.name, options.results, params.simulated, aligned.protocol)
+    predictor = partial(predict, model, WindowReader(aligned, grid))
+    scores = score_sessions(predictor, aligned, params.evaluate.split, metrics, options.predictions / options.name)
+    return write_scores(
+        scores, params.evaluate, metrics, options.name, options.results, params.simulated, aligned.protocol
+    )
 
 
 if __name__ == "__main__":
@@ -42,5 +40,5 @@ if __name__ == "__main__":
     parser.add_argument("--models", type=Path, default=Path("data/models"))
     parser.add_argument("--predictions", type=Path, default=Path("data/predictions"))
     parser.add_argument("--results", type=Path, default=Path("results"))
-    options = parser.parse_args()
-    run_stage(f"evaluate-{options.name}", main)
+    parsed = parser.parse_args()
+    run_stage(f"evaluate-{parsed.name}", partial(main, parsed))

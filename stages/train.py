@@ -8,8 +8,11 @@ import _root
 
 import argparse
 import csv
+import io
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -17,7 +20,8 @@ from damamba import __version__
 from damamba.config import LABEL_RATE_HZ, Params, split_run
 from damamba.console import InputError, run_stage
 from damamba.data.shards import Aligned
-from damamba.files import prune, whole_file
+from damamba.digits import DECIMALS, rounded, write_result
+from damamba.files import prune
 from damamba.training import Run, fit, run_key
 
 
@@ -45,16 +49,22 @@ def main(options: argparse.Namespace, name: str) -> str:
         simulated=params.simulated,
         versions={"damamba": __version__, "torch": torch.__version__},
     )
-    with whole_file(options.curves / f"{name}.csv") as temporary, temporary.open("w", newline="") as stream:
-        rows = csv.DictWriter(stream, list(run.history[0]), lineterminator="\n")
-        rows.writeheader()
-        rows.writerows(
-            {key: round(v, 6) if isinstance(v, float) else v for key, v in row.items()} for row in run.history
-        )
+    # norms of gradients are the least exact: their fourth digit differs by machine
+    write_result(options.curves / f"{name}.csv", curve_text(run.history), relative=1e-3)
     prune(options.state, set(options.state.glob("*.pt")) - set(options.state.glob(f"{name}-{'[0-9a-f]' * 64}.pt")))
     n = sum(p.numel() for p in model.parameters())
     best = f"best validation CCC {run.best[0]:.3f} at step {run.best[1]}" if run.validation else "no validation split"
     return f"{name}: {n / 1e6:.2f} M parameters, {run.step} steps of {params.train.batch_windows} windows, {best}"
+
+
+def curve_text(history: Sequence[Mapping[str, Any]]) -> str:
+    """Learning curve as CSV, a row a step."""
+    text = io.StringIO(newline="")
+    rows = csv.DictWriter(text, list(history[0]), lineterminator="\n")
+    rows.writeheader()
+    for row in history:
+        rows.writerow({key: rounded(value, 6 if key == "learning_rate" else DECIMALS) for key, value in row.items()})
+    return text.getvalue()
 
 
 if __name__ == "__main__":

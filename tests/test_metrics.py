@@ -1,4 +1,5 @@
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,14 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from damamba.metrics import (
-    bootstrap_difference,
-    bootstrap_interval,
-    ccc,
-    ccc_of_moments,
-    global_ccc,
-    session_moments,
-)
+from damamba.config import EvaluateParams, Params
+from damamba.console import InputError
+from damamba.metrics import ccc, ccc_of_moments, find_metrics, session_moments
 
 
 def everywhere(series):
@@ -73,56 +69,33 @@ def test_ccc_without_information_is_undefined(pred, target, valid):
     assert math.isnan(ccc_of_moments(session_moments(*series)))
 
 
-def corpus(seed, sessions=8, noise=0.1):
-    random = np.random.default_rng(seed)
-    moments = []
-    for _ in range(sessions):
-        target = np.clip(random.uniform(0.3, 0.7) + 0.1 * random.standard_normal(random.integers(50, 200)), 0, 1)
-        pred = target + noise * np.random.default_rng(seed + 1).standard_normal(len(target))
-        moments.append(session_moments(pred, target, everywhere(target)))
-    return np.stack(moments)
-
-
 @given(st.integers(0, 2**32 - 1))
 def test_moments_of_sessions_pool_to_the_ccc_of_their_frames(seed):
     random = np.random.default_rng(seed)
     pred, target = random.random((2, 100))
     valid = random.random(100) > 0.2
     pieces = [session_moments(pred[s], target[s], valid[s]) for s in (slice(0, 30), slice(30, 31), slice(31, 100))]
-    assert global_ccc([np.stack(pieces)]) == pytest.approx(ccc(pred, target, valid), abs=1e-12)
+    assert ccc_of_moments(np.sum(pieces, axis=0)) == pytest.approx(ccc(pred, target, valid), abs=1e-12)
 
 
-def test_global_ccc_is_the_mean_over_corpora():
-    first, second = corpus(0), corpus(1, noise=0.3)
-    assert global_ccc([first, second]) == pytest.approx((global_ccc([first]) + global_ccc([second])) / 2)
+def test_metrics_are_found_by_name_in_the_order_of_params():
+    metrics = find_metrics(EvaluateParams(split="test", metrics=("ccc",), bootstrap=10, confidence=0.9))
+    assert list(metrics) == ["ccc"]
+    assert metrics["ccc"].title == "CCC"
 
 
-def test_bootstrap_interval_is_that_of_resampled_sessions():
-    sessions = corpus(0)
-    low, high = bootstrap_interval([sessions], resamples=4000, confidence=0.9)
-    assert low < global_ccc([sessions]) < high
-    random = np.random.default_rng(5)
-    slow = [ccc_of_moments(sessions[random.integers(0, 8, 8)].sum(0)) for _ in range(4000)]
-    assert np.allclose((low, high), np.quantile(slow, [0.05, 0.95]), atol=0.01)
-    assert (low, high) == bootstrap_interval([sessions], resamples=4000, confidence=0.9)
-
-
-def test_one_session_says_nothing_about_others():
-    assert all(map(math.isnan, bootstrap_interval([corpus(0, sessions=1)], resamples=10, confidence=0.9)))
-
-
-def test_a_model_does_not_differ_from_itself():
-    assert bootstrap_difference([corpus(0)], [corpus(0)], resamples=50, confidence=0.95) == (0, 0, 0)
-
-
-def test_paired_difference_is_sharper_than_the_intervals():
-    better, worse = [corpus(0, noise=0.1)], [corpus(0, noise=0.11)]
-    difference, low, high = bootstrap_difference(better, worse, resamples=1000, confidence=0.95)
-    assert 0 < low < difference < high
-    own_low, own_high = bootstrap_interval(better, resamples=1000, confidence=0.95)
-    assert high - low < (own_high - own_low) / 3
-
-
-def test_paired_difference_refuses_other_sessions():
-    with pytest.raises(ValueError, match="same sessions"):
-        bootstrap_difference([corpus(0)], [corpus(0, sessions=7)], resamples=10, confidence=0.95)
+def test_an_unknown_metric_and_an_unknown_key_are_refused_with_what_is_known(tmp_path):
+    text = (Path(__file__).parent.parent / "params.yaml").read_text()
+    for old, new, message in (
+        ("metrics: [ccc]", "metrics: [cc]", "no metric 'cc'; there are ccc"),
+        ("metrics: [ccc]", "metrics: [ccc, my.ccc]", "two have the same name: ccc, my.ccc"),
+        ("metrics: [ccc]", "metrics: [ccc]\n  bootstrapp: 10", "bootstrapp: unknown key; known keys: split, metrics"),
+    ):
+        (tmp_path / "params.yaml").write_text(text.replace(old, new))
+        with pytest.raises(InputError, match=message):
+            Params.load(tmp_path / "params.yaml")
+    params = EvaluateParams(split="test", metrics=("ccc",), bootstrap=10, confidence=0.9, ccc={"centre": 0.4})
+    with pytest.raises(InputError, match=r"params\.yaml: evaluate\.ccc: centre: Extra inputs are not permitted"):
+        find_metrics(params)
+    with pytest.raises(InputError, match="there is no module nowhere"):
+        find_metrics(EvaluateParams(split="test", metrics=("nowhere.gaze",), bootstrap=10, confidence=0.9))

@@ -18,7 +18,7 @@ from damamba import config
 from damamba.config import Params
 from damamba.data.windows import WindowGrid
 from damamba.model import build_model
-from damamba.scoring.results import FULL_MODEL
+from damamba.scoring.runs import FULL_MODEL
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("damamba", "damamba_sim")
@@ -206,7 +206,12 @@ def test_no_output_is_written_by_two_stages():
     assert len(outs) == len(set(outs))
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "stages").glob("[!_]*.py")), ids=lambda path: path.stem)
+ALIASES = set((ROOT / "stages").glob("extract_*.py"))
+"""Names of `extract.py CUE` for the cues of the default: they run that file."""
+FILES = set((ROOT / "stages").glob("[!_]*.py")) - ALIASES
+
+
+@pytest.mark.parametrize("path", sorted(FILES), ids=lambda path: path.stem)
 def test_the_first_import_of_a_stage_puts_its_checkout_first(path):
     first = next(node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom))
     assert ast.unparse(first) == "import _root"
@@ -257,7 +262,12 @@ def test_a_stage_and_its_processes_run_the_code_beside_it(tmp_path):
 
 def test_every_stage_file_belongs_to_a_stage():
     used = {script for stage in STAGES if stage.folder == ROOT for script in stage.scripts}
-    assert used == set((ROOT / "stages").glob("[!_]*.py"))
+    assert used == FILES
+
+
+def test_every_default_cue_has_a_stage_file_of_its_name():
+    cues = read_yaml(ROOT / "tests/params.yaml")["cues"]
+    assert {path.stem.removeprefix("extract_") for path in ALIASES} == set(cues)
 
 
 def test_every_open_choice_is_a_model_that_can_be_trained(monkeypatch):

@@ -1,1 +1,1 @@
-"""Figures and the offline report."""
+"""Tables, figures and the offline report: drawing and text of numbers that `damamba.scoring` computes."""

@@ -159,7 +159,7 @@ def memory_figure(results: Mapping[str, Any], path: Path) -> None:
     """
     rows: Sequence[Mapping[str, Any]] = results["memory"]
     batches = list(dict.fromkeys(row["batch"] for row in rows))
-    with house_style("memory"):
+    with house_style():
         figure = Figure(figsize=(7.6, 2.9 * len(batches)), layout="constrained")
         panels = figure.subplots(len(batches), 2, squeeze=False)
         for batch, line in zip(batches, panels, strict=True):

@@ -11,12 +11,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from damamba.config import LABEL_RATE_HZ
-from damamba.files import whole_file
-from damamba.report.markdown import to_html
-from damamba.report.published import GLOBAL, corpus_title, published
-from damamba.report.tables import NOT_COMPARABLE, SPLITS, number
-from damamba.report.timeline import SessionSeries, decimate, step_for, stretches
-from damamba.scoring.results import main_variant
+from damamba.digits import DECIMALS, rounded
+from damamba.metrics import Metric
+from damamba.report.markdown import number, to_html
+from damamba.report.published import corpus_title, published, session_title
+from damamba.report.tables import NOT_COMPARABLE, SPLITS, score_columns
+from damamba.report.timing import MACHINE, elapsed
+from damamba.scoring.comparison import main_variant
+from damamba.scoring.layout import of_metric
+from damamba.scoring.participants import ParticipantScore
+from damamba.scoring.series import SessionSeries, decimate, step_for, stretches
 from damamba.svg import COLOURS, SERIES, inline_svg
 
 HERE = Path(__file__).parent
@@ -25,9 +29,11 @@ THOUSANDTHS = 1000
 
 
 def report_html(
-    ccc: Mapping[str, Any],
+    comparison: Mapping[str, Any],
+    metrics: Mapping[str, Metric],
     run: Mapping[str, Any],
-    seats: Mapping[str, Sequence[Mapping[str, Any]]],
+    timing: Mapping[str, Any],
+    participants: Mapping[str, Sequence[ParticipantScore]],
     series: Sequence[SessionSeries],
     shown: str,
     texts: Mapping[str, str],
@@ -36,96 +42,102 @@ def report_html(
     """The whole page.
 
     Args:
-        ccc: ``ccc.json``.
+        comparison: From `compare_runs`.
+        metrics: What was compared, by name; the first leads.
         run: ``run.json``.
-        seats: Run -> rows of ``sessions/<run>.csv``.
+        timing: ``timing.json``.
+        participants: Run -> rows of ``sessions/<run>.csv``.
         series: Scored sessions over time, of the run `shown`.
         shown: Run whose predictions are drawn.
         texts: Name -> Markdown of ``ablation.md``, ``memory.md`` and ``speed.md``.
         figures: Name -> SVG file.
     """
-    names = [*ccc["sessions"], GLOBAL]
+    columns = score_columns(comparison, metrics)
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"number": number, "title": corpus_title, "duration": duration, "thousands": "{:,}".format}
+    environment.filters |= {"number": number, "title": corpus_title, "elapsed": elapsed, "thousands": "{:,}".format}
+    scales, difference_scales = {}, {}
+    for metric in metrics:
+        places = [place for name, place, _ in columns if name == metric]
+        scales[metric] = _scale(_scores(comparison, metric, places))
+        difference_scales[metric] = _scale(_differences(comparison, metric, places))
     return environment.get_template("report.html.j2").render(
-        ccc=ccc,
-        split=SPLITS[ccc["split"]],
+        comparison=comparison,
+        columns=columns,
+        of_metric=of_metric,
+        first=next(iter(metrics)),
+        first_title=next(iter(metrics.values())).title,
+        split=SPLITS[comparison["split"]],
         run=run,
-        names=names,
-        main=main_variant(ccc),
+        timing=timing,
+        machine_titles=MACHINE,
+        main=main_variant(comparison),
         shown=shown,
-        shown_seats=seats[shown],
-        seats=seats,
-        score_scale=_scale(ccc["variants"], "mean", names),
-        difference_scale=_scale(ccc["paired"], "difference", names),
+        shown_participants=participants[shown],
+        participants=participants,
+        scales=scales,
+        difference_scales=difference_scales,
         series_colours=SERIES,
         colours=COLOURS,
         published=published()["ccc"],
         not_comparable=Markup(to_html(NOT_COMPARABLE)),
         texts={name: Markup(to_html(_without_title(text))) for name, text in texts.items()},
         figures={name: Markup(inline_svg(path)) for name, path in figures.items()},
-        timelines=Markup(_script_json(timeline_data(series, seats[shown]))),
+        timelines=Markup(_script_json(timeline_data(series, participants[shown]))),
         style=Markup((HERE / "report.css").read_text(encoding="utf8")),
         script=Markup((HERE / "report.js").read_text(encoding="utf8")),
     )
 
 
-def write_report(path: Path, page: str) -> None:
-    """Write the page, whole or not at all."""
-    with whole_file(path) as temporary:
-        temporary.write_text(page, encoding="utf8")
-
-
 def _without_title(text: str) -> str:
-    """Markdown without its first heading and the note on simulation, which the page has already."""
+    """Markdown without its first heading and the note on simulation, which stand on the page already."""
     lines = text.split("\n")
     return "\n".join(line for i, line in enumerate(lines) if not (i == 0 or line.startswith("> ")))
 
 
-def _scale(rows: Mapping[str, Any], key: str, names: Sequence[str]) -> tuple[float, float]:
-    """Ends of the axis of a table's small interval plots: 0 and everything that is drawn, to the next tenth."""
-    ends = [0.0]
-    for row in rows.values():
-        for name in names:
-            cell = {key: row[key][name], "interval": row["interval"][name]} if key in row else row[name]
-            ends += [value for value in (cell[key], *cell["interval"]) if value is not None]
+def _scores(comparison: Mapping[str, Any], metric: str, places: Sequence[str]) -> list[float | None]:
+    """Everything that the small plots of a metric's scores draw."""
+    rows = [of_metric(row, metric) for row in comparison["variants"].values()]
+    return [value for row in rows for place in places for value in (row["mean"][place], *row["interval"][place])]
+
+
+def _differences(comparison: Mapping[str, Any], metric: str, places: Sequence[str]) -> list[float | None]:
+    """Everything that the small plots of a metric's differences draw."""
+    cells = [of_metric(row, metric)[place] for row in comparison["paired"].values() for place in places]
+    return [value for cell in cells for value in (cell["difference"], *cell["interval"])]
+
+
+def _scale(values: Sequence[float | None]) -> tuple[float, float]:
+    """Ends of the axis of a table's small plots: 0 and all values, to the next tenth."""
+    ends = [0.0, *(value for value in values if value is not None)]
     return math.floor(min(ends) * 10) / 10, max(math.ceil(max(ends) * 10) / 10, 0.1)
 
 
-def duration(seconds: float) -> str:
-    """Seconds as people say them."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def timeline_data(series: Sequence[SessionSeries], seats: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def timeline_data(series: Sequence[SessionSeries], scores: Sequence[ParticipantScore]) -> dict[str, Any]:
     """What the page's script draws: series of every session, at 25 Hz or means of a few frames where it is long."""
-    scores = {(seat["corpus"], seat["session"], seat["participant"]): seat["ccc"] for seat in seats}
+    ccc = {(one.corpus, one.session, one.participant): one.ccc for one in scores}
     sessions = []
     for session in series:
         step = step_for(session.n_labels)
         people = [
             {
-                "name": seat.participant,
-                "role": seat.role if seat.role != seat.participant else "",
-                "ccc": scores.get((session.corpus, session.session, seat.participant)),
-                "label": _thousandths(decimate(seat.label, step)),
-                "prediction": _thousandths(decimate(seat.prediction, step)),
-                "missing": {cue: stretches(mask, step) for cue, mask in seat.missing.items()},
+                "name": one.participant,
+                "role": one.role if one.role != one.participant else "",
+                "ccc": rounded(ccc.get((session.corpus, session.session, one.participant)), DECIMALS),
+                "label": _thousandths(decimate(one.label, step)),
+                "prediction": _thousandths(decimate(one.prediction, step)),
+                "missing": {cue: stretches(mask, step) for cue, mask in one.missing.items()},
             }
-            for seat in session.seats
+            for one in session.participants
         ]
         sessions.append(
             {
-                "name": session.name,
+                "name": session_title(session.corpus, session.session),
                 "language": session.language,
                 "frames": session.n_labels,
                 "step": step,
-                "seats": people,
+                "participants": people,
             }
         )
     return {"rate_hz": LABEL_RATE_HZ, "scale": THOUSANDTHS, "sessions": sessions}

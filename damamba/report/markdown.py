@@ -1,4 +1,4 @@
-"""Markdown as this project writes it: tables out, and the same few forms back in as HTML."""
+"""Markdown of the results: tables and numbers, and the few forms that are used there as HTML."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -9,6 +9,16 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -
     """Lines of a table; all columns but the first `left` are aligned to the right."""
     marks = ["---"] * left + ["---:"] * (len(header) - left)
     return [f"| {' | '.join(cells)} |" for cells in (header, marks, *rows)]
+
+
+def number(value: float | None, signed: bool = False, decimals: int = 3) -> str:
+    """So many decimals with a real minus sign; a dash where undefined."""
+    return "–" if value is None else f"{value:{'+' if signed else ''}.{decimals}f}".replace("-", "−")
+
+
+def span(ends: Sequence[float | None], signed: bool = False) -> str:
+    """An interval, or nothing where there is none."""
+    return "" if None in ends else f"[{number(ends[0], signed)}, {number(ends[1], signed)}]"
 
 
 def to_html(text: str, deepest: int = 3) -> str:

@@ -1,13 +1,10 @@
-"""Numbers of others, and the names that they use; typed in ``published.yaml`` and nowhere else."""
+"""Numbers that others published, and their names of the corpora; they stand in ``published.yaml`` alone."""
 
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
-
-GLOBAL = "global"
-"""Beside the corpora in every table of scores: their mean."""
 
 
 @cache
@@ -17,5 +14,10 @@ def published() -> dict[str, Any]:
 
 
 def corpus_title(name: str) -> str:
-    """As papers write it; a corpus of your own keeps its name."""
+    """Name of a corpus, or of Global, as papers write it; a corpus of your own keeps its name."""
     return published()["ccc"]["columns"].get(name, name)
+
+
+def session_title(corpus: str, session: str) -> str:
+    """Name of a session in figures."""
+    return f"{corpus_title(corpus)} · {session}"

@@ -1,4 +1,4 @@
-// Timelines with a session picker and a read-out, and tables that sort. Plain JavaScript; the series stand in the page.
+// Timelines with a session picker and a readout, and tables that can be sorted. Plain JavaScript; the page holds the series.
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("series").textContent);
@@ -10,14 +10,14 @@
   let at = 0; // point of the series under the cursor
 
   const escape = (text) => String(text).replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
-  const points = () => session.seats[0].prediction.length;
+  const points = () => session.participants[0].prediction.length;
   const secondsOf = (frame) => frame / data.rate_hz;
   const clock = (s) => `${Math.floor(s / 60)}:${String(Math.floor(s % 60)).padStart(2, "0")}`;
   const shown = (value) => (value < 0 ? "–" : (value / data.scale).toFixed(3));
   const inner = () => Math.max(chart.clientWidth - LEFT - RIGHT, 100);
   const xOf = (frame) => LEFT + (frame / session.frames) * inner();
   const xAt = (point) => xOf(Math.min((point + 0.5) * session.step, session.frames));
-  const rowHeight = (seat) => TOP + HEIGHT + CUE * Object.keys(seat.missing).length + GAP;
+  const rowHeight = (participant) => TOP + HEIGHT + CUE * Object.keys(participant.missing).length + GAP;
 
   function line(values, top) {
     let path = "", drawing = false;
@@ -34,9 +34,9 @@
     return `<rect class="${kind}" x="${xOf(start).toFixed(1)}" y="${top}" width="${width.toFixed(1)}" height="${height}"/>`;
   }
 
-  function unannotated(seat, top) {
+  function unannotated(participant, top) {
     let start = -1, out = "";
-    [...seat.label, 0].forEach((value, i) => {
+    [...participant.label, 0].forEach((value, i) => {
       if (value < 0 && start < 0) start = i;
       if (value >= 0 && start >= 0) {
         out += rectangle(start * session.step, Math.min(i * session.step, session.frames), top, HEIGHT, "unannotated");
@@ -46,18 +46,18 @@
     return out;
   }
 
-  function drawSeat(seat, y) {
+  function drawParticipant(participant, y) {
     const top = y + TOP, right = LEFT + inner();
-    const score = seat.ccc === null ? "CCC undefined" : `CCC ${seat.ccc.toFixed(3)}`;
-    let out = `<text class="who" x="${LEFT}" y="${y + 17}">${escape(seat.name)}${seat.role ? ` (${escape(seat.role)})` : ""}</text>`;
-    out += `<text x="${right}" y="${y + 17}" text-anchor="end">${score}</text>` + unannotated(seat, top);
+    const score = participant.ccc === null ? "CCC undefined" : `CCC ${participant.ccc.toFixed(3)}`;
+    let out = `<text class="who" x="${LEFT}" y="${y + 17}">${escape(participant.name)}${participant.role ? ` (${escape(participant.role)})` : ""}</text>`;
+    out += `<text x="${right}" y="${y + 17}" text-anchor="end">${score}</text>` + unannotated(participant, top);
     for (const tick of [0, 0.5, 1]) {
       const level = top + HEIGHT * (1 - tick);
       out += `<line class="grid" x1="${LEFT}" x2="${right}" y1="${level}" y2="${level}"/>`;
       out += `<text x="${LEFT - 8}" y="${level + 4}" text-anchor="end">${tick}</text>`;
     }
-    out += `<path class="label" d="${line(seat.label, top)}"/><path class="prediction" d="${line(seat.prediction, top)}"/>`;
-    Object.entries(seat.missing).forEach(([cue, gaps], i) => {
+    out += `<path class="label" d="${line(participant.label, top)}"/><path class="prediction" d="${line(participant.prediction, top)}"/>`;
+    Object.entries(participant.missing).forEach(([cue, gaps], i) => {
       const level = top + HEIGHT + 10 + CUE * i;
       out += `<text class="cue" x="${LEFT - 8}" y="${level + 6}" text-anchor="end">${escape(cue)}</text>`;
       out += `<line class="grid" x1="${LEFT}" x2="${right}" y1="${level + 3}" y2="${level + 3}"/>`;
@@ -78,7 +78,7 @@
 
   function draw() {
     let y = 0, out = "";
-    for (const seat of session.seats) { out += drawSeat(seat, y); y += rowHeight(seat); }
+    for (const participant of session.participants) { out += drawParticipant(participant, y); y += rowHeight(participant); }
     out += timeAxis(y - GAP + 8) + `<g id="cursor"></g>`;
     chart.innerHTML = `<svg height="${y + 14}" aria-hidden="true">${out}</svg>`;
     chart.setAttribute("aria-valuemax", points() - 1);
@@ -90,16 +90,16 @@
     const frame = Math.min(Math.floor((at + 0.5) * session.step), session.frames - 1);
     const x = xAt(at), time = `${clock(secondsOf(frame))}.${String(Math.floor((secondsOf(frame) % 1) * 100)).padStart(2, "0")}`;
     let y = 0, marks = "", text = `<strong>${time}</strong>`;
-    for (const seat of session.seats) {
+    for (const participant of session.participants) {
       const top = y + TOP;
       marks += `<line class="cursor" x1="${x}" x2="${x}" y1="${top}" y2="${top + HEIGHT}"/>`;
       for (const kind of ["label", "prediction"]) {
-        if (seat[kind][at] >= 0) marks += `<circle class="${kind}" r="4" cx="${x}" cy="${top + HEIGHT * (1 - seat[kind][at] / data.scale)}"/>`;
+        if (participant[kind][at] >= 0) marks += `<circle class="${kind}" r="4" cx="${x}" cy="${top + HEIGHT * (1 - participant[kind][at] / data.scale)}"/>`;
       }
-      const gaps = Object.keys(seat.missing).filter((cue) => seat.missing[cue].some(([start, stop]) => start <= frame && frame < stop));
-      text += `<span>${escape(seat.name)}: annotated <b>${shown(seat.label[at])}</b>, predicted <b>${shown(seat.prediction[at])}</b>`;
+      const gaps = Object.keys(participant.missing).filter((cue) => participant.missing[cue].some(([start, stop]) => start <= frame && frame < stop));
+      text += `<span>${escape(participant.name)}: annotated <b>${shown(participant.label[at])}</b>, predicted <b>${shown(participant.prediction[at])}</b>`;
       text += gaps.length ? `, <span class="gap">missing ${gaps.map(escape).join(", ")}</span></span>` : "</span>";
-      y += rowHeight(seat);
+      y += rowHeight(participant);
     }
     document.getElementById("cursor").innerHTML = marks;
     readout.innerHTML = text;
@@ -113,9 +113,9 @@
     draw();
   }
 
-  data.sessions.forEach((held, i) => {
-    const scores = held.seats.map((seat) => (seat.ccc === null ? "–" : seat.ccc.toFixed(2))).join(", ");
-    picker.add(new Option(`${held.name}${held.language ? ` · ${held.language}` : ""} · CCC ${scores}`, String(i)));
+  data.sessions.forEach((one, i) => {
+    const scores = one.participants.map((participant) => (participant.ccc === null ? "–" : participant.ccc.toFixed(2))).join(", ");
+    picker.add(new Option(`${one.name}${one.language ? ` · ${one.language}` : ""} · CCC ${scores}`, String(i)));
   });
   picker.addEventListener("change", () => choose(Number(picker.value)));
   document.getElementById("previous").addEventListener("click", () => choose(data.sessions.indexOf(session) - 1));

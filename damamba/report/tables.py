@@ -1,157 +1,60 @@
-"""The main table and the ablation: scores of all runs gathered, compared, and written as JSON, CSV and Markdown.
-
-Scores of a variant are means over its seeds. Intervals and differences come from drawing the sessions of each corpus
-again, the same draw for every run, so that a difference is paired.
-"""
+"""The main table and the ablation as JSON, CSV and Markdown."""
 
 import csv
-import json
-import math
-from collections.abc import Iterable, Mapping, Sequence
+import io
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from damamba.config import EvaluateParams, ModelParams
-from damamba.console import InputError
-from damamba.metrics import percentile_interval, resampled_ccc
-from damamba.report.markdown import table
-from damamba.report.published import GLOBAL, corpus_title, published
-from damamba.scoring.results import FULL_MODEL, RunResult, main_variant, run_names
+from damamba.digits import json_text
+from damamba.files import replace_file
+from damamba.metrics import Metric
+from damamba.report.markdown import number, span, table
+from damamba.report.published import corpus_title, published
+from damamba.scoring.comparison import compare_runs, main_variant, run_names
+from damamba.scoring.layout import TOP, column, of_metric
+from damamba.scoring.pooling import GLOBAL
+from damamba.scoring.runs import FULL_MODEL, RunResult
 
 SIMULATED = (
-    "> **SIMULATED.** The people in these sessions are made by `damamba_sim`. The numbers say that the software "
-    "works and how its variants compare on such data; they say nothing about real people, and nothing about the "
+    "> **SIMULATED.** The people in these sessions are simulated by `damamba_sim`. The numbers show that the software "
+    "works and how its variants compare on such data; they show nothing about real people, and nothing about the "
     "challenge."
 )
 NOT_COMPARABLE = "Published by others on other data, with other encoders: **not comparable** with the tables above."
 SPLITS = {"val": "validation", "test": "test"}
-SEED = 0
 
 
-def gather(runs: Sequence[RunResult], params: EvaluateParams) -> dict[str, Any]:
-    """Everything that ``results/ccc.json`` holds.
-
-    Args:
-        runs: In the order of params.yaml.
-        params: Resamples and confidence.
-
-    Returns:
-        ``{<run>: its scores, …, "variants": {<variant>: {"seeds", "mean", "sd", "interval"}},
-        "paired": {"da_mamba - <variant>": {<corpus> | "global": {"difference", "interval"}}}, "split", "protocol",
-        "sessions", "confidence"}``. `sd` is the standard
-        deviation over seeds (n - 1), None with one seed.
-
-    Raises:
-        InputError: Runs were scored on different sessions or frames.
-    """
-    _check_same_sessions(runs)
-    names = [*runs[0].corpora, GLOBAL]
-    variants = dict.fromkeys(run.variant for run in runs)
-    by_variant = {variant: [run for run in runs if run.variant == variant] for variant in variants}
-    resampled = {v: {name: _resampled(held, name, params) for name in names} for v, held in by_variant.items()}
-    means = {v: {name: _mean(run.scores[name] for run in held) for name in names} for v, held in by_variant.items()}
-
-    def interval(scores: np.ndarray, name: str) -> list[float | None]:
-        return [_defined(end) for end in percentile_interval(scores, params.confidence, _moments(runs[0], name))]
-
-    paired = {}
-    for variant in variants:
-        if FULL_MODEL in variants and variant != FULL_MODEL:
-            paired[f"{FULL_MODEL} - {variant}"] = {
-                name: {
-                    "difference": _difference(means[FULL_MODEL][name], means[variant][name]),
-                    "interval": interval(resampled[FULL_MODEL][name] - resampled[variant][name], name),
-                }
-                for name in names
-            }
-    return {
-        **{run.name: run.scores for run in runs},
-        "variants": {
-            v: {
-                "seeds": [run.seed for run in held],
-                "mean": means[v],
-                "sd": {name: _sd([run.scores[name] for run in held]) for name in names},
-                "interval": {name: interval(resampled[v][name], name) for name in names},
-            }
-            for v, held in by_variant.items()
-        },
-        "paired": paired,
-        "split": runs[0].scores["split"],
-        "protocol": runs[0].scores["protocol"],
-        "sessions": {corpus: len(sessions) for corpus, sessions in runs[0].moments.items()},
-        "confidence": params.confidence,
-    }
+def score_columns(comparison: Mapping[str, Any], metrics: Mapping[str, Metric]) -> list[tuple[str, str, str]]:
+    """(metric, corpus or Global, title) of each column of scores; further metrics carry their names in the titles."""
+    first = next(iter(metrics))
+    return [
+        (name, place, corpus_title(place) if name == first else f"{metric.title} {corpus_title(place)}")
+        for name, metric in metrics.items()
+        for place in (*comparison["sessions"], GLOBAL)
+    ]
 
 
-def _check_same_sessions(runs: Sequence[RunResult]) -> None:
-    """All runs speak of the same frames of the same sessions, else no difference is paired."""
-    first, *others = ({(c, s): int(m[0]) for c, held in run.moments.items() for s, m in held.items()} for run in runs)
-    for run, held in zip(runs[1:], others, strict=True):
-        differing = sorted(key for key in first.keys() | held.keys() if first.get(key) != held.get(key))
-        splits = [(one.scores["split"], one.scores["protocol"]) for one in (runs[0], run)]
-        if differing or splits[0] != splits[1]:
-            where = "/".join(differing[0]) if differing else f"split {', '.join(splits[1])}"
-            raise InputError(
-                f"results/sessions/{run.name}.csv: scored on other frames than {runs[0].name} ({where}); score both "
-                f"again: dvc repro -f evaluate@{runs[0].name} evaluate@{run.name}"
-            )
+def titles_of(metrics: Mapping[str, Metric]) -> str:
+    """Metrics as in headings: "CCC", or "CCC and MAE"."""
+    return " and ".join(metric.title for metric in metrics.values())
 
 
-def _moments(run: RunResult, name: str) -> list[np.ndarray]:
-    """(sessions, 6) of the corpus `name`, or of each corpus for Global."""
-    corpora = run.corpora if name == GLOBAL else [name]
-    return [np.stack(list(run.moments[corpus].values())) for corpus in corpora]
-
-
-def _resampled(runs: Sequence[RunResult], name: str, params: EvaluateParams) -> np.ndarray:
-    """(resamples,) mean over seeds of a score on sessions drawn again."""
-    return np.mean([resampled_ccc(_moments(run, name), params.bootstrap, SEED) for run in runs], axis=0)
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    held = list(values)
-    known = [value for value in held if value is not None]
-    return float(np.mean(known)) if len(known) == len(held) else None
-
-
-def _sd(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.std(known, ddof=1)) if len(known) == len(values) > 1 else None
-
-
-def _difference(a: float | None, b: float | None) -> float | None:
-    return None if a is None or b is None else a - b
-
-
-def _defined(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
-
-
-def number(value: float | None, signed: bool = False) -> str:
-    """Three decimals with a real minus sign; a dash where undefined."""
-    return "–" if value is None else f"{value:{'+' if signed else ''}.3f}".replace("-", "−")
-
-
-def span(ends: Sequence[float | None], signed: bool = False) -> str:
-    """An interval, or nothing where there is none."""
-    return "" if None in ends else f"[{number(ends[0], signed)}, {number(ends[1], signed)}]"
-
-
-def main_table(ccc: Mapping[str, Any], simulated: bool) -> str:
+def main_table(comparison: Mapping[str, Any], metrics: Mapping[str, Metric], simulated: bool) -> str:
     """``ccc.md``: the main table, the differences, every run; and, apart, what others published."""
-    names = [*ccc["sessions"], GLOBAL]
-    titles = [corpus_title(name) for name in names]
-    sessions = ", ".join(f"{corpus_title(corpus)} {n}" for corpus, n in ccc["sessions"].items())
+    columns = score_columns(comparison, metrics)
+    titles = [title for *_, title in columns]
+    sessions = ", ".join(f"{corpus_title(corpus)} {n}" for corpus, n in comparison["sessions"].items())
+    suffix = " (SIMULATED people)" if simulated else ""
     lines = [
-        f"# CCC on the {SPLITS[ccc['split']]} split{' (SIMULATED people)' if simulated else ''}",
+        f"# {titles_of(metrics)} on the {SPLITS[comparison['split']]} split{suffix}",
         "",
         *([SIMULATED, ""] if simulated else []),
-        "One CCC a corpus over all frames of all its sessions and participants; Global is the mean over corpora. Mean "
-        f"± standard deviation over seeds; in brackets a {ccc['confidence']:.0%} bootstrap interval over sessions "
+        "Scores pool all frames of all sessions and participants of a corpus; Global is the mean over corpora. Mean ± "
+        f"standard deviation over seeds; in brackets a {comparison['confidence']:.0%} bootstrap interval over sessions "
         f"({sessions}). Few sessions make rough intervals, and seeds are held fixed in them. "
-        f"Splits: {ccc['protocol']}.",
+        f"Splits: {comparison['protocol']}.",
         "",
         *table(
             ["variant", "seeds", *titles],
@@ -159,28 +62,25 @@ def main_table(ccc: Mapping[str, Any], simulated: bool) -> str:
                 [
                     f"`{variant}`",
                     str(len(row["seeds"])),
-                    *(_cell(row["mean"][n], row["sd"][n], row["interval"][n]) for n in names),
+                    *(_cell(of_metric(row, metric), place) for metric, place, _ in columns),
                 ]
-                for variant, row in ccc["variants"].items()
+                for variant, row in comparison["variants"].items()
             ),
         ),
         "",
     ]
-    if ccc["paired"]:
+    if comparison["paired"]:
         lines += [
             "## Differences",
             "",
             f"`{FULL_MODEL}` less each other variant, means over seeds, on the same resampled sessions. Where the "
-            "interval holds 0, these sessions do not tell the two apart.",
+            "interval holds 0, these sessions do not separate the two.",
             "",
             *table(
                 ["difference", *titles],
                 (
-                    [
-                        f"`{pair}`",
-                        *(f"{number(r[n]['difference'], True)} {span(r[n]['interval'], True)}".strip() for n in names),
-                    ]
-                    for pair, r in ccc["paired"].items()
+                    [f"`{pair}`", *(_difference_cell(of_metric(row, metric)[place]) for metric, place, _ in columns)]
+                    for pair, row in comparison["paired"].items()
                 ),
             ),
             "",
@@ -188,22 +88,32 @@ def main_table(ccc: Mapping[str, Any], simulated: bool) -> str:
     lines += [
         "## Every run",
         "",
-        *table(["run", *titles], ([f"`{run}`", *(number(ccc[run][n]) for n in names)] for run in run_names(ccc))),
+        *table(
+            ["run", *titles],
+            (
+                [f"`{run}`", *(number(of_metric(comparison[run], metric)[place]) for metric, place, _ in columns)]
+                for run in run_names(comparison)
+            ),
+        ),
         "",
-        *published_scores(),
+        *_published_scores(),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _cell(mean: float | None, sd: float | None, ends: Sequence[float | None]) -> str:
-    spread = "" if sd is None else f" ± {sd:.3f}"
-    return f"{number(mean)}{spread} {span(ends)}".strip()
+def _cell(row: Mapping[str, Any], place: str) -> str:
+    spread = "" if row["sd"][place] is None else f" ± {row['sd'][place]:.3f}"
+    return f"{number(row['mean'][place])}{spread} {span(row['interval'][place])}".strip()
 
 
-def published_scores() -> list[str]:
-    """The challenge's test table as the authors print it, with what is known to be wrong with it."""
-    held = published()["ccc"]
-    columns: dict[str, str] = held["columns"]
+def _difference_cell(cell: Mapping[str, Any]) -> str:
+    return f"{number(cell['difference'], True)} {span(cell['interval'], True)}".strip()
+
+
+def _published_scores() -> list[str]:
+    """The challenge's test table as the authors print it, with its known errors."""
+    source = published()["ccc"]
+    columns: dict[str, str] = source["columns"]
     return [
         "## Published",
         "",
@@ -211,58 +121,64 @@ def published_scores() -> list[str]:
         "",
         *table(
             ["method", *columns.values()],
-            ([row["method"], *(f"{row[name]:.2f}" for name in columns)] for row in held["rows"]),
+            ([row["method"], *(f"{row[name]:.2f}" for name in columns)] for row in source["rows"]),
         ),
         "",
-        f"Source: {held['source']}.",
+        f"Source: {source['source']}.",
         "",
-        *(f"- {caveat}" for caveat in held["caveats"]),
+        *(f"- {caveat}" for caveat in source["caveats"]),
     ]
 
 
-def ablation_table(ccc: Mapping[str, Any], models: Mapping[str, ModelParams], simulated: bool) -> str:
-    """``ablation.md``: which part each variant has, and its score; the published ablation apart.
+def ablation_table(
+    comparison: Mapping[str, Any], metrics: Mapping[str, Metric], models: Mapping[str, ModelParams], simulated: bool
+) -> str:
+    """``ablation.md``: which part each variant has, and its scores; the published ablation apart.
 
     Args:
-        ccc: From `gather`.
+        comparison: From `compare_runs`.
+        metrics: What was compared, by name.
         models: Variant -> its parameters.
-        simulated: Whether the people are.
+        simulated: Whether the participants are.
     """
-    names = [*ccc["sessions"], GLOBAL]
+    columns = score_columns(comparison, metrics)
     header = ["Mamba", "Trans.", "Mod-F", "Part-F"]
     rows = []
-    for variant, row in ccc["variants"].items():
+    for variant, row in comparison["variants"].items():
         model = models[variant]
         if model.architecture != "da_mamba":
-            continue  # another model, not one with a part less: a row of the main table alone
-        hybrid = model.settings["block"] == "hybrid"
-        ticks = _ticks(hybrid, not hybrid, model.settings["modality_fusion"], model.settings["partner_fusion"])
-        rows.append([f"`{variant}`", *ticks, str(len(row["seeds"])), *(number(row["mean"][n]) for n in names)])
-    held = published()
-    columns: dict[str, str] = held["ccc"]["columns"]
+            continue  # a model of another kind, not one with a part less; the main table has it
+        settings = model.settings
+        hybrid = settings["block"] == "hybrid"
+        ticks = _ticks(hybrid, not hybrid, settings["modality_fusion"], settings["partner_fusion"])
+        scores = (number(of_metric(row, metric)["mean"][place]) for metric, place, _ in columns)
+        rows.append([f"`{variant}`", *ticks, str(len(row["seeds"])), *scores])
+    source = published()
+    titles: dict[str, str] = source["ccc"]["columns"]
     theirs = (
         [
             *_ticks(row["mamba"], row["transformer"], row["modality_fusion"], row["partner_fusion"]),
-            *(f"{row[name]:.2f}" for name in columns),
+            *(f"{row[name]:.2f}" for name in titles),
         ]
-        for row in held["ablation"]["rows"]
+        for row in source["ablation"]["rows"]
     )
+    suffix = " (SIMULATED people)" if simulated else ""
     lines = [
-        f"# Ablation, CCC on the {SPLITS[ccc['split']]} split{' (SIMULATED people)' if simulated else ''}",
+        f"# Ablation, {titles_of(metrics)} on the {SPLITS[comparison['split']]} split{suffix}",
         "",
         *([SIMULATED, ""] if simulated else []),
         "Means over seeds. Mod-F: stacks by modality group, Part-F: partners as context; intervals and paired "
         "differences stand in the main table.",
         "",
-        *table(["variant", *header, "seeds", *(corpus_title(n) for n in names)], rows, left=5),
+        *table(["variant", *header, "seeds", *(title for *_, title in columns)], rows, left=5),
         "",
         "## Published",
         "",
         NOT_COMPARABLE,
         "",
-        *table([*header, *columns.values()], theirs, left=4),
+        *table([*header, *titles.values()], theirs, left=4),
         "",
-        f"Source: {held['ablation']['source']}.",
+        f"Source: {source['ablation']['source']}.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -271,31 +187,53 @@ def _ticks(*parts: bool) -> list[str]:
     return ["✓" if part else "✗" for part in parts]
 
 
+def scores_csv(runs: Sequence[RunResult], metrics: Mapping[str, Metric]) -> str:
+    """``ccc.csv``: a row for each run and corpus, with score, interval and frames."""
+    top = [name for name in metrics if name == TOP]
+    others = [name for name in metrics if name != TOP]
+
+    def header(names: Sequence[str]) -> list[str]:
+        return [title for name in names for title in (name, column(name, "low"), column(name, "high"))]
+
+    def cells(run: RunResult, names: Sequence[str], place: str) -> list[float | None]:
+        scores = [of_metric(run.scores, name) for name in names]
+        return [value for one in scores for value in (one[place], *one["interval"][place])]
+
+    text = io.StringIO(newline="")
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["run", "variant", "seed", "corpus", *header(top), "frames", *header(others)])
+    for run in runs:
+        for place in (*run.corpora, GLOBAL):
+            frames = run.scores["frames"].get(place, sum(run.scores["frames"].values()))
+            name = [run.name, run.variant, run.seed, place]
+            rows.writerow([*name, *cells(run, top, place), frames, *cells(run, others, place)])
+    return text.getvalue()
+
+
 def write_tables(
     runs: Sequence[RunResult],
     params: EvaluateParams,
+    metrics: Mapping[str, Metric],
     models: Mapping[str, ModelParams],
     simulated: bool,
     results: Path,
 ) -> str:
-    """Write ``ccc.json``, ``ccc.csv``, ``ccc.md`` and ``ablation.md`` below `results`; the summary line.
+    """Write ``ccc.json``, ``ccc.csv``, ``ccc.md`` and ``ablation.md`` below `results`; returns the summary line.
 
     Raises:
         InputError: Runs were scored on different sessions or frames.
     """
-    ccc = gather(runs, params)
-    (results / "ccc.json").write_text(json.dumps(ccc, indent=1, allow_nan=False) + "\n", encoding="utf8")
-    with (results / "ccc.csv").open("w", newline="", encoding="utf8") as stream:
-        rows = csv.writer(stream, lineterminator="\n")
-        rows.writerow(["run", "variant", "seed", "corpus", "ccc", "low", "high", "frames"])
-        for run in runs:
-            for name in (*run.corpora, GLOBAL):
-                frames = run.scores["frames"].get(name, sum(run.scores["frames"].values()))
-                low, high = run.scores["interval"][name]
-                rows.writerow([run.name, run.variant, run.seed, name, run.scores[name], low, high, frames])
-    (results / "ccc.md").write_text(main_table(ccc, simulated), encoding="utf8")
-    (results / "ablation.md").write_text(ablation_table(ccc, models, simulated), encoding="utf8")
-    variant = main_variant(ccc)
-    row = ccc["variants"][variant]
+    comparison = compare_runs(runs, params, metrics)
+    files = {
+        "ccc.json": json_text(comparison),
+        "ccc.csv": scores_csv(runs, metrics),
+        "ccc.md": main_table(comparison, metrics, simulated),
+        "ablation.md": ablation_table(comparison, metrics, models, simulated),
+    }
+    for name, text in files.items():
+        replace_file(results / name, text.encode())
+    variant, first = main_variant(comparison), next(iter(metrics))
+    row = of_metric(comparison["variants"][variant], first)
     shown = f"{number(row['mean'][GLOBAL])} {span(row['interval'][GLOBAL])}".strip()
-    return f"{len(runs)} runs of {len(ccc['variants'])} variants · {variant}: Global CCC {shown}"
+    n_variants = len(comparison["variants"])
+    return f"{len(runs)} runs of {n_variants} variants · {variant}: Global {metrics[first].title} {shown}"

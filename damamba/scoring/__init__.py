@@ -1,1 +1,1 @@
-"""Predictions against labels: pairing, scores and their numbers, prediction folders."""
+"""Predictions against labels: prediction folders, pairing, scores, and all numbers behind tables."""

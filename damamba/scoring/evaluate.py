@@ -1,4 +1,4 @@
-"""From a trained model to its predictions of a split, the CCC of each corpus, and one row a participant.
+"""From a trained model to its predictions of a split, the scores of each corpus, and one row a participant.
 
 The challenge's protocol: predictions and labels are paired by frame, frames without a label are masked, and one CCC
 is taken over all frames of all sessions and participants of a corpus. Global is the mean over corpora.
@@ -6,123 +6,91 @@ is taken over all frames of all sessions and participants of a corpus. Global is
 Source: hcmlab/MultiMediate26 ``baseline/5_CreateResulttable.py``.
 """
 
-import csv
-import json
-import math
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from damamba.config import LABEL_RATE_HZ, EvaluateParams
+from damamba.config import EvaluateParams
 from damamba.console import InputError, progress
 from damamba.data.shards import Aligned, AlignedSession
-from damamba.files import prune, whole_file
-from damamba.metrics import MOMENTS, bootstrap_interval, ccc, global_ccc, session_moments
+from damamba.digits import json_text, write_result
+from damamba.files import prune
+from damamba.metrics import Metric, ccc
+from damamba.scoring.layout import join_metrics, of_metric
+from damamba.scoring.participants import ParticipantScore, statistics, write_participants
+from damamba.scoring.pooling import GLOBAL, bootstrap_interval, defined, global_score, moments_by_session, stacked
+from damamba.scoring.predictions import prediction_path, write_prediction
 
-Teller = Callable[[AlignedSession, int], np.ndarray]
-
-GLOBAL = "global"
-"""Beside the corpora in every table of scores: their mean."""
-
-
-@dataclass(frozen=True)
-class ScoredSeat:
-    """How one participant of one session was predicted: a row of ``results/sessions/<run>.csv``.
-
-    Statistics are over the frames with a label, moments are population moments; None where there is no such frame.
-    """
-
-    corpus: str
-    session: str
-    participant: str
-    role: str
-    language: str
-    frames: int
-    """Label frames that are valid."""
-    invalid: int
-    """Label frames that are not."""
-    ccc: float | None
-    mean_prediction: float | None
-    mean_label: float | None
-    std_prediction: float | None
-    std_label: float | None
-    mae: float | None
-    """Mean absolute error."""
-    sum_p: float
-    """This and the rest: `session_moments`, from which the CCC of any group of participants follows."""
-    sum_t: float
-    sum_pp: float
-    sum_tt: float
-    sum_pt: float
-
-    @property
-    def moments(self) -> np.ndarray:
-        """(6,) `session_moments`."""
-        return np.array([getattr(self, name) for name in MOMENTS], np.float64)
+Predictor = Callable[[AlignedSession, int], np.ndarray]
+"""Predicts the participant of that number in a session, (n_labels,) at 25 Hz: `partial(predict, model, reader)`."""
 
 
-def score_sessions(tell: Teller, aligned: Aligned, split: str, out: Path) -> list[ScoredSeat]:
+def score_sessions(
+    predict: Predictor, aligned: Aligned, split: str, metrics: Mapping[str, Metric], out: Path
+) -> list[ParticipantScore]:
     """Predict and score every labelled participant of a split.
 
-    Predictions go to ``out/<corpus>/<session>/<participant>.parquet``, a row a label frame (25 Hz): `prediction`,
-    `label` (null where not valid), `valid`. Files of participants that are no longer there are removed.
+    Predictions go to ``out/<corpus>/<session>/<participant>.parquet``, a row a label frame (25 Hz). Files of
+    participants that are no longer there are removed.
 
     Args:
-        tell: Predicts a seat of a session, (n_labels,) at 25 Hz; `partial(predict, model, reader)` for a model.
+        predict: Makes the predictions.
         aligned: Sessions and labels.
         split: train, val or test.
+        metrics: What is scored, by name.
         out: Folder of the predictions.
 
     Raises:
-        InputError: Nobody in the split is labelled, or a prediction is not finite.
+        InputError: The split has no labels, or a prediction is not finite.
     """
     targets = [(session, i) for session in aligned.split(split) for i in range(len(session.seats))]
     targets = [(session, i) for session, i in targets if session.seats[i].labelled]
     if not targets:
         raise InputError(
-            f"{aligned.root / 'index.json'}: nobody in the split {split} has labels, so there is nothing to score; "
+            f"{aligned.root / 'index.json'}: the split {split} has no labels, so there is nothing to score; "
             "see the columns `split` and `label` of the manifest"
         )
-    scored, written = [], set()
+    scores, written = [], set()
     for session, number in progress(targets, f"score {split}", unit="participant"):
-        seat = session.seats[number]
-        pred = tell(session, number)
+        participant = session.seats[number].participant
+        pred = predict(session, number)
         if not np.isfinite(pred).all():
             raise InputError(
-                f"{session.name}/{seat.participant}: {int((~np.isfinite(pred)).sum())} of {len(pred)} predictions are "
+                f"{session.name}/{participant}: {int((~np.isfinite(pred)).sum())} of {len(pred)} predictions are "
                 "not finite; train the model again, with a smaller train.learning_rate"
             )
-        label, valid = aligned.labels(session, seat.participant)
-        path = out / session.corpus / session.session / f"{seat.participant}.parquet"
+        label, valid = aligned.labels(session, participant)
+        path = prediction_path(out, session.corpus, session.session, participant)
         write_prediction(path, pred, label, valid)
         written.add(path)
-        scored.append(score_seat(session, number, pred, label, valid))
+        scores.append(score_participant(session, number, pred, label, valid, metrics))
     prune(out, written)
-    return scored
+    return scores
 
 
-def score_seat(
-    session: AlignedSession, number: int, pred: np.ndarray, label: np.ndarray, valid: np.ndarray
-) -> ScoredSeat:
+def score_participant(
+    session: AlignedSession,
+    number: int,
+    pred: np.ndarray,
+    label: np.ndarray,
+    valid: np.ndarray,
+    metrics: Mapping[str, Metric],
+) -> ParticipantScore:
     """Statistics of one participant, in double precision.
 
     Args:
         session: The session.
-        number: Of the seat.
+        number: Of the participant in `session.seats`.
         pred: (L,) predicted engagement.
         label: (L,) annotated engagement; any value where it is not valid.
         valid: (L,) bool, True where annotated.
+        metrics: Whose moments are kept, by name.
     """
     seat = session.seats[number]
     x, y = pred[valid].astype(np.float64), label[valid].astype(np.float64)
-    seen = len(x) > 0
-    return ScoredSeat(
+    return ParticipantScore(
         corpus=session.corpus,
         session=session.session,
         participant=seat.participant,
@@ -130,96 +98,83 @@ def score_seat(
         language=session.language,
         frames=len(x),
         invalid=int((~valid).sum()),
-        ccc=_defined(ccc(pred, label, valid)),
-        mean_prediction=float(x.mean()) if seen else None,
-        mean_label=float(y.mean()) if seen else None,
-        std_prediction=float(x.std()) if seen else None,
-        std_label=float(y.std()) if seen else None,
-        mae=float(np.abs(x - y).mean()) if seen else None,
-        **dict(zip(MOMENTS[1:], session_moments(pred, label, valid)[1:].tolist(), strict=True)),
+        moments={name: metric.of_series(pred, label, valid) for name, metric in metrics.items()},
+        ccc=defined(ccc(pred, label, valid)),
+        **statistics(x, y),
     )
 
 
-def write_prediction(path: Path, pred: np.ndarray, label: np.ndarray, valid: np.ndarray) -> None:
-    """Prediction and label of one participant, (L,) each, at 25 Hz."""
-    table = pa.table(
-        {
-            "prediction": pa.array(pred, pa.float32()),
-            "label": pa.array(label, pa.float32(), mask=~valid),
-            "valid": pa.array(valid),
-        },
-        metadata={"rate_hz": str(LABEL_RATE_HZ)},
-    )
-    with whole_file(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
-
-
-def corpus_scores(scored: Sequence[ScoredSeat], params: EvaluateParams) -> dict[str, Any]:
-    """CCC of each corpus and Global, their intervals over sessions, and the frames they rest on.
+def corpus_scores(
+    scores: Sequence[ParticipantScore], params: EvaluateParams, metrics: Mapping[str, Metric]
+) -> dict[str, Any]:
+    """Score of each corpus and Global by every metric, their intervals over sessions, and frames scored.
 
     Returns:
-        ``{<corpus>: CCC, …, "global": …, "interval": {the same keys: [low, high]}, "frames": {<corpus>: …}}``; None
-        where a score or an end is undefined.
+        ``{<corpus>: CCC, …, "global": …, "interval": {the same keys: [low, high]}, "frames": {<corpus>: …}}``, and
+        under the name of each further metric the same but frames; None where a score or an end is undefined.
+
+    Raises:
+        InputError: A corpus is called like a metric.
     """
-    corpora = _session_moments(scored)
+    frames: dict[str, int] = {}
+    for one in scores:
+        frames[one.corpus] = frames.get(one.corpus, 0) + one.frames
+    if clash := sorted(frames.keys() & metrics.keys()):
+        raise InputError(f"corpus {clash[0]!r} is called like a metric of evaluate.metrics; rename one of the two")
+    records = {name: _corpus_scores(scores, params, name, metric) for name, metric in metrics.items()}
+    return {**join_metrics(records), "frames": frames}
 
-    def interval(moments: Sequence[np.ndarray]) -> list[float | None]:
-        ends = bootstrap_interval(moments, resamples=params.bootstrap, confidence=params.confidence)
-        return [_defined(end) for end in ends]
 
-    everything = list(corpora.values())
-    return {
-        **{name: _defined(global_ccc([sessions])) for name, sessions in corpora.items()},
-        GLOBAL: _defined(global_ccc(everything)),
-        "interval": {
-            **{name: interval([sessions]) for name, sessions in corpora.items()},
-            GLOBAL: interval(everything),
-        },
-        "frames": {name: int(sessions[:, 0].sum()) for name, sessions in corpora.items()},
+def _corpus_scores(
+    scores: Sequence[ParticipantScore], params: EvaluateParams, name: str, metric: Metric
+) -> dict[str, Any]:
+    sessions = moments_by_session((one.corpus, one.session, one.moments[name]) for one in scores)
+    corpora = {corpus: [stacked(moments)] for corpus, moments in sessions.items()}
+    corpora[GLOBAL] = [moments for (moments,) in corpora.values()]
+    values: dict[str, Any] = {name: defined(global_score(metric, moments)) for name, moments in corpora.items()}
+    values["interval"] = {
+        name: [
+            defined(end)
+            for end in bootstrap_interval(metric, moments, resamples=params.bootstrap, confidence=params.confidence)
+        ]
+        for name, moments in corpora.items()
     }
-
-
-def _session_moments(scored: Sequence[ScoredSeat]) -> dict[str, np.ndarray]:
-    """Corpus -> (sessions, 6): participants of a session are summed, for they are resampled together."""
-    sessions: dict[str, dict[str, np.ndarray]] = defaultdict(lambda: defaultdict(lambda: np.zeros(len(MOMENTS))))
-    for seat in scored:
-        sessions[seat.corpus][seat.session] += seat.moments
-    return {corpus: np.stack(list(held.values())) for corpus, held in sessions.items()}
+    return values
 
 
 def write_scores(
-    scored: Sequence[ScoredSeat],
+    scores: Sequence[ParticipantScore],
     params: EvaluateParams,
+    metrics: Mapping[str, Metric],
     name: str,
     results: Path,
     simulated: bool,
     protocol: str = "as given",
 ) -> str:
-    """Write ``scores/<name>.json`` and ``sessions/<name>.csv`` below `results`; the summary line.
+    """Write a run's ``scores``, ``metrics`` and ``sessions`` below `results`; returns the summary line.
+
+    ``metrics/<name>.json`` is the flat extract that `dvc metrics show` prints: Global by every metric, and each corpus
+    by the first.
 
     Args:
-        scored: From `score_sessions`.
+        scores: From `score_sessions`.
         params: The split that was scored; resamples and confidence of the intervals.
+        metrics: What was scored, by name.
         name: Of the run.
         results: Folder of results.
-        simulated: Whether any of the people is.
-        protocol: Which splits these are, as the index of the shards says.
+        simulated: Whether any of the participants is.
+        protocol: Which splits these are, from the index of the shards.
     """
+    record = corpus_scores(scores, params, metrics)
     source = {"split": params.split, "protocol": protocol, "simulated": simulated}
-    record = {**corpus_scores(scored, params), **source}
-    with whole_file(results / "scores" / f"{name}.json") as temporary:
-        temporary.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n", encoding="utf8")
-    with whole_file(results / "sessions" / f"{name}.csv") as temporary, temporary.open("w", newline="") as stream:
-        rows = csv.DictWriter(stream, [field.name for field in fields(ScoredSeat)], lineterminator="\n")
-        rows.writeheader()
-        for seat in scored:
-            # twelve digits: as good as exact, and the same on machines whose sums differ in the last bit
-            rows.writerow({k: f"{v:.12g}" if isinstance(v, float) else v for k, v in vars(seat).items()})
-    scores = {corpus: record[corpus] for corpus in (*record["frames"], GLOBAL)}
-    shown = ", ".join(f"{corpus} {'undefined' if v is None else f'{v:.3f}'}" for corpus, v in scores.items())
-    return f"{name}: CCC {shown} · {len(scored)} participants, {sum(seat.frames for seat in scored)} frames"
-
-
-def _defined(score: float) -> float | None:
-    """As JSON can hold it: None where undefined."""
-    return float(score) if math.isfinite(score) else None
+    write_result(results / "scores" / f"{name}.json", json_text({**record, **source}))
+    first = next(iter(metrics))
+    by_corpus = {corpus: of_metric(record, first)[corpus] for corpus in record["frames"]}
+    flat = {first: of_metric(record, first)[GLOBAL], **by_corpus}
+    flat |= {metric: of_metric(record, metric)[GLOBAL] for metric in metrics}
+    write_result(results / "metrics" / f"{name}.json", json_text(flat))
+    write_participants(results / "sessions" / f"{name}.csv", scores, metrics)
+    shown = {**by_corpus, GLOBAL: flat[first]}
+    line = ", ".join(f"{corpus} {'undefined' if v is None else f'{v:.3f}'}" for corpus, v in shown.items())
+    n_frames = sum(record["frames"].values())
+    return f"{name}: {metrics[first].title} {line} · {len(scores)} participants, {n_frames} frames"

@@ -62,7 +62,7 @@ def spectrogram(participants: Sequence[FilmedParticipant], path: Path) -> None:
     """
     import librosa
 
-    with house_style("spectrogram"):
+    with house_style():
         figure = Figure(figsize=(9, 1.1 + 1.75 * len(participants)), layout="constrained")
         all_axes = np.ravel(figure.subplots(len(participants), 1, sharex=True))
         for axes, filmed in zip(all_axes, participants, strict=True):

@@ -14,6 +14,7 @@ from damamba.config import LABEL_RATE_HZ, Params
 from damamba.console import run_stage
 from damamba.data.pooling import pool
 from damamba.data.shards import Aligned, AlignedSession
+from damamba.metrics import find_metrics
 from damamba.scoring.evaluate import score_sessions, write_scores
 from damamba_sim.oracle.readers import Examples, linear
 
@@ -79,8 +80,9 @@ def main(name: str) -> str:
         series = by_second[session.name][number]
         return np.interp(second, np.arange(len(series)), series).astype(np.float32)
 
-    scored = score_sessions(predict, aligned, split, Path("data/predictions") / name)
-    return write_scores(scored, params.evaluate, name, Path("results"), params.simulated, aligned.protocol)
+    metrics = find_metrics(params.evaluate)
+    scored = score_sessions(predict, aligned, split, metrics, Path("data/predictions") / name)
+    return write_scores(scored, params.evaluate, metrics, name, Path("results"), params.simulated, aligned.protocol)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Models compared with the ceiling: results of the study -> docs/results.md and a ccc.json of each corpus."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import fmean
@@ -8,10 +7,16 @@ from typing import Any
 
 from damamba.config import Params
 from damamba.console import run_stage
-from damamba.report.markdown import table
-from damamba.report.published import GLOBAL, corpus_title
-from damamba.report.tables import SIMULATED, gather, number, span
-from damamba.scoring.results import FULL_MODEL, RunResult, read_json, run_names
+from damamba.digits import json_text
+from damamba.files import replace_file
+from damamba.metrics import find_metrics
+from damamba.report.markdown import number, span, table
+from damamba.report.published import corpus_title
+from damamba.report.tables import SIMULATED
+from damamba.scoring.comparison import compare_runs
+from damamba.scoring.pooling import GLOBAL
+from damamba.scoring.reading import read_json
+from damamba.scoring.runs import FULL_MODEL, RunResult
 
 LONG, BRIEF, DEMO, MEDIA = Path(), Path("brief"), Path("demo"), Path("../..")
 PAGE = Path("../../docs/results.md")
@@ -95,7 +100,9 @@ def ceilings(oracle: dict[str, Any], corpora: Iterable[str]) -> dict[str, float]
 def gathered(folder: Path, params: Params, names: Iterable[str]) -> dict[str, Any]:
     """Scores of runs, and their differences."""
     known = {name: None for name in (*params.variants, *BASELINES)}
-    return gather([RunResult.read(folder / "results", name, known) for name in names], params.evaluate)
+    metrics = find_metrics(params.evaluate)
+    runs = [RunResult.read(folder / "results", name, known, metrics) for name in names]
+    return compare_runs(runs, params.evaluate, metrics)
 
 
 def setting(params: Params, ccc: dict[str, Any]) -> str:
@@ -115,16 +122,16 @@ def setting(params: Params, ccc: dict[str, Any]) -> str:
 
 def main() -> str:
     """Gather and write; returns the summary line."""
-    params, brief, demo = (Params.load(folder / "params.yaml") for folder in (LONG, BRIEF, DEMO))
+    params, brief, demo, main_params = (Params.load(folder / "params.yaml") for folder in (LONG, BRIEF, DEMO, MEDIA))
     oracle = read_json(LONG / "results/oracle.json", "cd studies/corpus && dvc repro oracle")
     brief_oracle = read_json(BRIEF / "results/oracle.json", "cd studies/corpus/brief && dvc repro oracle")
-    media = read_json(MEDIA / "results/ccc.json", "dvc repro")
+    media = gathered(MEDIA, main_params, main_params.runs)
     baselines = [f"{name}-0" for name in BASELINES]
     ccc = gathered(LONG, params, [*params.runs, *baselines])
     brief_ccc = gathered(BRIEF, brief, [*brief.runs, *baselines])
-    demo_ccc = gathered(DEMO, demo, run_names(media))
+    demo_ccc = gathered(DEMO, demo, main_params.runs)
     for folder, held in ((LONG, ccc), (BRIEF, brief_ccc), (DEMO, demo_ccc)):
-        (folder / "results/ccc.json").write_text(json.dumps(held, indent=1) + "\n")
+        replace_file(folder / "results/ccc.json", json_text(held).encode())
     ceiling, brief_ceiling = (
         ceilings(known, held["sessions"]) for known, held in ((oracle, ccc), (brief_oracle, brief_ccc))
     )

@@ -19,8 +19,9 @@ from damamba.data.batch import WindowReader
 from damamba.data.shards import Aligned
 from damamba.data.windows import WindowGrid
 from damamba.inference import predict
+from damamba.metrics import find_metrics
 from damamba.scoring.evaluate import score_sessions, write_scores
-from damamba.scoring.results import FULL_MODEL
+from damamba.scoring.runs import FULL_MODEL
 from damamba.training import Run, fit, run_key
 
 RESULTS = Path("results")
@@ -66,12 +67,13 @@ def main() -> str:
     run = Run(aligned, *what)
     resume = Path("state") / options.corpus / f"{options.run}-{run_key(aligned, *what)}.pt"
     model = fit(run, resume, label=f"train {options.corpus} {options.run}")
-    tell = partial(predict, model, WindowReader(aligned, WindowGrid.of(params.window)))
+    metrics = find_metrics(params.evaluate)
+    predictor = partial(predict, model, WindowReader(aligned, WindowGrid.of(params.window)))
     folder = Path("data/predictions") / options.corpus / options.run
-    scored = score_sessions(tell, aligned, params.evaluate.split, folder)
+    scored = score_sessions(predictor, aligned, params.evaluate.split, metrics, folder)
     resume.unlink(missing_ok=True)
     return write_scores(
-        scored, params.evaluate, options.run, RESULTS / options.corpus, params.simulated, aligned.protocol
+        scored, params.evaluate, metrics, options.run, RESULTS / options.corpus, params.simulated, aligned.protocol
     )
 
 

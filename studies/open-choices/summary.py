@@ -9,10 +9,13 @@ from choice import RESULTS, chosen, read_study
 
 from damamba.config import Params
 from damamba.console import InputError, run_stage
-from damamba.report.markdown import table
-from damamba.report.published import GLOBAL, corpus_title
-from damamba.report.tables import SIMULATED, gather, number, span
-from damamba.scoring.results import FULL_MODEL, RunResult
+from damamba.metrics import find_metrics
+from damamba.report.markdown import number, span, table
+from damamba.report.published import corpus_title
+from damamba.report.tables import SIMULATED
+from damamba.scoring.comparison import compare_runs
+from damamba.scoring.pooling import GLOBAL
+from damamba.scoring.runs import FULL_MODEL, RunResult
 
 PAGE = Path("../../docs/open-choices.md")
 TITLES = {"brief": "Sessions of seconds", "long": "Sessions of minutes"}
@@ -71,7 +74,9 @@ def section(name: str, study: dict[str, Any]) -> tuple[list[str], int, int]:
     if f"{FULL_MODEL}-{study['seeds'][0]}" not in there:
         raise InputError(f"no default to compare with; run it first: dvc repro {name}@{FULL_MODEL}-0")
     params = chosen(study["corpora"][name], {})
-    ccc = gather([RunResult.read(RESULTS / name, run, choices) for run in there], params.evaluate)
+    metrics = find_metrics(params.evaluate)
+    runs = [RunResult.read(RESULTS / name, run, choices, metrics) for run in there]
+    ccc = compare_runs(runs, params.evaluate, metrics)
     lacking = [run for run in wanted if run not in there]
     titles = [corpus_title(corpus) for corpus in (*ccc["sessions"], GLOBAL)]
     lines = [

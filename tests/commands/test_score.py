@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from damamba.commands.score import run
 from damamba.console import InputError
-from damamba.scoring.evaluate import write_prediction
-from damamba.scoring.pairing import Pair, pair
+from damamba.scoring.pairing import PairedSeries, pair
+from damamba.scoring.predictions import write_prediction
 from damamba.scoring.scorecard import scorecard
-from damamba.scoring.truth import Annotated, read_truth
+from damamba.scoring.truth import LabelledSeries, read_truth
 
 NAMES_2026 = ("noxi-base/{0}/{1}.engagement.prediction.csv", "mpiigroupinteraction/{0}/{1}.engagement.prediction.csv")
 NAMES_2024 = ("{0}/{1}.engagement.annotation.csv", "{0}/{1}.engagement.annotation.csv")
-SEATS = (("noxi/test-base", "002", "expert"), ("noxi/test-base", "002", "novice"), ("noxi/test-base", "006", "expert"))
+DYADS = (("noxi/test-base", "002", "expert"), ("noxi/test-base", "002", "novice"), ("noxi/test-base", "006", "expert"))
 GROUP = (("mpiigroupinteraction/test", "001", "subjectPos1"), ("mpiigroupinteraction/test", "001", "subjectPos2"))
 
 
@@ -47,7 +47,7 @@ def release(tmp_path):
     """Labels as released, predictions for all of them in both generations of names, and the series behind them."""
     rng = np.random.default_rng(0)
     series = {}
-    for k, (folder, session, role) in enumerate(SEATS + GROUP):
+    for k, (folder, session, role) in enumerate(DYADS + GROUP):
         target = np.round(np.clip(0.5 + np.cumsum(rng.normal(0, 0.02, 300 + k)), 0, 1), 6)
         pred = np.round(np.clip(0.2 + 0.6 * target + rng.normal(0, 0.05, len(target)), 0, 1), 6)
         target[40:60] = np.nan
@@ -72,7 +72,7 @@ def score(folder, predictions, **changed):
 def test_scores_of_a_folder_equal_the_definition(release, predictions, capsys):
     folder, series = release
     card = score(folder, predictions)
-    noxi, mpiigi = (by_definition([series[s, r] for _, s, r in seats]) for seats in (SEATS, GROUP))
+    noxi, mpiigi = (by_definition([series[s, r] for _, s, r in seats]) for seats in (DYADS, GROUP))
     assert card["corpora"]["noxi"]["ccc"] == pytest.approx(noxi, abs=1e-9)
     assert card["corpora"]["mpiigi"]["ccc"] == pytest.approx(mpiigi, abs=1e-9)
     assert card["global"] == pytest.approx((noxi + mpiigi) / 2, abs=1e-9)
@@ -80,23 +80,23 @@ def test_scores_of_a_folder_equal_the_definition(release, predictions, capsys):
     assert card["corpora"]["noxi"]["invalid"] == 60
     low, high = card["corpora"]["noxi"]["interval"]
     assert low <= card["corpora"]["noxi"]["ccc"] <= high
-    told = capsys.readouterr()
-    assert f"{noxi:.3f}" in told.out
-    assert "Global" in told.out
+    printed = capsys.readouterr()
+    assert f"{noxi:.3f}" in printed.out
+    assert "Global" in printed.out
 
 
 def test_groups_and_gaps_equal_the_definition(release):
     folder, series = release
     card = score(folder, "p26")
-    roles = {r: by_definition([series[s, q] for _, s, q in SEATS if q == r]) for r in ("expert", "novice")}
+    roles = {r: by_definition([series[s, q] for _, s, q in DYADS if q == r]) for r in ("expert", "novice")}
     for role, expected in roles.items():
         assert card["groups"]["noxi"]["role"][role]["ccc"] == pytest.approx(expected, abs=1e-9)
     assert card["gaps"]["noxi"]["role"]["ccc"] == pytest.approx(abs(roles["expert"] - roles["novice"]), abs=1e-9)
     assert set(card["groups"]["noxi"]["language"]) == {"English", "French"}
     assert set(card["groups"]["noxi"]["gender"]) == {"male", "female"}
     assert "language" not in card["groups"]["mpiigi"]  # unknown there
-    pred, target = (np.concatenate([series[s, r][i] for _, s, r in SEATS]) for i in (0, 1))
-    novice = np.concatenate([np.full(len(series[s, r][0]), r == "novice") for _, s, r in SEATS])
+    pred, target = (np.concatenate([series[s, r][i] for _, s, r in DYADS]) for i in (0, 1))
+    novice = np.concatenate([np.full(len(series[s, r][0]), r == "novice") for _, s, r in DYADS])
     bins = np.minimum(np.floor(target * 10), 10)
     steps = [
         pred[novice & (bins == b)].mean() - pred[bins == b].mean() for b in set(bins[novice & np.isfinite(target)])
@@ -104,17 +104,17 @@ def test_groups_and_gaps_equal_the_definition(release):
     assert card["groups"]["noxi"]["role"]["novice"]["disparity"] == pytest.approx(np.mean(steps), abs=1e-9)
 
 
-def test_the_official_pairing_removes_invalid_lines_first_and_a_difference_is_told(release, capsys):
+def test_the_official_pairing_removes_invalid_lines_first_and_a_difference_is_reported(release, capsys):
     folder, series = release
     card = score(folder, "p26", official=True)
     removed = []
-    for _, session, role in SEATS:
+    for _, session, role in DYADS:
         pred, target = (x[np.isfinite(x)] for x in series[session, role])
         n = min(len(pred), len(target))
         removed.append((pred[:n], target[:n]))
     assert card["corpora"]["noxi"]["ccc"] == pytest.approx(by_definition(removed), abs=1e-9)
     assert card["other_pairing"]["corpora"]["noxi"] == pytest.approx(
-        by_definition([series[s, r] for _, s, r in SEATS]), abs=1e-9
+        by_definition([series[s, r] for _, s, r in DYADS]), abs=1e-9
     )
     assert "paired by frame" in capsys.readouterr().err
     score(folder, "p26")
@@ -122,17 +122,19 @@ def test_the_official_pairing_removes_invalid_lines_first_and_a_difference_is_to
 
 
 value = st.one_of(st.floats(0, 1), st.just(float("nan")), st.sampled_from([0.1, 0.3, 0.5]))
-seat = st.integers(1, 12).flatmap(lambda n: st.tuples(*(st.lists(value, min_size=n, max_size=n) for _ in range(2))))
+participant = st.integers(1, 12).flatmap(
+    lambda n: st.tuples(*(st.lists(value, min_size=n, max_size=n) for _ in range(2)))
+)
 constant = st.tuples(st.sampled_from([0.1, 0.3]), st.integers(1, 40)).map(lambda c: ([c[0]] * c[1], [c[0]] * c[1]))
 invalid = st.just(([0.5] * 4, [float("nan")] * 4))
 
 
 @settings(deadline=None, max_examples=150)
-@given(st.lists(st.one_of(seat, constant, invalid), min_size=1, max_size=5))
-def test_scores_equal_the_definition_on_anything(held):
-    series = [(np.round(pred, 6), np.round(target, 6)) for pred, target in held]
+@given(st.lists(st.one_of(participant, constant, invalid), min_size=1, max_size=5))
+def test_scores_equal_the_definition_on_anything(made):
+    series = [(np.round(pred, 6), np.round(target, 6)) for pred, target in made]
     pairs = [
-        Pair(Annotated("c", f"s{i // 2}", f"p{i}", "", "", "", "", target), pred)
+        PairedSeries(LabelledSeries("c", f"s{i // 2}", f"p{i}", "", "", "", "", target), pred)
         for i, (pred, target) in enumerate(series)
     ]
     card = scorecard(pairs, [], official=False, resamples=20, confidence=0.9)
@@ -144,14 +146,14 @@ def test_scores_equal_the_definition_on_anything(held):
     json.dumps(card, allow_nan=False)
 
 
-def test_values_that_are_not_finite_are_missing_frames_and_told(release, capsys):
+def test_values_that_are_not_finite_are_missing_frames_and_reported(release, capsys):
     folder, series = release
     pred, target = series["006", "expert"]
     pred = pred.copy()
     pred[:10] = np.nan
     write(folder / "p26" / NAMES_2026[0].format("006", "expert"), pred)
     card = score(folder, "p26")
-    others = [series[s, r] for _, s, r in SEATS[:2]]
+    others = [series[s, r] for _, s, r in DYADS[:2]]
     assert card["corpora"]["noxi"]["ccc"] == pytest.approx(by_definition([*others, (pred, target)]), abs=1e-9)
     assert card["corpora"]["noxi"]["missing"] == 10
     assert "10 of 302 values are not finite" in capsys.readouterr().err
@@ -161,7 +163,7 @@ EXPERT = NAMES_2026[0].format("006", "expert")
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "message"),
     [
         (lambda p: (p / EXPERT).unlink(), r"noxi/006/expert: no prediction; 302 lines are expected"),
         (lambda p: write(p / EXPERT, np.full(200, 0.5)), r"200 lines are 8\.0 s, the label has 302"),
@@ -171,34 +173,34 @@ EXPERT = NAMES_2026[0].format("006", "expert")
         (lambda p: shutil.copy(p / EXPERT, p / EXPERT.replace("prediction", "pred")), r"same participant"),
     ],
 )
-def test_what_is_wrong_with_a_folder_is_named_and_the_rest_scored_only_when_asked(release, spoil, said):
+def test_what_is_wrong_with_a_folder_is_named_and_the_rest_scored_only_when_asked(release, spoil, message):
     folder, _ = release
     spoil(folder / "p26")
-    with pytest.raises(InputError, match=said) as told:
+    with pytest.raises(InputError, match=message) as error:
         score(folder, "p26")
-    assert "1 of 5 participants cannot be scored" in str(told.value)
+    assert "1 of 5 participants cannot be scored" in str(error.value)
     card = score(folder, "p26", partial=True)
     assert {f["kind"] for f in card["findings"]} & {"missing", "length", "unreadable", "twice"}
 
 
 def test_predictions_for_valid_frames_only_are_scored_with_official(release):
     folder, series = release
-    for _, session, role in SEATS:
+    for _, session, role in DYADS:
         pred, target = series[session, role]
         write(folder / "p26" / NAMES_2026[0].format(session, role), pred[np.isfinite(target)])
-    expected = by_definition([series[s, r] for _, s, r in SEATS])
+    expected = by_definition([series[s, r] for _, s, r in DYADS])
     assert score(folder, "p26", official=True)["corpora"]["noxi"]["ccc"] == pytest.approx(expected, abs=1e-9)
 
 
-def test_files_that_belong_to_nobody_are_told_and_left_out(release, capsys):
+def test_files_without_a_labelled_participant_are_reported_and_left_out(release, capsys):
     folder, _ = release
     before = score(folder, "p26")["global"]
     write(folder / "p26/noxi-base/999/expert.engagement.prediction.csv", [0.5] * 9)
     (folder / "p26/README.txt").write_text("ours")
     assert score(folder, "p26")["global"] == before
-    told = capsys.readouterr().err
-    assert "999/expert.engagement.prediction.csv: nobody of this name" in told
-    assert "README.txt" in told
+    printed = capsys.readouterr().err
+    assert "999/expert.engagement.prediction.csv: no labels for this participant" in printed
+    assert "README.txt" in printed
 
 
 def test_whole_windows_at_the_end_are_cut(release):
@@ -232,7 +234,7 @@ def test_folders_that_do_not_fit_are_refused_with_what_was_expected(release):
     folder, _ = release
     with pytest.raises(InputError, match="same folder"):
         score(folder, "labels")
-    with pytest.raises(InputError, match=r"nobody in the split val .* test \(5\)"):
+    with pytest.raises(InputError, match=r"the split val has no labels; there are test \(5\)"):
         score(folder, "p26", split="val")
     (folder / "empty").mkdir()
     with pytest.raises(InputError, match=r"0 prediction files, none for one of the 5"):
@@ -243,7 +245,7 @@ def test_folders_that_do_not_fit_are_refused_with_what_was_expected(release):
         score(folder, "nowhere")
 
 
-def test_a_corpus_is_told_from_the_folder_that_was_named(release):
+def test_a_corpus_follows_from_the_folder_that_was_named(release):
     folder, _ = release
     truth = read_truth(folder / "labels/noxi/test-base", "test")
     assert {one.corpus for one in truth} == {"noxi"}

@@ -11,7 +11,7 @@ from damamba.commands.submit import run
 from damamba.console import InputError
 from damamba.corpus.manifest import Manifest, Participant
 from damamba.model import build_model
-from damamba.scoring.evaluate import write_prediction
+from damamba.scoring.predictions import write_prediction
 from tests.conftest import frozen_params
 from tests.report.conftest import make_aligned
 
@@ -73,9 +73,9 @@ def test_names_decimals_and_lengths_are_the_challenges(data, capsys):
         assert all(len(line) == 8 and line[1] == "." for line in lines)
         pred = np.random.default_rng(0).random(102).astype(np.float32)
         assert np.abs(np.array(lines, float) - pred[:100]).max() <= 5e-7
-    told = capsys.readouterr().out
-    assert "1 sessions, the challenge's test split has 16" in told
-    assert "noxi-additional: no session" in told
+    printed = capsys.readouterr().out
+    assert "1 sessions, the challenge's test split has 16" in printed
+    assert "noxi-additional: no session" in printed
 
 
 def test_the_2024_edition_has_its_own_names(data):
@@ -90,11 +90,12 @@ def test_the_same_predictions_give_the_same_bytes(data):
 
 
 def test_a_submission_is_scored_as_its_run(data):
-    from damamba.scoring.pairing import opened, pair
-    from damamba.scoring.truth import Annotated
+    from damamba.scoring.pairing import pair
+    from damamba.scoring.predictions import opened
+    from damamba.scoring.truth import LabelledSeries
 
     submit(data).close()
-    truth = [Annotated("noxi", "002", "novice", "test", "novice", "en", "", np.random.default_rng(1).random(102))]
+    truth = [LabelledSeries("noxi", "002", "novice", "test", "novice", "en", "", np.random.default_rng(1).random(102))]
     with opened(data.parent / "out.zip") as folder:
         (one,), _ = pair(folder, truth)
     assert np.abs(one.pred - truth[0].value).max() < 1e-6
@@ -117,7 +118,7 @@ def test_predictions_that_are_no_engagement_are_refused_and_nothing_is_written(d
     assert not (data.parent / "out.zip").exists()
 
 
-def test_somebody_without_prediction_needs_the_model(data):
+def test_a_participant_without_prediction_needs_the_model(data):
     (data / "predictions" / RUN / "mpiigi/001/subjectPos2.parquet").unlink()
     with pytest.raises(InputError, match=r"models/da_mamba-0/model\.json: not found"):
         submit(data)
@@ -130,11 +131,11 @@ def test_a_name_that_is_no_zip_is_refused(data):
 
 def test_a_corpus_of_ones_own_is_no_submission(data):
     Manifest((person("own", "s1", "anna", 9.0),)).write(data / "corpus/manifest.jsonl")
-    with pytest.raises(InputError, match=r"nobody in the test split .* there are own \(test\)"):
+    with pytest.raises(InputError, match=r"the test split of .* is empty; there are own \(test\)"):
         submit(data)
 
 
-def test_somebody_without_labels_is_predicted_now(tmp_path, capsys):
+def test_a_participant_without_labels_is_predicted_now(tmp_path, capsys):
     root = tmp_path / "data"
     aligned = make_aligned(root / "aligned", n_labels=60)
     params = frozen_params()

@@ -8,7 +8,8 @@ from damamba.console import InputError
 from damamba.corpus.manifest import RESERVED, Manifest, join, label_files
 from damamba.corpus.manifest_csv import COLUMNS, read_csv
 from damamba.data.shards import AlignedSeat, AlignedSession
-from damamba.scoring.evaluate import score_seat, write_scores
+from damamba.metrics import find_metrics
+from damamba.scoring.evaluate import score_participant, write_scores
 
 HEADER = ",".join(COLUMNS)
 
@@ -105,10 +106,12 @@ def test_a_corpus_may_not_have_the_name_of_another_key_in_the_files_of_results(f
 
 
 def test_every_key_beside_the_corpora_in_a_file_of_scores_is_reserved(tmp_path):
-    params = EvaluateParams(split="test", bootstrap=2, confidence=0.9)
+    params = EvaluateParams(split="test", metrics=("ccc",), bootstrap=2, confidence=0.9)
+    metrics = find_metrics(params)
     session = AlignedSession("own", "s", "test", "de", 9, (AlignedSeat("a", "a", "a", True),))
-    seat = score_seat(session, 0, np.linspace(0, 1, 9), np.linspace(0, 1, 9) ** 2, np.ones(9, bool))
-    write_scores([seat], params, "run-0", tmp_path, simulated=False)
+    label = np.linspace(0, 1, 9)
+    score = score_participant(session, 0, label, label**2, np.ones(9, bool), metrics)
+    write_scores([score], params, metrics, "run-0", tmp_path, simulated=False)
     assert set(json.loads((tmp_path / "scores/run-0.json").read_text())) - {"own"} == set(RESERVED)
 
 

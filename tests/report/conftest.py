@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from damamba.config import LABEL_RATE_HZ, EvaluateParams
+from damamba.corpus.manifest import Manifest, Participant
 from damamba.data.shard_writer import SCHEMA, write_shard
 from damamba.data.shards import Aligned, AlignedSeat, AlignedSession, Cue, write_labels
+from damamba.metrics import find_metrics
 from damamba.report.benchmark import memory_figure, memory_table, speed_table
-from damamba.scoring.evaluate import score_seat, write_prediction, write_scores
+from damamba.scoring.evaluate import score_participant, write_scores
+from damamba.scoring.predictions import prediction_path, write_prediction
 
 CORPORA = {"noxi": (4, ("expert", "novice")), "noxi_add": (2, ("expert", "novice")), "mpiigi": (2, ("p1", "p2", "p3"))}
 CUES = {
@@ -39,7 +42,8 @@ RUNS = (
     "transformer-0",
     "dat-0",
 )
-EVALUATE = EvaluateParams(split="test", bootstrap=200, confidence=0.95)
+EVALUATE = EvaluateParams(split="test", metrics=("ccc",), bootstrap=200, confidence=0.95)
+METRICS = find_metrics(EVALUATE)
 N_LABELS = 500
 
 
@@ -94,6 +98,7 @@ def _write_seat(base, rng, n_labels):
 def make_results(folder, runs=RUNS, n_labels=N_LABELS):
     """Everything that `ablate` and `report` read, below `folder`."""
     aligned = make_aligned(folder / "data/aligned", n_labels)
+    make_manifest(folder, aligned)
     results = folder / "results"
     for name in ("curves", "timing"):
         (results / name).mkdir(parents=True)
@@ -105,10 +110,12 @@ def make_results(folder, runs=RUNS, n_labels=N_LABELS):
                 label, valid = aligned.labels(session, seat.participant)
                 noise = NOISE[run.rpartition("-")[0]] * (slow(rng, session.n_labels, 30) - 0.5) * 8
                 pred = np.clip(0.15 + 0.7 * np.nan_to_num(label, nan=0.5) + noise, 0, 1).astype(np.float32)
-                path = folder / "data/predictions" / run / session.corpus / session.session
-                write_prediction(path / f"{seat.participant}.parquet", pred, label, valid)
-                scored.append(score_seat(session, i, pred, label, valid))
-        write_scores(scored, EVALUATE, run, results, simulated=True)
+                path = prediction_path(
+                    folder / "data/predictions" / run, session.corpus, session.session, seat.participant
+                )
+                write_prediction(path, pred, label, valid)
+                scored.append(score_participant(session, i, pred, label, valid, METRICS))
+        write_scores(scored, EVALUATE, METRICS, run, results, simulated=True)
         make_curve(results / "curves" / f"{run}.csv", rng, NOISE[run.rpartition("-")[0]])
     for name in ("simulate", "ingest", "track_faces", "extract-clip", "align", *(f"train-{run}" for run in runs)):
         record = {"seconds": 10.0 + len(name), "peak_mib": 300, "worker_peak_mib": 500}
@@ -160,6 +167,28 @@ def write_benchmark(results):
     (results / "memory.md").write_text(memory_table(memory))
     memory_figure(memory, results / "memory.svg")
     (results / "speed.md").write_text(speed_table(times))
+
+
+def make_manifest(folder, aligned):
+    """`data/corpus`, whose participants have no media."""
+    people = [
+        Participant(
+            s.corpus,
+            s.session,
+            seat.participant,
+            seat.role,
+            s.split,
+            s.language,
+            seat.person,
+            "",
+            "",
+            "",
+            duration_s=20.0,
+        )
+        for s in aligned.sessions
+        for seat in s.seats
+    ]
+    Manifest(tuple(sorted(people, key=lambda p: p.key))).write(folder / "data/corpus/manifest.jsonl")
 
 
 def make_curve(path, rng, noise, steps=200, every=25):

@@ -4,17 +4,19 @@ import json
 import re
 import shutil
 import xml.etree.ElementTree as ET
+from argparse import Namespace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from damamba.console import InputError
-from damamba.report.provenance import provenance
+from damamba.report.timing import read_timing
 from stages import ablate, report
 from tests.conftest import FROZEN_PARAMS
 from tests.report.conftest import RUNS
 
+OPTIONS = Namespace(results=Path("results"), data=Path("data"))
 ROOT = Path(__file__).parents[2]
 
 
@@ -28,8 +30,8 @@ def reported(finished, tmp_path_factory):
     (folder / "results/figures/timeline-noxi-gone.svg").write_text("of a session that is no more")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        ablate.main()
-        report.main()
+        ablate.main(OPTIONS)
+        report.main(OPTIONS)
     return folder
 
 
@@ -83,7 +85,7 @@ def test_ids_are_unique_and_every_link_has_its_target(page):
     assert {link.removeprefix("#") for link in links} <= set(ids)
 
 
-def test_the_page_says_simulated_shows_the_score_and_names_the_prohibition(page, reported):
+def test_the_page_has_the_note_on_simulation_the_score_and_the_prohibition(page, reported):
     ccc = json.loads((reported / "results/ccc.json").read_text())
     assert "Simulated people." in page
     assert f"<dd>{ccc['variants']['da_mamba']['mean']['global']:.3f}</dd>" in page
@@ -96,18 +98,18 @@ def test_the_page_says_simulated_shows_the_score_and_names_the_prohibition(page,
 def test_the_page_holds_the_series_of_every_test_session(page, reported):
     data = json.loads(re.search(r'<script type="application/json" id="series">(.*?)</script>', page)[1])
     assert len(data["sessions"]) == 8
-    seat = data["sessions"][0]["seats"][0]
-    assert len(seat["label"]) == len(seat["prediction"]) == 500
-    assert min(seat["label"]) == -1
-    assert set(seat["missing"]) == {"wav2vec2", "emotion", "clip", "flow", "landmark_flow"}
+    participant = data["sessions"][0]["participants"][0]
+    assert len(participant["label"]) == len(participant["prediction"]) == 500
+    assert min(participant["label"]) == -1
+    assert set(participant["missing"]) == {"wav2vec2", "emotion", "clip", "flow", "landmark_flow"}
 
 
 def test_one_figure_a_test_session_all_of_them_valid_and_no_stale_one(reported):
     figures = {path.name for path in (reported / "results/figures").iterdir()}
     assert len([name for name in figures if name.startswith("timeline-")]) == 8
-    others = {"learning_curves.svg", "ccc.svg", "calibration.svg", "sessions.svg", "data_health.svg"}
+    others = {"learning_curves.svg", "ccc.svg", "calibration.svg", "sessions.svg", "data_health.svg", "session.svg"}
     assert others <= figures
-    assert len(figures) == 13
+    assert len(figures) == 14
     for path in (reported / "results/figures").iterdir():
         assert ET.parse(path).getroot().tag.endswith("svg")
 
@@ -119,26 +121,50 @@ def test_a_second_run_writes_the_same_bytes(reported, monkeypatch):
 
     before = state()
     monkeypatch.chdir(reported)
-    report.main()
+    report.main(OPTIONS)
     assert state() == before
 
 
-def test_run_json_tells_versions_machine_and_the_cost_of_each_stage(reported):
+def test_what_a_machine_decides_stands_apart_from_the_results(reported):
     run = json.loads((reported / "results/run.json").read_text())
     assert run["simulated"] is True
     assert run["versions"]["damamba"]
-    assert run["machine"]["cores"] >= 1
-    assert list(run["stages"])[:3] == ["simulate", "ingest", "track_faces"]
-    assert run["stages"]["train-da_mamba-0"] == {"seconds": 26.0, "peak_mib": 300, "worker_peak_mib": 500}
-    assert run["seconds"] == pytest.approx(sum(stage["seconds"] for stage in run["stages"].values()))
+    assert set(run["cues"]) == {"wav2vec2", "emotion", "clip", "flow", "landmark_flow"}
+    assert not {"machine", "seconds", "stages"} & run.keys()
+    timing = json.loads((reported / "results/timing.json").read_text())
+    assert timing["machine"]["cores"] >= 1
+    assert list(timing["stages"])[:3] == ["simulate", "ingest", "track_faces"]
+    assert timing["stages"]["train-da_mamba-0"] == {"seconds": 26.0, "peak_mib": 300, "worker_peak_mib": 500}
+    assert timing["seconds"] == pytest.approx(sum(stage["seconds"] for stage in timing["stages"].values()))
+    assert "**5 min 19 s** for all stages" in (reported / "results/timing.md").read_text()
+    assert "| `train-da_mamba-0` | 26.0 s | 300 | 500 |" in (reported / "results/timing.md").read_text()
 
 
 def test_timings_of_runs_and_cues_that_are_no_more_are_left_out(reported):
     timing = reported / "results/timing"
-    stages = provenance(timing, {"da_mamba-0"}, {"clip"}, True, "demo")["stages"]
+    stages = read_timing(timing, {"da_mamba-0"}, {"clip"})["stages"]
     assert [name for name in stages if "-" in name] == ["extract-clip", "train-da_mamba-0"]
-    with pytest.raises(InputError, match="no stage has left its time"):
-        provenance(reported / "nowhere", RUNS, set(), True, "demo")
+    with pytest.raises(InputError, match="no stage has left a record"):
+        read_timing(reported / "nowhere", RUNS, set())
+
+
+def test_a_name_from_the_data_cannot_end_the_script_that_holds_it(finished, tmp_path):
+    folder = tmp_path / "repo"
+    shutil.copytree(finished, folder)
+    shutil.copy(ROOT / "params.yaml", folder)
+    path = folder / "data/aligned/index.json"
+    hostile = "</script><script>alert(1)</script><!--"
+    path.write_text(path.read_text().replace('"language": "de"', f'"language": {json.dumps(hostile)}'))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        ablate.main(OPTIONS)
+        report.main(OPTIONS)
+    page = (folder / "results/report.html").read_text(encoding="utf8")
+    assert hostile not in page
+    scripts = re.findall(r"<script.*?</script>", page, flags=re.DOTALL)
+    assert len(scripts) == page.count("<script") == page.count("</script>") == 2
+    data = json.loads(re.fullmatch(r"<script[^>]*>(.*)</script>", scripts[0], flags=re.DOTALL)[1])
+    assert {session["language"] for session in data["sessions"]} == {hostile}
 
 
 @pytest.mark.parametrize(
@@ -148,17 +174,18 @@ def test_timings_of_runs_and_cues_that_are_no_more_are_left_out(reported):
         ("results/sessions/transformer-0.csv", "evaluate@transformer-0"),
         ("results/ablation.md", "ablate"),
         ("results/memory.svg", "benchmark"),
-        ("results/ccc.json", "ablate"),
+        ("results/scores/no_fusion-0.json", "evaluate@no_fusion-0"),
+        ("data/corpus/manifest.jsonl", "ingest"),
         ("data/predictions/da_mamba-0/mpiigi/001/p2.parquet", "evaluate@da_mamba-0"),
         ("data/aligned/index.json", "align"),
     ],
 )
-def test_whatever_is_missing_is_named_with_its_command(reported, tmp_path, monkeypatch, gone, command):
+def test_what_is_missing_is_named_with_its_command(reported, tmp_path, monkeypatch, gone, command):
     shutil.copytree(reported, tmp_path / "repo")
     (tmp_path / "repo" / gone).unlink()
     monkeypatch.chdir(tmp_path / "repo")
     with pytest.raises(InputError, match=f"{Path(gone).name}: missing; make it: dvc repro .*{command}"):
-        report.main()
+        report.main(OPTIONS)
 
 
 def test_a_damaged_curve_is_named(reported, tmp_path, monkeypatch):
@@ -166,7 +193,7 @@ def test_a_damaged_curve_is_named(reported, tmp_path, monkeypatch):
     (tmp_path / "repo/results/curves/da_mamba-0.csv").write_text("step,loss,ccc,val_ccc\n1,x,0,0\n")
     monkeypatch.chdir(tmp_path / "repo")
     with pytest.raises(InputError, match=r"da_mamba-0\.csv: could not convert"):
-        report.main()
+        report.main(OPTIONS)
 
 
 def test_own_recordings_of_one_session_without_gaps_are_reported_too(finished, tmp_path):
@@ -179,8 +206,9 @@ def test_own_recordings_of_one_session_without_gaps_are_reported_too(finished, t
     _keep_one_session(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        ablate.main()
-        report.main()
+        patch.setattr(report, "face_pictures", None)  # faces of real people are not drawn
+        ablate.main(OPTIONS)
+        report.main(OPTIONS)
     page = (folder / "results/report.html").read_text(encoding="utf8")
     assert "Simulated people." not in page
     assert "Paired differences" not in page

@@ -1,5 +1,6 @@
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 
 from damamba.console import InputError
 from damamba.data.shards import Aligned
-from damamba.report.timeline import SeatSeries, SessionSeries, decimate, read_series, stretches, timeline_figure
+from damamba.report.timeline import timeline_figure
+from damamba.scoring.series import ParticipantSeries, SessionSeries, decimate, read_series, stretches
 from damamba.svg import COLOURS, LARGEST_BYTES, inline_svg
 
 
@@ -17,14 +19,14 @@ def test_series_carry_labels_predictions_and_the_masks_of_the_shards(finished):
     series = list(read_series(aligned, finished / "data/predictions/da_mamba-0", "test"))
     assert len(series) == 8
     session = aligned.split("test")[0]
-    for seat in series[0].seats:
-        value, valid = aligned.labels(session, seat.participant)
-        assert np.array_equal(np.isfinite(seat.label), valid)
-        assert np.allclose(seat.label[valid], value[valid])
-        shard = aligned.shard(session, seat.participant)
+    for participant in series[0].participants:
+        value, valid = aligned.labels(session, participant.participant)
+        assert np.array_equal(np.isfinite(participant.label), valid)
+        assert np.allclose(participant.label[valid], value[valid])
+        shard = aligned.shard(session, participant.participant)
         for cue in aligned.cues:
             _, seen = shard.read(cue, 0, shard.rows)
-            assert [bool(seen[4 * i : 4 * i + 4].any()) for i in range(500)] == (~seat.missing[cue]).tolist()
+            assert [bool(seen[4 * i : 4 * i + 4].any()) for i in range(500)] == (~participant.missing[cue]).tolist()
 
 
 def test_a_missing_prediction_and_one_of_another_length_are_named(finished, tmp_path):
@@ -61,13 +63,13 @@ def test_decimation_is_the_mean_of_what_is_known(values, step):
 def long_session(minutes, people=4):
     rng = np.random.default_rng(0)
     n = minutes * 60 * 25
-    seats = [
-        SeatSeries(
+    people = [
+        ParticipantSeries(
             f"p{p}", "", rng.random(n), rng.random(n), {cue: rng.random(n) < 0.02 for cue in ("voice", "face", "flow")}
         )
         for p in range(people)
     ]
-    return SessionSeries("mpiigi", "001", "de", tuple(seats))
+    return SessionSeries("mpiigi", "001", "de", tuple(people))
 
 
 def test_a_long_session_full_of_gaps_is_still_a_small_picture(tmp_path):
@@ -88,3 +90,22 @@ def test_the_same_session_is_the_same_bytes_and_valid_xml_that_follows_the_page(
     known = {light for light, _ in COLOURS.values()}
     assert set(re.findall(r"#[0-9a-f]{6}(?=[;\"])", text)) <= known
     assert not re.search(r"#[0-9a-f]{6}", inline_svg(tmp_path / "a/one.svg"))
+
+
+def test_the_last_digits_of_another_machine_change_no_byte_of_a_picture(tmp_path):
+    session = long_session(1, people=2)
+    timeline_figure(session, tmp_path / "one.svg")
+    before = (tmp_path / "one.svg").read_text()
+    rng = np.random.default_rng(1)
+    near = replace(
+        session,
+        participants=tuple(
+            replace(one, prediction=one.prediction + 2e-6 * rng.standard_normal(len(one.prediction)))
+            for one in session.participants
+        ),
+    )
+    timeline_figure(near, tmp_path / "one.svg")
+    assert (tmp_path / "one.svg").read_text() == before
+    timeline_figure(near, tmp_path / "fresh.svg")
+    assert (tmp_path / "fresh.svg").read_text() != before
+    assert not re.search(r"\d\.\d{3}", re.sub(r"<style>.*?</style>", "", before, flags=re.DOTALL))

@@ -1,0 +1,80 @@
+"""What the stage evaluate wrote about a run, read back."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from damamba.config import split_run
+from damamba.metrics import Metric
+from damamba.scoring.participants import ParticipantScore, read_participants
+from damamba.scoring.pooling import GLOBAL, moments_by_session, stacked
+from damamba.scoring.reading import read_json
+
+FULL_MODEL = "da_mamba"
+"""The variant that others are compared with."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """Scores of one run."""
+
+    name: str
+    variant: str
+    seed: int
+    scores: dict[str, Any]
+    """As in ``scores/<name>.json``, rounded."""
+    participants: tuple[ParticipantScore, ...]
+    """Rows of ``sessions/<name>.csv``, exact enough for any further score."""
+
+    @classmethod
+    def read(cls, results: Path, name: str, variants: Mapping[str, Any], metrics: Mapping[str, Metric]) -> "RunResult":
+        """Read a run.
+
+        Raises:
+            InputError: A file is missing or damaged, or lacks a metric.
+        """
+        scores = read_json(results / "scores" / f"{name}.json", f"dvc repro -f evaluate@{name}")
+        participants = tuple(read_participants(results / "sessions" / f"{name}.csv", metrics, name))
+        return cls(name, *split_run(name, variants), scores, participants)
+
+    @property
+    def corpora(self) -> list[str]:
+        """Corpora that were scored, in their order."""
+        return list(self.scores["frames"])
+
+    @property
+    def frames(self) -> dict[tuple[str, str], int]:
+        """(corpus, session) -> frames that were scored."""
+        counts: dict[tuple[str, str], int] = {}
+        for p in self.participants:
+            counts[p.corpus, p.session] = counts.get((p.corpus, p.session), 0) + p.frames
+        return counts
+
+    def sessions(self, metric: str) -> dict[str, dict[str, np.ndarray]]:
+        """Corpus -> session -> (K,) moments of a metric."""
+        return moments_by_session((p.corpus, p.session, p.moments[metric]) for p in self.participants)
+
+    def moments(self, metric: str, name: str) -> list[np.ndarray]:
+        """(sessions, K) moments of the corpus `name`, or of each corpus for Global."""
+        sessions = self.sessions(metric)
+        return [stacked(sessions[corpus]) for corpus in (self.corpora if name == GLOBAL else [name])]
+
+    def median_session(self, name: str, metric: Metric) -> tuple[str, str]:
+        """(corpus, session) whose score is the median of the sessions with two participants, or of all without any.
+
+        Of an even number, it is the lower of the two in the middle.
+        """
+        scores = {
+            (corpus, session): float(metric.of_moments(moments))
+            for corpus, sessions in self.sessions(name).items()
+            for session, moments in sessions.items()
+        }
+        sizes = Counter((p.corpus, p.session) for p in self.participants)
+        dyads = {key: score for key, score in scores.items() if sizes[key] == 2} or scores
+        known = {key: score for key, score in dyads.items() if not math.isnan(score)} or dyads
+        return sorted(known, key=lambda key: known[key])[(len(known) - 1) // 2]

@@ -1,0 +1,121 @@
+"""A session over time: what was annotated, what was predicted, and where a cue was missing; all at 25 Hz."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from damamba.config import LABEL_RATE_HZ
+from damamba.console import InputError
+from damamba.data.shard_writer import ROWS_A_BATCH
+from damamba.data.shards import Aligned, AlignedSeat, AlignedSession, Shard, shard_moments
+from damamba.scoring.predictions import prediction_path, read_label, read_prediction
+
+LARGEST_POINTS = 1500
+"""Points a series in a picture, and in the report; longer sessions show the mean of each few frames."""
+
+
+@dataclass(frozen=True)
+class ParticipantSeries:
+    """One participant."""
+
+    participant: str
+    role: str
+    label: np.ndarray
+    """(L,) NaN where not annotated."""
+    prediction: np.ndarray
+    """(L,)"""
+    missing: dict[str, np.ndarray]
+    """Cue -> (L,) True where no grid frame of the label frame is valid."""
+
+
+@dataclass(frozen=True)
+class SessionSeries:
+    """One session, with those of its participants that have labels."""
+
+    corpus: str
+    session: str
+    language: str
+    participants: tuple[ParticipantSeries, ...]
+
+    @property
+    def n_labels(self) -> int:
+        """Label frames of the session."""
+        return len(self.participants[0].prediction)
+
+
+def read_series(aligned: Aligned, predictions: Path, split: str) -> Iterator[SessionSeries]:
+    """Sessions of a split that were scored, one after the other.
+
+    Args:
+        aligned: Shards, for the masks of the cues.
+        predictions: Folder of one run.
+        split: train, val or test.
+
+    Raises:
+        InputError: A prediction is missing, damaged or of another length than its session.
+    """
+    for session in aligned.split(split):
+        labelled = [seat for seat in session.seats if seat.labelled]
+        if labelled:
+            series = tuple(_read_participant(aligned, predictions, session, seat) for seat in labelled)
+            yield SessionSeries(session.corpus, session.session, session.language, series)
+
+
+def _read_participant(
+    aligned: Aligned, predictions: Path, session: AlignedSession, seat: AlignedSeat
+) -> ParticipantSeries:
+    path = prediction_path(predictions, session.corpus, session.session, seat.participant)
+    run = predictions.name
+    prediction = read_prediction(path, run)
+    if len(prediction) != session.n_labels:
+        raise InputError(
+            f"{path}: {len(prediction)} rows, but {session.name} has {session.n_labels} label frames; "
+            f"predict again: dvc repro -f evaluate@{run}"
+        )
+    shard = aligned.shard(session, seat.participant)
+    rows_per_label = aligned.rate_hz // LABEL_RATE_HZ
+    missing = {cue: ~_seen(shard, cue, rows_per_label) for cue in aligned.cues}
+    return ParticipantSeries(seat.participant, seat.role, read_label(path, run), prediction, missing)
+
+
+def _seen(shard: Shard, cue: str, rows_per_label: int) -> np.ndarray:
+    """(L,) whether any grid frame of a label is valid; read block by block, so that values are not copied."""
+    blocks = range(0, shard.rows, ROWS_A_BATCH)
+    valid = np.concatenate([shard.read(cue, at, min(at + ROWS_A_BATCH, shard.rows))[1] for at in blocks])
+    return valid.reshape(-1, rows_per_label).max(1)
+
+
+def stretches(mask: np.ndarray, step: int = 1) -> list[tuple[int, int]]:
+    """[start, stop) of every run of True, widened to whole groups of `step` frames."""
+    grouped = np.pad(mask, (0, -len(mask) % step)).reshape(-1, step).any(1)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], grouped, [False]]).astype(np.int8)))
+    return [(int(start) * step, min(int(stop) * step, len(mask))) for start, stop in edges.reshape(-1, 2)]
+
+
+def decimate(series: np.ndarray, step: int) -> np.ndarray:
+    """Mean of the finite values of every `step`; the last step may have fewer."""
+    padded = np.pad(series.astype(np.float64), (0, -len(series) % step), constant_values=np.nan).reshape(-1, step)
+    known = np.isfinite(padded)
+    total = np.where(known, padded, 0).sum(1)
+    return np.divide(total, known.sum(1), out=np.full(len(total), np.nan), where=known.any(1))
+
+
+def step_for(n_labels: int, points: int = LARGEST_POINTS) -> int:
+    """Number of frames that one drawn point stands for."""
+    return -(-n_labels // points)
+
+
+def valid_shares(aligned: Aligned) -> dict[AlignedSession, dict[str, float]]:
+    """Session -> cue, or `label` -> share of its participants' frames that are valid."""
+    shares = {}
+    for session in aligned.sessions:
+        n_frames = session.n_labels * aligned.rate_hz // LABEL_RATE_HZ
+        paths = [aligned.path(session, seat.participant, ".arrow") for seat in session.seats]
+        of_cues = {
+            cue: sum(shard_moments(path, cue).n for path in paths) / (n_frames * len(paths)) for cue in aligned.cues
+        }
+        annotated = [aligned.labels(session, seat.participant)[1].mean() for seat in session.seats]
+        shares[session] = {**of_cues, "label": float(np.mean(annotated))}
+    return shares
