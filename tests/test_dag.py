@@ -244,3 +244,5 @@ def test_a_missing_checkpoint_and_a_missing_landmarker_name_the_command(repo):
     done = call(repo, "python", "stages/track_faces.py", check=False)
     assert done.returncode == 1
     assert "dvc repro landmarker" in done.stderr
+    call(repo, "dvc", "checkout", "landmarker")
+    assert (repo / LANDMARKER).is_file()
