@@ -141,7 +141,7 @@ def test_a_changed_constant_changes_the_keys_of_what_the_module_writes(copy, pat
         "damamba/console.py",
         "damamba/executor.py",
         "damamba/files.py",
-        "damamba/config.py",
+        "damamba/config/params.py",
         "damamba/encoders/licences.py",
         "damamba/features/extract.py",
         "damamba/features/options.py",

@@ -1,38 +1,23 @@
-"""params.yaml as frozen, typed sections; what is unknown or out of range is refused with its path."""
+"""The sections of params.yaml, each frozen and typed."""
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from damamba import plugins
-from damamba.console import InputError
-
-ARCHITECTURES = "damamba.model.architectures"
-EXTRACTORS = "damamba.extractors"
-LOSSES = "damamba.losses"
-METRICS = "damamba.metrics"
-SOURCES = "damamba.ingest.sources"
-"""Folders in which a name of params.yaml is a file."""
-Positive = Annotated[int, Field(gt=0)]
-Pixels = Annotated[int, Field(gt=0, multiple_of=4)]
-NonNegative = Annotated[int, Field(ge=0)]
-PositiveFloat = Annotated[float, Field(gt=0)]
-NonNegativeFloat = Annotated[float, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-Split = Literal["train", "val", "test"]
-MergeMethod = Literal["mean", "ewe"]
-LABEL_RATE_HZ = 25
-SectionT = TypeVar("SectionT", bound=BaseModel)
-
-
-class Section(BaseModel):
-    """Base of every section: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+from damamba.config.base import (
+    LABEL_RATE_HZ,
+    METRICS,
+    SOURCES,
+    Name,
+    NonNegative,
+    NonNegativeFloat,
+    Pixels,
+    Positive,
+    PositiveFloat,
+    Section,
+    Share,
+)
 
 
 class ProtocolParams(Section):
@@ -342,199 +327,3 @@ class BenchmarkParams(Section):
     """Timed calls of each layer; the median counts."""
     stream_frames: Positive
     """Timed steps of a stream."""
-
-
-class Params(Section):
-    """params.yaml."""
-
-    preset: str
-    """Name of the last preset that set the sizes; shown in the report."""
-    code: str
-    """Folder of one's own cues, architectures, sources, metrics and losses: DVC runs stages again when it changes."""
-    corpus: CorpusParams
-    simulate: SimulateParams
-    faces: FacesParams
-    extract: ExtractParams
-    cues: Annotated[dict[Name, CueParams], Field(min_length=1)]
-    align: AlignParams
-    window: WindowParams
-    architectures: dict[Name, dict[str, Any]]
-    """Settings of each architecture, by the last part of its name."""
-    losses: Annotated[dict[Name, LossParams], Field(min_length=1)]
-    """Terms of the loss."""
-    model: ModelSection
-    variants: Annotated[dict[Name, dict[str, Any]], Field(min_length=1)]
-    """Rows of the ablation: keys of `model`, or settings of its architecture, to change."""
-    runs: Annotated[tuple[Name, ...], Field(min_length=1)]
-    """VARIANT-SEED: what the pipeline trains and scores."""
-    train: TrainParams
-    evaluate: EvaluateParams
-    benchmark: BenchmarkParams
-
-    @model_validator(mode="after")
-    def _consistent(self) -> "Params":
-        if self.align.rate_hz % self.window.rate_hz:
-            raise ValueError(
-                f"align.rate_hz ({self.align.rate_hz}) must be a multiple of window.rate_hz ({self.window.rate_hz})"
-            )
-        for name in self.runs:
-            split_run(name, self.variants)
-        return self
-
-    @property
-    def simulated(self) -> bool:
-        """Whether any of the people is simulated."""
-        return "simulate" in self.corpus.sources
-
-    def variant(self, name: str) -> ModelParams:
-        """`model` with the changes of a variant.
-
-        Raises:
-            InputError: No such variant, or a setting that its architecture does not have or does not accept.
-        """
-        if name not in self.variants:
-            raise InputError(f"params.yaml: no variant {name!r}; there are {', '.join(self.variants)}")
-        where = f"params.yaml: variants.{name}"
-        own = {*ModelSection.model_fields, *(f"lambda_{loss}" for loss in self.losses)}
-        changes = self.variants[name]
-        values = {**self.model.model_dump(), **{key: value for key, value in changes.items() if key in own}}
-        model = parse_section(ModelSection, values, where)
-        weights = {key.removeprefix("lambda_"): value for key, value in (model.model_extra or {}).items()}
-        for cue in model.cues or ():
-            if cue not in self.cues:
-                raise InputError(f"{where}.cues: no cue {cue!r}; there are {', '.join(self.cues)}")
-        settings = {
-            **self.architectures.get(plugins.short(model.architecture), {}),
-            **{key: value for key, value in changes.items() if key not in own},
-        }
-        kind = plugins.settings_of(ARCHITECTURES, model.architecture)
-        checked = parse_section(kind, settings, where).model_dump(mode="json")
-        resolved = {
-            "architecture": model.architecture,
-            "cues": model.cues,
-            "settings": checked,
-            "weights": weights,
-        }
-        return parse_section(ModelParams, resolved, where)
-
-    def check_settings(self) -> None:
-        """Let the class behind every name check its settings: sources, cues, architectures, losses, metrics, variants.
-
-        Raises:
-            InputError: One line a problem.
-        """
-        expected = {f"lambda_{name}" for name in self.losses}
-        given = set(self.model.model_extra or {})
-        problems = [
-            f"params.yaml: model.{key}: not a key of `model`, and no loss has this weight; known keys: "
-            + ", ".join([*ModelSection.model_fields, *sorted(expected)])
-            for key in sorted(given - expected)
-        ]
-        problems += [f"params.yaml: model.{key}: missing: the weight of a loss" for key in sorted(expected - given)]
-        problems += [
-            f"params.yaml: model.{key}: expected a number of at least 0, got {value!r}"
-            for key, value in (self.model.model_extra or {}).items()
-            if not (isinstance(value, int | float) and value >= 0)
-        ]
-        dotted = {
-            plugins.short(name): name
-            for name in (self.model.architecture, *(str(v.get("architecture", "")) for v in self.variants.values()))
-            if "." in name
-        }
-        checks = [
-            *((f"cues.{name}", EXTRACTORS, cue.extractor, cue.settings()) for name, cue in self.cues.items()),
-            *((f"losses.{name}", LOSSES, entry.loss, entry.settings()) for name, entry in self.losses.items()),
-            *(
-                (f"corpus.{plugins.short(name)}", SOURCES, name, self.corpus.settings(name))
-                for name in self.corpus.sources
-            ),
-            *(
-                (f"evaluate.{plugins.short(name)}", METRICS, name, self.evaluate.settings(name))
-                for name in self.evaluate.metrics
-            ),
-            *(
-                (f"architectures.{name}", ARCHITECTURES, dotted.get(name, name), settings)
-                for name, settings in self.architectures.items()
-            ),
-        ]
-        for where, folder, name, settings in checks:
-            try:
-                parse_section(plugins.settings_of(folder, name), settings, f"params.yaml: {where}")
-            except InputError as error:
-                problems.append(str(error))
-        for name in self.variants if not problems else ():
-            try:
-                self.variant(name)
-            except InputError as error:
-                problems.append(str(error))
-        if problems:
-            raise InputError("\n".join(problems))
-
-    @classmethod
-    def load(cls, path: Path = Path("params.yaml")) -> "Params":
-        """Read and check.
-
-        Raises:
-            InputError: Missing file, broken YAML, unknown key, wrong type or value; one line a problem.
-        """
-        params = read_section(cls, path)
-        params.check_settings()
-        return params
-
-
-def split_run(name: str, variants: Mapping[str, Any]) -> tuple[str, int]:
-    """VARIANT-SEED -> (variant, seed).
-
-    Raises:
-        ValueError: Not of that form, or no such variant.
-    """
-    variant, _, seed = name.rpartition("-")
-    if variant not in variants or not seed.isdecimal():
-        raise ValueError(f"run {name!r} is not VARIANT-SEED with a variant of {', '.join(variants)}")
-    return variant, int(seed)
-
-
-def parse_section(kind: type[SectionT], values: Mapping[str, Any], where: str) -> SectionT:
-    """Validate `values` as a `kind`; `where` names their place in messages.
-
-    Raises:
-        InputError: One line a problem, with the path of the key.
-    """
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        lines = []
-        for problem in error.errors():
-            key = ".".join(map(str, problem["loc"])) or "(whole)"
-            known = "" if problem["type"] != "extra_forbidden" else _hint(kind, problem["loc"])
-            got = (
-                ""
-                if problem["type"] in ("extra_forbidden", "missing", "value_error")
-                else f", got {problem['input']!r}"
-            )
-            lines.append(f"{where}: {key}: {problem['msg']}{got}{known}")
-        raise InputError("\n".join(lines)) from None
-
-
-def _hint(kind: type[BaseModel], location: tuple[int | str, ...]) -> str:
-    """Keys that stand where an unknown one was found."""
-    for key in location[:-1]:
-        field = kind.model_fields.get(str(key))
-        inner = field.annotation if field else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return ""
-        kind = inner
-    return f"; known keys: {', '.join(kind.model_fields)}"
-
-
-def read_section(kind: type[SectionT], path: Path) -> SectionT:
-    """Read a YAML file as a `kind`; raises `InputError` as `parse_section` does."""
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: not found; run from the repository's root") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict):
-        raise InputError(f"{path}: expected sections, found {type(values).__name__}")
-    return parse_section(kind, values, path.name)

@@ -1,0 +1,186 @@
+"""params.yaml as a whole: sections that fit together, variants, and settings checked by the classes behind names."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from damamba import plugins
+from damamba.config.base import (
+    ARCHITECTURES,
+    EXTRACTORS,
+    LOSSES,
+    METRICS,
+    SOURCES,
+    Name,
+    Section,
+    parse_section,
+    read_section,
+)
+from damamba.config.sections import (
+    AlignParams,
+    BenchmarkParams,
+    CorpusParams,
+    CueParams,
+    EvaluateParams,
+    ExtractParams,
+    FacesParams,
+    LossParams,
+    ModelParams,
+    ModelSection,
+    SimulateParams,
+    TrainParams,
+    WindowParams,
+)
+from damamba.console import InputError
+
+
+class Params(Section):
+    """params.yaml."""
+
+    preset: str
+    """Name of the last preset that set the sizes; shown in the report."""
+    code: str
+    """Folder of one's own cues, architectures, sources, metrics and losses: DVC runs stages again when it changes."""
+    corpus: CorpusParams
+    simulate: SimulateParams
+    faces: FacesParams
+    extract: ExtractParams
+    cues: Annotated[dict[Name, CueParams], Field(min_length=1)]
+    align: AlignParams
+    window: WindowParams
+    architectures: dict[Name, dict[str, Any]]
+    """Settings of each architecture, by the last part of its name."""
+    losses: Annotated[dict[Name, LossParams], Field(min_length=1)]
+    """Terms of the loss."""
+    model: ModelSection
+    variants: Annotated[dict[Name, dict[str, Any]], Field(min_length=1)]
+    """Rows of the ablation: keys of `model`, or settings of its architecture, to change."""
+    runs: Annotated[tuple[Name, ...], Field(min_length=1)]
+    """VARIANT-SEED: what the pipeline trains and scores."""
+    train: TrainParams
+    evaluate: EvaluateParams
+    benchmark: BenchmarkParams
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Params":
+        if self.align.rate_hz % self.window.rate_hz:
+            raise ValueError(
+                f"align.rate_hz ({self.align.rate_hz}) must be a multiple of window.rate_hz ({self.window.rate_hz})"
+            )
+        for name in self.runs:
+            split_run(name, self.variants)
+        return self
+
+    @property
+    def simulated(self) -> bool:
+        """Whether any of the people is simulated."""
+        return "simulate" in self.corpus.sources
+
+    def variant(self, name: str) -> ModelParams:
+        """`model` with the changes of a variant.
+
+        Raises:
+            InputError: No such variant, or a setting that its architecture does not have or does not accept.
+        """
+        if name not in self.variants:
+            raise InputError(f"params.yaml: no variant {name!r}; there are {', '.join(self.variants)}")
+        where = f"params.yaml: variants.{name}"
+        own = {*ModelSection.model_fields, *(f"lambda_{loss}" for loss in self.losses)}
+        changes = self.variants[name]
+        values = {**self.model.model_dump(), **{key: value for key, value in changes.items() if key in own}}
+        model = parse_section(ModelSection, values, where)
+        weights = {key.removeprefix("lambda_"): value for key, value in (model.model_extra or {}).items()}
+        for cue in model.cues or ():
+            if cue not in self.cues:
+                raise InputError(f"{where}.cues: no cue {cue!r}; there are {', '.join(self.cues)}")
+        settings = {
+            **self.architectures.get(plugins.short(model.architecture), {}),
+            **{key: value for key, value in changes.items() if key not in own},
+        }
+        kind = plugins.settings_of(ARCHITECTURES, model.architecture)
+        checked = parse_section(kind, settings, where).model_dump(mode="json")
+        resolved = {
+            "architecture": model.architecture,
+            "cues": model.cues,
+            "settings": checked,
+            "weights": weights,
+        }
+        return parse_section(ModelParams, resolved, where)
+
+    def check_settings(self) -> None:
+        """Let the class behind every name check its settings: sources, cues, architectures, losses, metrics, variants.
+
+        Raises:
+            InputError: One line a problem.
+        """
+        expected = {f"lambda_{name}" for name in self.losses}
+        given = set(self.model.model_extra or {})
+        problems = [
+            f"params.yaml: model.{key}: not a key of `model`, and no loss has this weight; known keys: "
+            + ", ".join([*ModelSection.model_fields, *sorted(expected)])
+            for key in sorted(given - expected)
+        ]
+        problems += [f"params.yaml: model.{key}: missing: the weight of a loss" for key in sorted(expected - given)]
+        problems += [
+            f"params.yaml: model.{key}: expected a number of at least 0, got {value!r}"
+            for key, value in (self.model.model_extra or {}).items()
+            if not (isinstance(value, int | float) and value >= 0)
+        ]
+        dotted = {
+            plugins.short(name): name
+            for name in (self.model.architecture, *(str(v.get("architecture", "")) for v in self.variants.values()))
+            if "." in name
+        }
+        checks = [
+            *((f"cues.{name}", EXTRACTORS, cue.extractor, cue.settings()) for name, cue in self.cues.items()),
+            *((f"losses.{name}", LOSSES, entry.loss, entry.settings()) for name, entry in self.losses.items()),
+            *(
+                (f"corpus.{plugins.short(name)}", SOURCES, name, self.corpus.settings(name))
+                for name in self.corpus.sources
+            ),
+            *(
+                (f"evaluate.{plugins.short(name)}", METRICS, name, self.evaluate.settings(name))
+                for name in self.evaluate.metrics
+            ),
+            *(
+                (f"architectures.{name}", ARCHITECTURES, dotted.get(name, name), settings)
+                for name, settings in self.architectures.items()
+            ),
+        ]
+        for where, folder, name, settings in checks:
+            try:
+                parse_section(plugins.settings_of(folder, name), settings, f"params.yaml: {where}")
+            except InputError as error:
+                problems.append(str(error))
+        for name in self.variants if not problems else ():
+            try:
+                self.variant(name)
+            except InputError as error:
+                problems.append(str(error))
+        if problems:
+            raise InputError("\n".join(problems))
+
+    @classmethod
+    def load(cls, path: Path = Path("params.yaml")) -> "Params":
+        """Read and check.
+
+        Raises:
+            InputError: Missing file, broken YAML, unknown key, wrong type or value; one line a problem.
+        """
+        params = read_section(cls, path)
+        params.check_settings()
+        return params
+
+
+def split_run(name: str, variants: Mapping[str, Any]) -> tuple[str, int]:
+    """VARIANT-SEED -> (variant, seed).
+
+    Raises:
+        ValueError: Not of that form, or no such variant.
+    """
+    variant, _, seed = name.rpartition("-")
+    if variant not in variants or not seed.isdecimal():
+        raise ValueError(f"run {name!r} is not VARIANT-SEED with a variant of {', '.join(variants)}")
+    return variant, int(seed)
