@@ -7,6 +7,7 @@ A Dask client (`Client.get_executor()`) or a Slurm executor has the same `submit
 import logging
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -38,6 +39,12 @@ def _prepare_worker() -> None:
         os.environ[name] = "1"
     os.environ.pop("OMP_PROC_BIND", None)  # bound workers would all sit on the first core
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    signal.signal(signal.SIGTERM, _stop_worker)
+
+
+def _stop_worker(signum: int, frame: object) -> None:
+    """Let the worker remove the file that it is writing; by default, SIGTERM would end it on the spot."""
+    raise SystemExit(128 + signum)
 
 
 @contextmanager

@@ -54,14 +54,14 @@ def test_every_result_is_there_and_speaks_of_simulated_people(finished):
     scores = json.loads((finished / "results/ccc.json").read_text())
     row = scores["da_mamba-0"]
     assert {"noxi", "noxi_add", "mpiigi", "global", "interval", "frames"} <= set(row)
-    assert row["global"] == pytest.approx(sum(row[c] for c in ("noxi", "noxi_add", "mpiigi")) / 3)
+    assert row["global"] == pytest.approx(sum(row[c] for c in ("noxi", "noxi_add", "mpiigi")) / 3, abs=2e-4)
     run = json.loads((finished / "results/run.json").read_text())
     assert run["simulated"] is True
     for name in ("ccc.md", "ccc.csv", "ablation.md", "memory.md", "memory.svg", "report.html"):
         assert (finished / "results" / name).stat().st_size > 200, name
     assert "SIMULATED" in (finished / "results/ccc.md").read_text()
-    assert "simulate" in run["stages"]
-    assert "evaluate-da_mamba-0" in run["stages"]
+    timing = json.loads((finished / "results/timing.json").read_text())
+    assert {"simulate", "evaluate-da_mamba-0"} <= set(timing["stages"])
 
 
 def test_nothing_runs_a_second_time_and_fast(repo):

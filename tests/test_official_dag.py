@@ -106,7 +106,7 @@ def test_seats_with_labels_are_scored_and_all_others_can_be_submitted(finished):
     assert ("mpiigi", "028", "subjectPos2") in scored
     assert ("mpiigi", "028", "subjectPos1") not in scored
     assert not {seat for seat in scored if seat[:2] == ("mpiigi", "026") and seat[2] == "subjectPos1"}
-    damamba(finished, "submit", "da_mamba-0", "out.zip", "--edition", "2026")
+    damamba(finished, "submit", "no_fusion-0", "out.zip", "--edition", "2026")
     names = call(finished, sys.executable, "-m", "zipfile", "-l", "out.zip").stdout
     assert names.count("engagement.prediction.csv") == 4 + 4 + 3 + 4 + 4
 
@@ -126,7 +126,7 @@ def test_one_session_more_costs_one_session_and_an_adapted_one_none(finished):
     assert {name: when for name, when in times(finished, "data/aligned").items() if name in aligned} == aligned
     set_param(finished, "adapt: []", "adapt: [mpiigi/008]")
     aligned = times(finished, "data/aligned")
-    repro(finished, "evaluate@da_mamba-0")
+    repro(finished, "evaluate@no_fusion-0")
     assert times(finished, "data/aligned") == aligned
-    scores = json.loads((finished / "results/scores/da_mamba-0.json").read_text())
+    scores = json.loads((finished / "results/scores/no_fusion-0.json").read_text())
     assert scores["protocol"] == "adapted on mpiigi/008"
