@@ -17,7 +17,7 @@ from damamba.data.shards import AlignedSeat, AlignedSession
 from damamba.data.windows import WindowGrid
 from damamba.inference import predict
 from damamba.metrics import ccc
-from damamba.model import DAMamba
+from damamba.model import DAMamba, load_model
 from damamba.scan import ssd_scan
 from damamba.training import Ema, fit, learning_rate
 from tests.conftest import FROZEN_PARAMS
@@ -110,6 +110,77 @@ def test_other_architectures_train_by_the_same_loop(tmp_path, aligned, variant):
     model = fit(run, tmp_path / "f.pt")
     assert all(row["align"] is None and math.isfinite(row["val_ccc"] or 0) for row in run.history)
     assert any(not torch.equal(tensor, before[name]) for name, tensor in weights(model).items())
+
+
+TINY = """
+import torch
+from torch import nn
+
+from damamba.config import Positive, Section
+from damamba.model.base import EngagementModel, Output, score_head, standardise_each
+
+
+class Settings(Section):
+    width: Positive
+
+
+class Tiny(EngagementModel[Settings]):
+    Params = Settings
+
+    def __init__(self, cues, params, rate_hz, statistics=None, label_mean=0.5):
+        super().__init__(cues, params, rate_hz, statistics, label_mean)
+        self.standardise = standardise_each(self.widths, statistics)
+        self.inner = nn.Linear(sum(self.widths.values()), params.width)
+        self.head = score_head(params.width, label_mean)
+
+    def forward(self, cues, valid, present):
+        seen = {name: valid[name][:, 0] & present[:, :1] for name in self.widths}
+        x = [layer(cues[name][:, 0], seen[name]) for name, layer in self.standardise.items()]
+        return Output(torch.sigmoid(self.head(torch.tanh(self.inner(torch.cat(x, -1)))).squeeze(-1)), {})
+"""
+SMOOTH = """
+from damamba.config import PositiveFloat, Section
+from damamba.losses import Loss
+
+
+class Settings(Section):
+    power: PositiveFloat
+
+
+class Smooth(Loss[Settings]):
+    Params = Settings
+
+    def __call__(self, prediction):
+        return prediction.engagement.diff(dim=-1).abs().pow(self.params.power).mean()
+"""
+
+
+def test_an_architecture_and_a_loss_of_a_project_outside_train_and_are_loaded_again(tmp_path, aligned, monkeypatch):
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/tiny.py").write_text(TINY)
+    (tmp_path / "outside/smooth.py").write_text(SMOOTH)
+    monkeypatch.syspath_prepend(tmp_path)
+    values = params(steps=6).model_dump()
+    values["architectures"]["tiny"] = {"width": 4}
+    values["variants"]["tiny"] = {"architecture": "outside.tiny"}
+    values["losses"]["smooth"] = {"loss": "outside.smooth", "power": 2.0}
+    values["model"]["lambda_smooth"] = 0.5
+    extended = Params.model_validate(values)
+    extended.check_settings()
+    run = Run(aligned, extended, "tiny", 0)
+    model = fit(run, tmp_path / "tiny.pt")
+    assert all(row["smooth"] > 0 and row["align"] is None for row in run.history)
+    model.save(tmp_path / "model")
+    loaded = load_model(tmp_path / "model")
+    assert loaded.architecture() == "outside.tiny"
+    session = aligned.sessions[3]
+    np.testing.assert_array_equal(predict(loaded, run.reader, session, 0), predict(model, run.reader, session, 0))
+    before = run_key(aligned, extended, "tiny", 0, None)
+    (tmp_path / "outside/smooth.py").write_text(SMOOTH.replace(".mean()", ".sum()"))
+    assert run_key(aligned, extended, "tiny", 0, None) != before
+    values["architectures"]["tiny"] = {"depth": 4}
+    with pytest.raises(InputError, match=r"architectures\.tiny: depth: .*known keys: width"):
+        Params.model_validate(values).check_settings()
 
 
 def test_a_run_is_resumed_only_with_equal_data_parameters_and_seed(tmp_path, aligned):
