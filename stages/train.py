@@ -46,6 +46,7 @@ def main(options: argparse.Namespace, name: str) -> str:
         label_rate_hz=LABEL_RATE_HZ,
         step=run.best[1] if run.validation else run.step,
         validation_ccc=run.best[0] if run.validation else None,
+        weights=f"last step: {run.unvalidated}" if run.unvalidated else "best validation",
         simulated=params.simulated,
         versions={"damamba": __version__, "torch": torch.__version__},
     )
@@ -53,8 +54,10 @@ def main(options: argparse.Namespace, name: str) -> str:
     write_result(options.curves / f"{name}.csv", curve_text(run.history), relative=1e-3)
     prune(options.state, set(options.state.glob("*.pt")) - set(options.state.glob(f"{name}-{'[0-9a-f]' * 64}.pt")))
     n = sum(p.numel() for p in model.parameters())
-    best = f"best validation CCC {run.best[0]:.3f} at step {run.best[1]}" if run.validation else "no validation split"
-    return f"{name}: {n / 1e6:.2f} M parameters, {run.step} steps of {params.train.batch_windows} windows, {best}"
+    kept = f"best validation CCC {run.best[0]:.3f} at step {run.best[1]}"
+    if run.unvalidated:
+        kept = f"last weights, not validated: {run.unvalidated}"
+    return f"{name}: {n / 1e6:.2f} M parameters, {run.step} steps of {params.train.batch_windows} windows, {kept}"
 
 
 def curve_text(history: Sequence[Mapping[str, Any]]) -> str:
