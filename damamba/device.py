@@ -4,6 +4,8 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING
 
+from damamba.console import InputError
+
 if TYPE_CHECKING:
     import torch
 
@@ -36,3 +38,16 @@ def jobs_on_device(jobs: int) -> int:
 
     memory = torch.cuda.get_device_properties(device).total_memory
     return max(1, min(jobs or os.cpu_count() or 1, memory // WORKER_BYTES))
+
+
+def check_precision(precision: str) -> None:
+    """Raise InputError unless the device can train in `precision`, a value of `train.precision`."""
+    if precision == "fp32":
+        return
+    device = choose_device()
+    if precision == "fp16" and device.type == "cpu":
+        raise InputError("params.yaml: train.precision: fp16 needs a GPU; use bf16 or fp32")
+    import torch
+
+    if precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        raise InputError("params.yaml: train.precision: this GPU has no bf16; use fp16 or fp32")

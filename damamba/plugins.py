@@ -56,12 +56,17 @@ def find(folder: str, name: str, base: type[T]) -> type[T]:
     return defined[0]
 
 
-def settings_of(folder: str, name: str) -> type[Any]:
-    """`Params` of the class called `name`: the pydantic model that checks its settings; errors as of `find`."""
+def part(folder: str, name: str) -> type[Any]:
+    """The class called `name`, whatever its base: the one with `Params` in its module; errors as of `find`."""
     defined = [kind for kind in _classes(folder, name) if hasattr(kind, "Params")]
     if len(defined) != 1:
         raise _not_one(folder, name, "class with `Params`", defined)
-    return defined[0].Params
+    return defined[0]
+
+
+def settings_of(folder: str, name: str) -> type[Any]:
+    """`Params` of the class called `name`: the pydantic model that checks its settings; errors as of `find`."""
+    return part(folder, name).Params
 
 
 def _classes(folder: str, name: str) -> list[type[Any]]:

@@ -18,7 +18,7 @@ import torch
 
 from damamba import __version__
 from damamba.config import LABEL_RATE_HZ, Params, split_run
-from damamba.console import InputError, run_stage
+from damamba.console import InputError, item_argument, run_stage
 from damamba.data.shards import Aligned
 from damamba.digits import DECIMALS, rounded, write_result
 from damamba.files import prune
@@ -72,7 +72,9 @@ def curve_text(history: Sequence[Mapping[str, Any]]) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", metavar="VARIANT-SEED", help="variant: a key of `variants` in params.yaml")
+    parser.add_argument(
+        "run", metavar="VARIANT-SEED", help="variant: a key of `variants` in params.yaml", **item_argument()
+    )
     parser.add_argument("--shuffle-labels", type=int, metavar="SEED", help="control: swap labels between sessions")
     parser.add_argument("--aligned", type=Path, default=Path("data/aligned"))
     parser.add_argument("--models", type=Path, default=Path("data/models"))

@@ -20,9 +20,7 @@ class Prefetch(Generic[DrawnT, BatchT]):
         ahead: Steps that are read ahead, each in a thread of its own.
     """
 
-    def __init__(
-        self, draw: Callable[[int], DrawnT], read: Callable[[DrawnT], BatchT], steps: int, ahead: int
-    ) -> None:
+    def __init__(self, draw: Callable[[int], DrawnT], read: Callable[[DrawnT], BatchT], steps: int, ahead: int) -> None:
         self._draw, self._read, self._steps, self._ahead = draw, read, steps, ahead
         self._pool = ThreadPoolExecutor(ahead, "prefetch")
         self._waiting: dict[int, tuple[DrawnT, Future[BatchT]]] = {}

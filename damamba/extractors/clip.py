@@ -15,6 +15,7 @@ from pydantic import Field
 
 from damamba.config import Positive, Section
 from damamba.console import InputError
+from damamba.device import choose_device
 from damamba.encoders.checkpoint import loading, local_folder, local_weights, revision_of
 from damamba.encoders.torchvision_import import declare_operators
 from damamba.features.crop import upright_square, warp
@@ -41,6 +42,8 @@ class Clip(Extractor[ClipParams]):
 
     Params = ClipParams
     media = "video"
+    needs_faces = True
+    uses_device = True
 
     def weights(self) -> list[Path]:
         """Files of the checkpoint, if it is a folder."""
@@ -60,7 +63,7 @@ class Clip(Extractor[ClipParams]):
             model: Any = open_clip.create_model(
                 f"local-dir:{folder}" if folder else name, self.params.pretrained, require_pretrained=True
             )
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._device = choose_device()
         # channels last, the layout of the crops in memory: convolutions take half the time
         self._model = model.eval().to(self._device, memory_format=torch.channels_last)
         size = model.visual.image_size

@@ -43,6 +43,7 @@ class Emotion(Extractor[EmotionParams]):
 
     Params = EmotionParams
     media = "audio"
+    uses_device = True
 
     def weights(self) -> list[Path]:
         """Files of the checkpoint, if it is a folder."""

@@ -78,6 +78,7 @@ class Flow(Extractor[FlowParams]):
 
     Params = FlowParams
     media = "video"
+    needs_faces = True
 
     def load(self) -> None:
         """Set up flow and fit."""

@@ -35,6 +35,7 @@ class Wav2Vec2(Extractor[Wav2Vec2Params]):
 
     Params = Wav2Vec2Params
     media = "audio"
+    uses_device = True
 
     def weights(self) -> list[Path]:
         """Files of the checkpoint, if it is a folder."""

@@ -1,13 +1,15 @@
 """Alignment of modality groups: symmetric InfoNCE between the target's frames of every pair of groups."""
 
 from itertools import combinations
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
+from pydantic import Field
 from torch import Tensor
 
-from damamba.config import NonNegativeFloat, Positive, PositiveFloat, Section
+from damamba.config import NonNegativeFloat, PositiveFloat, Section
 from damamba.losses.base import Loss, Prediction
 
 
@@ -16,7 +18,7 @@ class AlignmentParams(Section):
 
     temperature: PositiveFloat
     """Divides the cosines."""
-    frames: Positive
+    frames: Annotated[int, Field(gt=0, le=16_384, strict=True)]
     """Frames drawn a batch and pair of groups."""
     exclusion_s: NonNegativeFloat
     """Frames of the same participant that are nearer than this do not serve as negatives, s."""

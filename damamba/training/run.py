@@ -15,7 +15,16 @@ import torch
 from accelerate import Accelerator
 
 from damamba import plugins
-from damamba.config import ARCHITECTURES, LABEL_RATE_HZ, LOSSES, LossParams, ModelParams, TrainParams, WindowParams
+from damamba.config import (
+    ARCHITECTURES,
+    LABEL_RATE_HZ,
+    LONGEST_WINDOW,
+    LOSSES,
+    LossParams,
+    ModelParams,
+    TrainParams,
+    WindowParams,
+)
 from damamba.console import InputError
 from damamba.data.batch import (
     Batch,
@@ -30,7 +39,7 @@ from damamba.data.batch import (
 from damamba.data.prefetch import Prefetch
 from damamba.data.shards import Aligned
 from damamba.data.windows import WindowGrid
-from damamba.device import choose_device
+from damamba.device import check_precision, choose_device
 from damamba.inference import predict
 from damamba.keys import source_digest
 from damamba.losses import Prediction, make_losses, total_loss
@@ -44,8 +53,6 @@ logger = logging.getLogger(__name__)
 
 CONSTANT_STD, CONSTANT_STEPS = 1e-4, 20
 """Predictions that spread less for so many steps have collapsed: people differ by far more."""
-LONGEST_WINDOW = 20
-"""A window may be this many times as long as the longest session; the rest of it is padding."""
 ROUNDED = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 """What matrix products are rounded to."""
 
@@ -158,8 +165,8 @@ class Run:
         longest = max((session.n_labels for session in sessions), default=0)
         if self.grid.labels > LONGEST_WINDOW * longest:
             raise InputError(
-                f"params.yaml: window: {window.frames} frames are {self.grid.labels / LABEL_RATE_HZ:.0f} s, and the longest "
-                f"training session has {longest / LABEL_RATE_HZ:.0f} s; make core_frames and context_frames smaller"
+                f"params.yaml: window: {window.frames} frames are {self.grid.labels / LABEL_RATE_HZ:.0f} s, and the "
+                f"longest training session has {longest / LABEL_RATE_HZ:.0f} s; make core_frames and context_frames smaller"
             )
         source = None if shuffle is None else shuffled_labels(aligned, sessions, shuffle)
         self.reader = WindowReader(aligned, self.grid, source)
@@ -180,7 +187,7 @@ class Run:
         if self.train.gradient_checkpointing:
             recompute_blocks(self.model)
         self.device = choose_device()
-        _check_precision(self.train.precision, self.device)
+        check_precision(self.train.precision)
         # its precision is that of the whole process; ours is that of a run
         self.accelerator = Accelerator(mixed_precision="no")
         if self.accelerator.num_processes > 1:
@@ -351,10 +358,3 @@ def _why_not_validated(aligned: Aligned, shuffle: int | None) -> str:
     if shuffle is not None:
         return "the labels are shuffled"
     return "no participant of the split val has a valid label" if aligned.split("val") else "the split val is empty"
-
-
-def _check_precision(precision: str, device: torch.device) -> None:
-    if precision == "fp16" and device.type == "cpu":
-        raise InputError("params.yaml: train.precision: fp16 needs a GPU; use bf16 or fp32")
-    if precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
-        raise InputError("params.yaml: train.precision: this GPU has no bf16; use fp16 or fp32")

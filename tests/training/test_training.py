@@ -299,9 +299,7 @@ def test_a_gradient_that_is_not_finite_stops_before_any_weight_changes(aligned, 
 
 def test_only_matrices_decay_and_no_rate_step_size_skip_norm_or_bias(aligned):
     run = Run(aligned, params(weight_decay=0.5), "da_mamba", 0)
-    decays = {
-        id(weight): group["weight_decay"] for group in run.optimizer.param_groups for weight in group["params"]
-    }
+    decays = {id(weight): group["weight_decay"] for group in run.optimizer.param_groups for weight in group["params"]}
     kept = {name for name, weight in run.model.named_parameters() if decays[id(weight)] == 0}
     assert {name for name, _ in run.model.named_parameters()} - kept
     for name, weight in run.model.named_parameters():
