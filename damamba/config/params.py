@@ -244,6 +244,6 @@ def split_run(name: str, variants: Mapping[str, Any]) -> tuple[str, int]:
     variant, _, seed = name.rpartition("-")
     if variant not in variants or not re.fullmatch("0|[1-9][0-9]{0,9}", seed) or int(seed) > LARGEST_SEED:
         raise ValueError(
-            f"run {name!r} is not VARIANT-SEED with a variant of {', '.join(variants)} and a seed of 0 to {LARGEST_SEED}"
+            f"run {name!r} is not VARIANT-SEED with a variant of {', '.join(variants)}, SEED up to {LARGEST_SEED}"
         )
     return variant, int(seed)

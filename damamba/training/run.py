@@ -166,7 +166,7 @@ class Run:
         if self.grid.labels > LONGEST_WINDOW * longest:
             raise InputError(
                 f"params.yaml: window: {window.frames} frames are {self.grid.labels / LABEL_RATE_HZ:.0f} s, and the "
-                f"longest training session has {longest / LABEL_RATE_HZ:.0f} s; make core_frames and context_frames smaller"
+                f"longest training session has {longest / LABEL_RATE_HZ:.0f} s; make windows shorter"
             )
         source = None if shuffle is None else shuffled_labels(aligned, sessions, shuffle)
         self.reader = WindowReader(aligned, self.grid, source)

@@ -269,6 +269,14 @@ def test_without_labels_to_validate_on_the_last_averaged_weights_are_saved_and_i
     assert not torch.equal(saved.join.weight, Run(left, params(), "da_mamba", 0).model.join.weight)
 
 
+def test_only_the_training_split_is_trained_on(aligned):
+    test = replace(aligned.sessions[2], split="test")
+    run = Run(replace(aligned, sessions=(*aligned.sessions[:2], test, aligned.sessions[3])), params(), "da_mamba", 0)
+    seen = {window.session.name for step in range(20) for window in run.windows.batch(step, 4)}
+    assert seen == {"own/s0", "own/s1"}
+    assert {session.name for session, _ in run.validation} == {"own/s3"}
+
+
 def test_only_participants_with_labels_are_validated_on(aligned):
     val = aligned.sessions[3]
     path = aligned.path(val, val.seats[0].participant, ".label.arrow")
