@@ -2,8 +2,8 @@
 
 Inside a chunk, y = (C B' ∘ decay) (dt x), a masked product like attention without softmax. Between chunks only the
 state is carried. The backward pass is written by hand: it keeps the inputs and the state at the start of each chunk and
-recomputes the rest, so that it never stores the (length x length) products. Rows and chunks are processed in tiles: on a
-CPU they fit into its cache; elsewhere a tile holds whole batches, since each one costs about ninety launches of kernels.
+recomputes the rest, so that it never stores the (length x length) products. Rows and chunks are processed in tiles. On
+a CPU they fit into its cache; elsewhere a tile holds whole batches, since each costs about ninety launches of kernels.
 
 A long chunk, such as a window of one second, is cut into two halves. All that flows from the first half to the second
 passes through the middle. Its decay is a factor of the frame that writes times a factor of the frame that reads, so one

@@ -4,6 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from damamba.console import InputError
 from damamba.losses import Prediction, make_losses, total_loss
 from damamba.losses.align import align_loss
 from damamba.losses.ccc import ccc_loss
@@ -199,3 +200,10 @@ def test_the_total_is_the_weighted_sum_and_a_term_without_weight_is_not_computed
     alone = total_loss(prediction(aligned, dict.fromkeys(aligned, seen)), losses, {"ccc": 2.0, "align": 0.0})
     assert alone.total.item() == pytest.approx(2 * ccc.item(), rel=1e-6)
     assert alone.curves == {"ccc": pytest.approx(1 - ccc.item()), "align": None}
+
+
+def test_a_model_to_which_no_weighted_loss_applies_is_refused():
+    losses = make_losses(frozen_params().losses, rate_hz=25)
+    given = prediction({"audio": unit(1, 6, 4)}, {"audio": torch.ones(1, 6, dtype=torch.bool)})
+    with pytest.raises(InputError, match=r"no loss applies to this model \(lambda_ccc 0, lambda_align 1\)"):
+        total_loss(given, losses, {"ccc": 0.0, "align": 1.0})
