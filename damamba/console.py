@@ -54,8 +54,8 @@ def item_argument() -> dict[str, Any]:
     Commands in dvc.yaml contain no names from params.yaml, which a shell would read. DVC sets DVC_STAGE to the name of
     the stage, such as ``train@da_mamba-0``; outside of DVC the name must be given.
     """
-    item = os.environ.get("DVC_STAGE", "").rpartition("@")[2]
-    return {"nargs": "?", "default": item} if item else {}
+    _, at, item = os.environ.get("DVC_STAGE", "").rpartition("@")
+    return {"nargs": "?", "default": item} if at else {}
 
 
 def _terminate(signum: int, frame: object) -> None:

@@ -1,5 +1,6 @@
 """Settings that cannot be used are refused as soon as params.yaml is read: one line, no traceback, within a second."""
 
+import argparse
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ import yaml
 
 from damamba import device
 from damamba.config import Params
-from damamba.console import InputError
+from damamba.console import InputError, item_argument
 from damamba.device import check_precision
 from damamba.presets.apply import write_presets
 from tests.conftest import FROZEN_PARAMS, frozen_params
@@ -64,8 +65,8 @@ FILES = {
     "Latin-1": ("preset: démo\n".encode("latin-1"), "not UTF-8 from byte 9 on; save the file as UTF-8"),
     "UTF-16": ("preset: demo\n".encode("utf-16"), "not UTF-8 from byte 0 on"),
     "zeros": (bytes(100), "not YAML: "),
-    "nested": (b"a: " + b"[" * 1500 + b"]" * 1500, "nested too deeply"),
-    "mappings": (b"{a: " * 1500 + b"1" + b"}" * 1500, "nested too deeply"),
+    "nested": (b"a: " + b"[" * 600 + b"]" * 600, "nested too deeply"),
+    "mappings": (b"{a: " * 600 + b"1" + b"}" * 600, "nested too deeply"),
     "duplicate section": (f"{TEXT}\ntrain: {{}}\n".encode(), "the key train stands twice; remove one"),
     "duplicate key": (TEXT.replace("  steps: 120", "  steps: 120\n  steps: 6").encode(), "the key steps stands twice"),
     "date": (b"a: 2001-99-99\n", "not YAML: "),
@@ -145,4 +146,22 @@ def test_a_stage_takes_its_name_from_dvc_and_refuses_one_that_is_not_in_params(t
     (tmp_path / "params.yaml").write_text(TEXT, encoding="utf8")
     done = stage(tmp_path, "extract.py", DVC_STAGE="extract@smell")
     assert done.stderr.startswith("extract-smell: error: params.yaml: no cue 'smell' under `cues`")
-    assert stage(tmp_path, "extract.py").returncode == 2  # outside of DVC it must be given
+
+
+@pytest.mark.parametrize(
+    ("stage", "item"),
+    [("train@dat-1", "dat-1"), ("brief/dvc.yaml:train@dat-1", "dat-1"), ("align", None), (None, None)],
+)
+def test_outside_of_dvc_the_name_must_be_given(monkeypatch, stage, item):
+    monkeypatch.delenv("DVC_STAGE", raising=False)
+    if stage:
+        monkeypatch.setenv("DVC_STAGE", stage)
+    assert item_argument().get("default") == item
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    parser.add_argument("run", **item_argument())
+    assert parser.parse_args(["lstm-0"]).run == "lstm-0"
+    if item:
+        assert parser.parse_args([]).run == item
+    else:
+        with pytest.raises((SystemExit, argparse.ArgumentError)):
+            parser.parse_args([])

@@ -88,7 +88,9 @@ def test_result_does_not_depend_on_tiles(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("length", "rows", "tiles"), [(96, 256, 1), (6000, 8, 1), (90_000, 64, 13)], ids=["windows", "sessions", "an hour"]
+    ("length", "rows", "tiles"),
+    [(96, 256, 1), (6000, 8, 1), (6000, 512, 7)],
+    ids=["windows", "sessions", "many sessions"],
 )
 def test_a_device_gets_whole_batches_as_tiles(monkeypatch, length, rows, tiles):
     """Tensors without values stand in for those of a GPU; 8 heads of 64 channels and 64 states."""
