@@ -132,7 +132,7 @@ class SimulateParams(Section):
     """Length of a session, min."""
     resolution: tuple[Pixels, Pixels]
     """Width and height of the videos, px; multiples of 4."""
-    fps: Annotated[float, Field(ge=1, le=120)]
+    fps: Annotated[float, Field(gt=0, le=1000)]
     """Frames a second of the videos, Hz."""
     law: Literal["brief", "full"]
     """Constants of behaviour (`damamba_sim.behaviour.scene.LAWS`): one for sessions of seconds, one for minutes."""
