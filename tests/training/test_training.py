@@ -11,7 +11,7 @@ import yaml
 from safetensors.numpy import save_file
 
 from damamba import training
-from damamba.config import Params
+from damamba.config import Params, WindowParams
 from damamba.console import InputError
 from damamba.data.batch import LABEL_SAMPLE, TrainingWindows, Window, WindowReader
 from damamba.data.shards import AlignedSeat, AlignedSession, write_labels
@@ -336,8 +336,9 @@ def test_runs_of_several_precisions_take_turns_in_one_process(aligned):
 
 
 def test_windows_far_longer_than_every_session_are_refused(aligned):
+    long = WindowParams(rate_hz=25, core_frames=25000, context_frames=0)
     with pytest.raises(InputError, match=r"window: 25000 frames are 1000 s, and the longest training session has 5 s"):
-        Run(aligned, params(window={"core_frames": 25000, "context_frames": 0}), "da_mamba", 0)
+        Run(aligned, params().model_copy(update={"window": long}), "da_mamba", 0)
 
 
 def test_clocks_are_those_of_the_sessions(aligned):
