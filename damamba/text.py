@@ -1,6 +1,8 @@
 """Tables and quantities for a terminal."""
 
+import re
 from collections.abc import Iterable, Sequence
+from shlex import quote
 
 MISSING = "–"
 
@@ -42,3 +44,17 @@ def some(names: Iterable[str], most: int = 6) -> str:
     names = list(names)
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def shell_path(path: str) -> str:
+    """A path as an argument of a command: quoted, and never an option or the name of a protocol."""
+    odd = path.startswith(("-", "~")) or ":" in path.partition("/")[0]
+    return quote(f"./{path}" if odd else path)
+
+
+def override(key: str, value: str) -> str:
+    """``key=value`` as an argument of ``dvc exp run -S``, quoted for the shell and for Hydra's grammar."""
+    plain = re.sub(r"(\\*)\$\{", lambda found: found[1] * 2 + r"\${", value)
+    escaped = re.sub(r"(\\*)'", lambda found: found[1] * 2 + r"\'", plain)
+    escaped = re.sub(r"\\+$", lambda found: found[0] * 2, escaped)
+    return quote(f"{key}='{escaped}'")

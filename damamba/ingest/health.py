@@ -31,6 +31,8 @@ class Health:
     audio: Audio | None = None
     labels: int | None = None
     """Label frames; None without a label file."""
+    label_counts: tuple[int, ...] = ()
+    """Values in each label file that has one for every moment."""
     labelled: float = 0.0
     """Share of them that is annotated."""
     faces: Faces | None = None
@@ -95,7 +97,10 @@ def _check_sync(health: Health, video: Video, audio: Audio) -> None:
 
 
 def _check_labels(health: Health, root: Path, video: Video, slack_s: float) -> None:
-    labels = read_label(label_below(root, health.row.label), video.end_s, slack_s)
+    read = read_label(label_below(root, health.row.label), video.end_s, slack_s, n_frames=video.n_frames)
+    labels = read.labels
+    health.notes += read.notes
+    health.label_counts = read.counts
     health.labels, health.labelled = len(labels), float(labels.valid.mean())
     if not labels.valid.any():
         health.notes.append("no label is valid")

@@ -2,7 +2,9 @@
 
 import tempfile
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,8 +15,13 @@ import pyarrow.parquet as pq
 from damamba.config import LABEL_RATE_HZ
 from damamba.console import InputError
 from damamba.files import whole_file
+from damamba.text import size
 
-ZIP_MOST_BYTES = 2**30
+ZIP_MOST_RATIO = 100
+"""Predictions as text are three to ten times as large as their zip."""
+ZIP_BASE_BYTES = 1 << 26
+"""Unpacked, any zip may have this size; a constant prediction packs well."""
+ZIP_MOST_FILES = 1 << 16
 
 
 def prediction_path(folder: Path, corpus: str, session: str, participant: str) -> Path:
@@ -36,12 +43,24 @@ def write_prediction(path: Path, pred: np.ndarray, label: np.ndarray, valid: np.
         pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
 
-def read_prediction(path: Path, run: str) -> np.ndarray:
+def read_prediction(path: Path, run: str, most_rows: int | None = None) -> np.ndarray:
     """Prediction of one participant, (L,) float64.
 
+    Args:
+        path: Parquet file.
+        run: Its run, for messages.
+        most_rows: A file that declares more rows is not read.
+
     Raises:
-        InputError: The file is missing or damaged; the message names the command that predicts `run`.
+        InputError: The file is missing, damaged or too long; the message names the command that predicts `run`.
     """
+    if most_rows is not None and path.is_file():
+        try:
+            rows = pq.read_metadata(path).num_rows
+        except (pa.ArrowInvalid, OSError):
+            rows = 0  # damaged, as `read_column` reports
+        if rows > most_rows:
+            raise InputError(f"{path}: {rows} rows; no recording has that many: predict again")
     return read_column(path, "prediction", f"dvc repro -f evaluate@{run}")
 
 
@@ -80,12 +99,28 @@ def opened(path: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         try:
             with zipfile.ZipFile(path) as archive:
-                total = sum(member.file_size for member in archive.infolist())
-                if total > ZIP_MOST_BYTES:
-                    raise InputError(
-                        f"{path}: {total / 2**30:.1f} GiB when unpacked; no folder of predictions is that large"
-                    )
+                _check_zip(path, archive.infolist())
                 archive.extractall(folder)
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
             raise InputError(f"{path}: not a readable zip ({error}); name a folder or zip of predictions") from None
+        except OSError as error:
+            raise InputError(
+                f"{path}: cannot be unpacked into {folder} ({error.strerror}); unpack it yourself, and name the folder"
+            ) from None
         yield Path(folder)
+
+
+def _check_zip(path: Path, members: Sequence[zipfile.ZipInfo]) -> None:
+    """Raise `InputError` where the members could not be predictions."""
+    most = ZIP_BASE_BYTES + ZIP_MOST_RATIO * path.stat().st_size
+    total = sum(member.file_size for member in members)
+    if total > most or len(members) > ZIP_MOST_FILES:
+        raise InputError(
+            f"{path}: {size(path.stat().st_size)} that unpack to {size(total)} in {len(members)} files; predictions "
+            f"are at most {size(most)} in {ZIP_MOST_FILES} files: name a zip of predictions alone"
+        )
+    names = Counter(member.filename for member in members)
+    for name, n in names.items():
+        if n > 1 or not name.isprintable():
+            what = f"{n} members have this name" if n > 1 else "has characters that cannot be printed"
+            raise InputError(f"{path}, member {ascii(name[:80])}: {what}; pack it again")
