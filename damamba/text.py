@@ -5,6 +5,9 @@ from collections.abc import Iterable, Sequence
 from shlex import quote
 
 MISSING = "–"
+PLAIN_VALUE = re.compile(r"[A-Za-z/][A-Za-z0-9/._-]*")
+HYDRA_WORDS = ("null", "true", "false", "nan", "inf")
+"""Not texts for Hydra unless quoted."""
 
 
 def columns(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> list[str]:
@@ -54,7 +57,9 @@ def shell_path(path: str) -> str:
 
 def override(key: str, value: str) -> str:
     """``key=value`` as an argument of ``dvc exp run -S``, quoted for the shell and for Hydra's grammar."""
+    if PLAIN_VALUE.fullmatch(value) and value.lower() not in HYDRA_WORDS:
+        return f"{key}={value}"
     plain = re.sub(r"(\\*)\$\{", lambda found: found[1] * 2 + r"\${", value)
-    escaped = re.sub(r"(\\*)'", lambda found: found[1] * 2 + r"\'", plain)
+    escaped = re.sub(r'(\\*)"', lambda found: found[1] * 2 + r"\"", plain)
     escaped = re.sub(r"\\+$", lambda found: found[0] * 2, escaped)
-    return quote(f"{key}='{escaped}'")
+    return quote(f'{key}="{escaped}"')

@@ -67,7 +67,7 @@ def test_good_recordings_are_taken_with_their_length_and_hash(folder):
         (lambda r: (r / "a.wav").write_bytes((r / "a.mp4").read_bytes()), r"a\.wav: no audio in it"),
         (lambda r: (r / "a.mp4").write_bytes((r / "a.wav").read_bytes()), r"a\.mp4: no video in it, only audio"),
         (lambda r: (r / "a.csv").write_text("0.5\n" * 20), r"a\.csv: 20 labels are 0\.80 s, .*lasts 4\.00 s"),
-        (lambda r: (r / "a.csv").write_text("0.5\nhalf\n"), r"a\.csv, line 2: 'half' is not value"),
+        (lambda r: (r / "a.csv").write_text("0.5\nhalf\n"), r"a\.csv, line 2: 'half' is not a number"),
     ],
 )
 def test_a_bad_file_is_named_and_nothing_is_written(folder, spoil, expected):
