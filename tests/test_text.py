@@ -8,13 +8,14 @@ import pytest
 from dvc.utils.hydra import apply_overrides
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from damamba.text import override, shell_path
 
 NAMES = [
-    "plain/folder", "Gespräche 2026", "a(b)", "a,b", "a=b", "it's", "#1", "a&b", "[x", "a;b", "~x", "*", "会议", "запись",
-    "2026", "1e3", "null", "True", "nan", ".", "..", "a\\b", "a\\", "a\\'b", 'a"b', 'a\\"', "$HOME", "${oc.env:HOME}",
-    "\\${x}", "`ls`", "a:b", "100%", "{a}", "a b  c", "!x", "-x", "a|b", "<x>", "@x", "?",
+    "plain/folder", "Gespräche 2026", "a(b)", "a,b", "a=b", "it's", "#1", "a&b", "[x", "a;b", "~x", "*", "会议",
+    "запись", "2026", "1e3", "null", "True", "nan", ".", "..", "a\\b", "a\\", "a\\'b", 'a"b', 'a\\"', "$HOME",
+    "${oc.env:HOME}", "\\${x}", "`ls`", "a:b", "100%", "{a}", "a b  c", "!x", "-x", "a|b", "<x>", "@x", "?",
 ]  # fmt: skip
 
 
@@ -24,15 +25,13 @@ def as_run(argument, folder):
     params = folder / "params.yaml"
     params.write_text("corpus: {folder: {root: data/recordings}}\n")
     apply_overrides(params, [read])
-    from ruamel.yaml import YAML
-
     return YAML(typ="safe").load(params.read_text())["corpus"]["folder"]["root"]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_override_is_read_by_shell_and_dvc_as_it_was_meant(tmp_path, name):
     value = as_run(override("corpus.folder.root", name), tmp_path)
-    assert value.replace("\\${", "${") == name.replace("\\${", "${")
+    assert value == name
 
 
 @settings(deadline=None, max_examples=40)

@@ -59,7 +59,9 @@ def run(options: argparse.Namespace) -> None:
     root: Path = options.root
     path = root / MANIFEST
     there = _there(root, options.force)
-    if problems := name_problems({**dict.fromkeys(NAMED, "own"), **dict.fromkeys(TEXTS, options.language)}, "--language"):
+    if problems := name_problems(
+        {**dict.fromkeys(NAMED, "own"), **dict.fromkeys(TEXTS, options.language)}, "--language"
+    ):
         raise InputError(problems[0])
     if there and not any(row.video for row in there):
         proposal = Proposal([], [], [])  # streams alone, which nothing is proposed for

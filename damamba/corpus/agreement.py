@@ -112,7 +112,9 @@ def fitted(
             "corpus.label_slack_s"
         )
     if annotation.lines and count != expected:
-        outcome = f"the last {count - expected} are cut" if count > expected else f"the last {expected - count} are missing"
+        outcome = (
+            f"the last {count - expected} are cut" if count > expected else f"the last {expected - count} are missing"
+        )
         notes.append(f"{name}: {count} lines, where {expected} are expected for {end_s:.2f} s; {outcome}")
     elif annotation.series and abs(off_s) > 1 / LABEL_RATE_HZ + 1e-6:
         notes.append(f"{name}: {count} values are {annotated_s:.2f} s, the recording lasts {end_s:.2f} s")

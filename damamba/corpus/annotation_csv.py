@@ -72,9 +72,7 @@ def read_columns(path: Path, rate_hz: float) -> AnnotationRows:
         n = len(series.value)
         edges_s = np.arange(n + 1) / rate_hz
         line = range(series.first, series.first + n)
-        return AnnotationRows(
-            edges_s[:-1], edges_s[1:], series.value, line, True, series.scheme, series.perhaps_header
-        )
+        return AnnotationRows(edges_s[:-1], edges_s[1:], series.value, line, True, series.scheme, series.perhaps_header)
     places = [table.columns.index(name) if name in table.columns else -1 for name in TIMES]
     # a line of n columns has n - 1 separators, n numbers and its end
     rows = np.empty((table.n_lines, len(TIMES)), np.float64)

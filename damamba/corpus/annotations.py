@@ -169,9 +169,7 @@ def read_annotation(
     read = _checked(
         rows.start_s, rows.end_s, rows.value, value_range or UNIT, "", lambda i: f"{path}, line {rows.line[i]}"
     )
-    return replace(
-        read, series=rows.series, lines=rows.series, scheme=rows.scheme, perhaps_header=rows.perhaps_header
-    )
+    return replace(read, series=rows.series, lines=rows.series, scheme=rows.scheme, perhaps_header=rows.perhaps_header)
 
 
 def write_annotation(

@@ -111,7 +111,9 @@ class Document:
             case "TIER":
                 if len(self._tiers) == MAX_TIERS:
                     raise InputError(f"{self.path}: more than {MAX_TIERS} tiers; export the ones you need from ELAN")
-                self._tiers.append((event.attributes.get("TIER_ID", "").strip(), event.attributes.get("ANNOTATOR", ""), []))
+                self._tiers.append(
+                    (event.attributes.get("TIER_ID", "").strip(), event.attributes.get("ANNOTATOR", ""), [])
+                )
             case "ALIGNABLE_ANNOTATION":
                 name, *slots = (
                     event.attributes.get(key, "") for key in ("ANNOTATION_ID", "TIME_SLOT_REF1", "TIME_SLOT_REF2")

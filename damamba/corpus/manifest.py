@@ -178,7 +178,7 @@ def name_problems(names: dict[str, str], where: str) -> list[str]:
     if names["participant"].lower().endswith(".label"):
         problems.append(f"{where}: participant is {names['participant']!r}; files of labels end in .label: rename it")
     problems += [
-        f"{where}: {name} is {ascii(names[name][:80])}; use up to {MOST_TEXT} printed characters, the first none of =+-@"
+        f"{where}: {name} is {names[name][:80]!a}; use up to {MOST_TEXT} printed characters, the first none of =+-@"
         for name in TEXTS
         if not names[name].isprintable() or names[name].startswith(("=", "+", "-", "@")) or len(names[name]) > MOST_TEXT
     ]

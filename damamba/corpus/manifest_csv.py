@@ -3,7 +3,6 @@
 import codecs
 import csv
 import difflib
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -114,8 +113,8 @@ def add_rows(path: Path, rows: Sequence[ManifestRow], filled: Mapping[str, Mappi
     encoding, separator = _form(path)
     with path.open(newline="", encoding=encoding) as stream:
         names = tuple(name for name in _header(csv.reader(stream, delimiter=separator), path) if name)
-    there = [{name: row[name] for name in names} | filled.get(row["video"], {}) for _, row in _lines(path)]
-    _write(path, names, separator, [*there, *map(asdict, rows)])
+    there = [{**{name: row[name] for name in names}, **filled.get(row["video"], {})} for _, row in _lines(path)]
+    _write(path, names, separator, [*there, *(asdict(row) for row in rows)])
 
 
 def _write(path: Path, names: Sequence[str], separator: str, rows: Iterable[Mapping[str, str]]) -> None:
@@ -244,7 +243,10 @@ def _streams(field: str, participant: str, root: Path, where: str) -> tuple[tupl
 
 def _with_slashes(root: Path, path: str) -> str:
     """A path with ``/`` between folders, where it was written on Windows."""
-    return path.replace("\\", "/") if "\\" in path and not os.path.isfile(root / path) else path
+    if "\\" not in path or len(path) > MAX_PATH:
+        return path
+    there = {name.name for name in root.iterdir()}  # on Linux, a backslash may be part of a name
+    return path if path in there else path.replace("\\", "/")
 
 
 def _path_problem(root: Path, path: str) -> str:

@@ -177,7 +177,7 @@ def _separator(texts: Sequence[str]) -> str:
     """What stands between columns; "" for one column."""
     first = texts[0] if texts else ""
     mark = next((mark for mark in MARKS if mark in first), "")
-    if mark == "," and not any(char in text for text in texts for char in "\";\t"):
+    if mark == "," and not any(char in text for text in texts for char in '";\t'):
         return "" if _decimal_commas(texts) else mark
     return mark
 

@@ -64,6 +64,12 @@ def notes(healths: Sequence[Health], no_landmarker: bool) -> list[str]:
             f"note: no session is in the split {' or '.join(empty)}; each split needs sessions with other people, "
             "because no person may be in two splits"
         )
+    labelled = {health.row.split for health in healths if health.labels is not None}
+    if splits["val"] and labelled and "val" not in labelled:
+        lines.append(
+            "note: no session of the split val has labels, so training keeps the weights after its last step; "
+            "annotate one, or give a session with labels the split val"
+        )
     return [*lines, ""] if lines else []
 
 

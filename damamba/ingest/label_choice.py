@@ -1,8 +1,8 @@
 """Which of the label files of a participant are annotations of one thing, and by whom.
 
-The name of a file says what was rated and by whom: ``anna.engagement.rater1.csv``. So do the header of a NOVA file, the
-tiers of an ELAN document and the first line of a CSV. Files that name something else, or nothing that is known, are left
-out and listed.
+The name of a file says what was rated and by whom: ``anna.engagement.rater1.csv``. So do the header of a NOVA file,
+the tiers of an ELAN document and the first line of a CSV. Files that name something else, or nothing that is known, are
+left out and listed.
 """
 
 import re

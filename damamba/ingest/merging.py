@@ -24,8 +24,8 @@ class Merged:
 def merge_proposal(root: Path, manifest: Path, there: Sequence[ManifestRow], proposed: Sequence[ManifestRow]) -> Merged:
     """What a proposal adds to a manifest.
 
-    A video without a row gets one, and an empty `audio` or `label` is filled in, if the file has come since the manifest
-    was last saved: what somebody removed or emptied stays so. Nothing else is changed.
+    A video without a row gets one, and an empty `audio` or `label` is filled in, if the file has come since the
+    manifest was last saved: what somebody removed or emptied stays so. Nothing else is changed.
 
     Args:
         root: Folder of the recordings.

@@ -206,7 +206,7 @@ def _usable(root: Path, files: Sequence[PurePosixPath]) -> tuple[list[PurePosixP
     wrong = [path for path in files if not str(path).isprintable() or str(path) != str(path).strip()]
     media = [path for path in wrong if path.suffix.strip().lower() in (*VIDEO, *AUDIO, *LABEL)]
     problems = [
-        f"{root}: file {ascii(str(path))}: its name begins or ends with a blank, or has characters that cannot be printed; "
+        f"{root}: file {str(path)!a}: its name begins or ends with a blank, or has characters that cannot be printed; "
         "rename it"
         for path in media
     ]

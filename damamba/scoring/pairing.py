@@ -86,11 +86,18 @@ class _NamedFile(NamedTuple):
     participant: str
 
 
-def pair(root: Path, truth: Sequence[LabelledSeries]) -> tuple[list[PairedSeries], list[PredictionFinding]]:
+def pair(
+    root: Path, truth: Sequence[LabelledSeries], named: Path | None = None
+) -> tuple[list[PairedSeries], list[PredictionFinding]]:
     """Find the prediction of every labelled participant.
 
     Folders may name the corpus as the challenge, the releases or damamba do, or not at all where session and
     participant are enough.
+
+    Args:
+        root: Folder of the predictions.
+        truth: All labels.
+        named: What the user named, in messages: a zip that was unpacked to `root`; None: `root`.
 
     Returns:
         One pair for each labelled participant, without predictions where there is no usable file; and all findings.
@@ -101,8 +108,9 @@ def pair(root: Path, truth: Sequence[LabelledSeries]) -> tuple[list[PairedSeries
     chosen, n_files, findings = _assign(root, truth)
     if not chosen:
         raise InputError(
-            f"{root}: {n_files} prediction files, none for one of the {len(truth)} labelled participants (such as "
-            f"{truth[0].name}); expected [CORPUS/]SESSION/ROLE.engagement.prediction.csv, or data/predictions/RUN"
+            f"{named or root}: {n_files} prediction files, none for one of the {len(truth)} labelled participants "
+            f"(such as {truth[0].name}); expected [CORPUS/]SESSION/ROLE.engagement.prediction.csv, or "
+            "data/predictions/RUN"
         )
     pairs = []
     for labels in truth:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from damamba.cli import main
-from damamba.corpus.annotations import read_annotation
 from damamba.corpus.annotation_csv import read_labels
+from damamba.corpus.annotations import read_annotation
 
 
 def convert(monkeypatch, *arguments):

@@ -125,8 +125,8 @@ ODD = {
     "<ANNOTATION_VALUE>x</ANNOTATION_VALUE></REF_ANNOTATION></ANNOTATION></TIER>",
     "no slots": '<TIER TIER_ID="odd"><ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="b1"><ANNOTATION_VALUE/>'
     "</ALIGNABLE_ANNOTATION></ANNOTATION></TIER>",
-    "no name": '<TIER TIER_ID="odd"><ANNOTATION><REF_ANNOTATION><ANNOTATION_VALUE/></REF_ANNOTATION></ANNOTATION></TIER>'
-    "<TIER/>",
+    "no name": '<TIER TIER_ID="odd"><ANNOTATION><REF_ANNOTATION><ANNOTATION_VALUE/></REF_ANNOTATION></ANNOTATION>'
+    "</TIER><TIER/>",
 }
 
 
@@ -149,7 +149,9 @@ def test_inner_slots_of_a_divided_annotation_are_spread_evenly(eaf):
         )
     )
     text = EAF.replace("</TIME_ORDER>", f"{slots}</TIME_ORDER>")
-    eaf.write_text(text.replace("</ANNOTATION_DOCUMENT>", f'<TIER TIER_ID="parts">{parts}</TIER></ANNOTATION_DOCUMENT>'))
+    eaf.write_text(
+        text.replace("</ANNOTATION_DOCUMENT>", f'<TIER TIER_ID="parts">{parts}</TIER></ANNOTATION_DOCUMENT>')
+    )
     read = read_annotation(eaf, "parts")
     assert read.start_s.tolist() == [1, 1.5, 2, 2.5]
     assert read.end_s.tolist() == [1.5, 2, 2.5, 3]

@@ -84,7 +84,9 @@ class Source(ABC, Generic[ParamsT]):
         Raises:
             InputError: A label file cannot be read, or does not fit the recording.
         """
-        return told(participant, read_label(participant.label, end_s, self.label_slack_s, n_frames=participant.n_frames))
+        return told(
+            participant, read_label(participant.label, end_s, self.label_slack_s, n_frames=participant.n_frames)
+        )
 
     def planned(self, simulate: SimulateParams) -> list[PlannedSeat]:
         """All participants with length and size, from headers alone; nothing is decoded.
