@@ -9,9 +9,10 @@ from damamba.cli import main
 from tests.badinput.annotations import ELAN, NOVA
 from tests.badinput.labels import LABELS
 from tests.badinput.manifests import MANIFESTS
+from tests.badinput.media import MEDIA
 from tests.badinput.predictions import PREDICTIONS
 
-CASES = [*LABELS, *NOVA, *ELAN, *MANIFESTS, *PREDICTIONS]
+CASES = [*LABELS, *NOVA, *ELAN, *MANIFESTS, *PREDICTIONS, *MEDIA]
 SUMMARIES = re.compile(
     r"\d+ problems; correct them, then run again: damamba init .*"
     r"|.*: \d+ of \d+ participants cannot be scored, so this would not be the score of the corpus; .*"
