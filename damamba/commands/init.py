@@ -100,7 +100,10 @@ def _there(root: Path, anew: bool) -> list[ManifestRow] | None:
         return None
     if anew:
         aside = next(name for k in count(1) if not (name := root / f"{MANIFEST}.{k}").exists())
-        path.rename(aside)
+        try:
+            path.rename(aside)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be moved to {aside} ({error.strerror}); move it yourself") from None
         print(f"{path}: moved to {aside}")
         return None
     read_csv(root, MANIFEST)  # raises for rows that cannot be used

@@ -13,6 +13,8 @@ from damamba.corpus.labels import Labels
 from damamba.corpus.manifest import label_files
 from damamba.text import shell_path
 
+MIN_ANNOTATED = 0.5
+"""Stretches that end before this share of the recording are noted."""
 MIN_COMMON = 2
 """Labels that two series must share for a correlation."""
 
@@ -116,6 +118,8 @@ def fitted(
             f"the last {count - expected} are cut" if count > expected else f"the last {expected - count} are missing"
         )
         notes.append(f"{name}: {count} lines, where {expected} are expected for {end_s:.2f} s; {outcome}")
+    elif not annotation.series and annotated_s < MIN_ANNOTATED * end_s:
+        notes.append(f"{name}: annotated up to {annotated_s:.2f} s of {end_s:.2f} s; are its times in s?")
     elif annotation.series and abs(off_s) > 1 / LABEL_RATE_HZ + 1e-6:
         notes.append(f"{name}: {count} values are {annotated_s:.2f} s, the recording lasts {end_s:.2f} s")
     return annotation, notes

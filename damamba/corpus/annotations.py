@@ -251,6 +251,8 @@ def _from_ssi(path: Path, value_range: tuple[float, float] | None) -> Annotation
         checked = _checked(edges_s[:-1], edges_s[1:], rows["score"], own_range, read.annotator, place)
         return replace(checked, series=True, scheme=scheme.name)
     rows = rows[np.argsort(rows["from"], kind="stable")]
+    if scheme.type == "DISCRETE" and (unknown := set(rows["id"][rows["id"] >= 0].tolist()) - set(scheme.classes)):
+        raise InputError(f"{path}: class {min(unknown)} of its rows is not in <scheme>; save it again with NOVA")
     names = rows["label"] if scheme.type == "FREE" else [scheme.classes.get(i, "") for i in rows["id"].tolist()]
     values = _values([str(name) for name in names], place)
     checked = _checked(rows["from"], rows["to"], values, value_range or UNIT, read.annotator, place)

@@ -7,6 +7,7 @@ Source: https://github.com/tiran/defusedxml.
 """
 
 import codecs
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -197,10 +198,12 @@ def regular_size(path: Path) -> int:
     """Size of a regular file, bytes.
 
     Raises:
-        InputError: There is no such file, or it is not a regular one.
+        InputError: There is no such file, or it is not a regular one, or may not be read.
     """
     if not path.is_file():
         raise InputError(f"{path}: {'not a regular file' if path.exists() else 'no such file'}")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path}: may not be read; change its permissions")
     return path.stat().st_size
 
 

@@ -150,7 +150,7 @@ def _header(reader: Iterator[list[str]], path: Path) -> list[str]:
         InputError: A column is missing, there twice, or has almost the name of a known one.
     """
     names = [name.strip() for name in next(reader, [])]
-    if len(names) < 2 and names and names[0].lower().startswith("sep"):
+    if names and names[0].lower() == "sep=" and not any(names[1:]):  # Excel's line about the separator
         names = [name.strip() for name in next(reader, [])]
     known = (*COLUMNS, *OPTIONAL)
     twice = sorted({name for name in names if name and names.count(name) > 1})

@@ -69,6 +69,8 @@ def examine(root: Path, rows: Sequence[ManifestRow], slack_s: float, landmarker:
 def examine_row(root: Path, row: ManifestRow, slack_s: float, landmarker: Path | None) -> Health:
     """Check the files of one row; errors are listed in `problems`, not raised."""
     health = Health(row)
+    if not row.video:
+        return health  # released streams, which ingest checks
     try:
         health.video = probe_video(root / row.video)
         health.audio = probe_audio(root / (row.audio or row.video))

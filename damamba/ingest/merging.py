@@ -34,6 +34,7 @@ def merge_proposal(root: Path, manifest: Path, there: Sequence[ManifestRow], pro
         proposed: A new proposal for all videos.
     """
     by_video = {_normal(row.video): row for row in there if row.video}
+    n_rows = Counter(row.video for row in there)
     known = [(by_video[row.video], row) for row in proposed if row.video in by_video]
     saved = manifest.stat().st_mtime
     filled: dict[str, dict[str, str]] = {}
@@ -41,8 +42,8 @@ def merge_proposal(root: Path, manifest: Path, there: Sequence[ManifestRow], pro
     for old, new in known:
         for column in ("audio", "label"):
             value = getattr(new, column)
-            if not value or getattr(old, column):
-                continue
+            if not value or getattr(old, column) or n_rows[old.video] > 1:
+                continue  # of a video with several people, nothing says whose it is
             names = [name for name, _ in label_files(value)] if column == "label" else [value]
             if all(_came_at(root / name) > saved for name in names):
                 filled.setdefault(old.video, {})[column] = value

@@ -36,7 +36,9 @@ def wav(**changes: int) -> bytes:
     names = ("format", "channels", "rate", "bytes_a_second", "block", "bits")
     values = dict(zip(names, (1, 1, 16_000, 32_000, 2, 16), strict=True)) | changes
     header = b"fmt " + struct.pack("<IHHIIHH", 16, *values.values())
-    return b"RIFF" + struct.pack("<I", 36 + 2000) + b"WAVE" + header + b"data" + struct.pack("<I", 2000) + b"\1\0" * 1000
+    return (
+        b"RIFF" + struct.pack("<I", 36 + 2000) + b"WAVE" + header + b"data" + struct.pack("<I", 2000) + b"\1\0" * 1000
+    )
 
 
 def _case(name: str, line: str, contents: dict[str, bytes]) -> BadInput:

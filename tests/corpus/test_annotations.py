@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from damamba.console import InputError
-from damamba.corpus.agreement import merge
+from damamba.corpus.agreement import fitted, merge
 from damamba.corpus.annotation_csv import read_values
 from damamba.corpus.annotations import Annotation, in_steps, read_annotation, write_annotation
 from damamba.corpus.labels import Labels
@@ -495,3 +495,50 @@ def test_names_that_xml_does_not_allow_are_refused(tmp_path):
     with pytest.raises(InputError, match="annotations end in"):
         write_annotation(tmp_path / "a.xlsx", labels_of([0.5]))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_class_that_the_scheme_does_not_have_is_refused(tmp_path):
+    with pytest.raises(InputError, match="class 7 of its rows is not in <scheme>"):
+        read_annotation(nova(tmp_path, "DISCRETE", "0;1;0;1\n1;2;7;1\n2;3;-1;1\n", '<item name="1" id="0"/>'))
+
+
+def fitted_to(tmp_path, text, end_s, n_frames=0, slack_s=0.5):
+    path = tmp_path / "a.csv"
+    path.write_text(text)
+    return fitted("a.csv", read_annotation(path, value_range=(0, 1)), end_s, slack_s, n_frames)
+
+
+@pytest.mark.parametrize("end_s", [10.0, 600.0])
+def test_milliseconds_are_named_where_they_were_taken_for_seconds(tmp_path, end_s):
+    text = "".join(f"{1000 * k};{1000 * (k + 1)};0.5\n" for k in range(round(end_s) if end_s < 60 else 80))
+    if end_s < 60:
+        with pytest.raises(InputError, match="its times look like ms: name the columns start_ms;end_ms;value"):
+            fitted_to(tmp_path, text, end_s)
+    named, notes = fitted_to(tmp_path, "start_ms;end_ms;value\n" + text, end_s)
+    assert named.end_s[-1] == min(end_s, 80)
+    assert bool(notes) == (end_s > 60)
+    _, notes = fitted_to(tmp_path, "0;40;0.5\n40;80;0.5\n", 600)
+    assert notes == ["a.csv: annotated up to 80.00 s of 600.00 s; are its times in s?"]
+
+
+@given(st.floats(5, 4000), st.sampled_from([24, 24000 / 1001, 25, 30000 / 1001, 50]), st.integers(-14, 14))
+def test_every_count_that_is_off_is_noted_or_refused(end_s, rate_hz, extra):
+    expected = round(end_s * 25)
+    count = expected + extra
+    edges_s = np.arange(count + 1) / 25
+    annotation = Annotation(edges_s[:-1], edges_s[1:], np.full(count, 0.5, np.float32), series=True, lines=True)
+    n_frames = round(end_s * rate_hz)
+    try:
+        _, notes = fitted("a.csv", annotation, end_s, 0.5, n_frames)
+    except InputError:
+        assert abs(extra) > 1
+    else:
+        assert bool(notes) == (count != expected)
+
+
+def test_a_first_line_of_0_is_a_value_where_the_count_fits(tmp_path):
+    read, notes = fitted_to(tmp_path, "0\n" + "0.5\n" * 49, 2.0)
+    assert (len(read), notes) == (50, [])
+    read, notes = fitted_to(tmp_path, "0\n0\n" + "0.5\n" * 49, 2.0)  # a series that begins with zeros
+    assert len(read) == 51
+    assert "51 lines, where 50 are expected" in notes[0]
