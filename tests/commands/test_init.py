@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
+from dvc.utils.hydra import apply_overrides
 
 from damamba.cli import main
 from damamba.commands.init import run
@@ -21,6 +23,7 @@ from damamba.corpus.annotations import write_annotation
 from damamba.corpus.eaf import Stretch, Tier, write_eaf
 from damamba.corpus.labels import Labels
 from damamba.corpus.manifest_csv import read_csv
+from damamba.corpus.ssi import write_stream
 from damamba.corpus.ssi_annotation import ROW_DTYPES, Scheme, SsiAnnotation, write_ssi_annotation
 from damamba.ingest.proposal import propose
 from damamba_sim.faces.actor import Actor, Pose
@@ -55,6 +58,11 @@ def place(tmp_path, media, monkeypatch):
         return root
 
     return put
+
+
+def make_stream_files(folder):
+    for name in ("anna", "ben"):
+        write_stream(folder / f"{name}.x.stream", np.zeros((50, 2), np.float32), 25.0)
 
 
 def init(root, **changed):
@@ -518,3 +526,54 @@ def test_a_video_of_two_people_is_refused_with_the_commands_that_cut_it(tmp_path
     assert "mkdir -p recordings/talk" in printed
     assert printed.count("ffmpeg -i recordings/talk.mp4 -vf crop=") == 2
     assert "recordings/talk/p2.mp4" in printed
+
+
+def test_in_a_flat_folder_a_label_has_the_whole_name_of_its_video(place):
+    root = place("talk1_anna.mp4", "talk1_ben.mp4", "alone.mp4", labels=False)
+    for name in ("anna.csv", "a.csv", "talk1_ben.csv", "labels/alone.csv"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text(SERIES)
+    proposed = propose(root, "")
+    assert {row.participant: row.label for row in proposed.rows} == {
+        "a": "labels/alone.csv",
+        "anna": "",
+        "ben": "talk1_ben.csv",
+    }
+    assert "2 files are not used, because they are called like no video: a.csv, anna.csv" in proposed.notes
+
+
+@pytest.mark.parametrize(
+    "folder", ["Gespräche 2026", "a(b), c=d", "it's #1 & [x", "2026", "会议;~x", "-x", "a$HOME`ls`"]
+)
+def test_every_command_that_is_printed_runs(place, capsys, monkeypatch, folder):
+    root = place("s1/anna.mp4", "s2/ben.mp4", "s3/cleo.mp4").rename(folder)
+    shutil.copy(FROZEN_PARAMS, "params.yaml")
+    for name, labels in (("first", False), ("second", True)):
+        if not labels:
+            kept = {path: path.read_text() for path in root.rglob("*.csv")}
+            for path in kept:
+                path.unlink()
+        else:
+            for path, text in kept.items():
+                path.write_text(text)
+        capsys.readouterr()
+        init(root)
+        printed = [line.strip() for line in capsys.readouterr().out.splitlines() if line.startswith("    ")]
+        assert len(printed) == (1 if name == "first" else 2)
+        for command in map(shlex.split, printed):
+            if command[:2] == ["dvc", "exp"]:
+                apply_overrides(Path("params.yaml"), [part for part in command[3:] if part != "-S"])
+            else:
+                monkeypatch.setattr(sys, "argv", command)
+                main()
+    corpus = yaml.safe_load(Path("params.yaml").read_text())["corpus"]
+    assert (corpus["sources"], corpus["folder"]["root"]) == (["folder"], folder)
+
+
+def test_a_manifest_of_streams_alone_is_kept(tmp_path, capsys):
+    make_stream_files(tmp_path)
+    header = "session,participant,role,split,language,person,video,audio,label,streams"
+    text = f"{header}\ns1,anna,host,train,de,anna,,,,anna.x.stream\ns2,ben,host,test,de,ben,,,,ben.x.stream\n"
+    (tmp_path / "manifest.csv").write_text(text)
+    assert len(init(tmp_path)) == 2
+    assert (tmp_path / "manifest.csv").read_text() == text
