@@ -31,6 +31,8 @@ class Health:
     audio: Audio | None = None
     labels: int | None = None
     """Label frames; None without a label file."""
+    label_counts: tuple[int, ...] = ()
+    """Values in each label file that has one for every moment."""
     labelled: float = 0.0
     """Share of them that is annotated."""
     faces: Faces | None = None
@@ -67,6 +69,8 @@ def examine(root: Path, rows: Sequence[ManifestRow], slack_s: float, landmarker:
 def examine_row(root: Path, row: ManifestRow, slack_s: float, landmarker: Path | None) -> Health:
     """Check the files of one row; errors are listed in `problems`, not raised."""
     health = Health(row)
+    if not row.video:
+        return health  # released streams, which ingest checks
     try:
         health.video = probe_video(root / row.video)
         health.audio = probe_audio(root / (row.audio or row.video))
@@ -95,7 +99,10 @@ def _check_sync(health: Health, video: Video, audio: Audio) -> None:
 
 
 def _check_labels(health: Health, root: Path, video: Video, slack_s: float) -> None:
-    labels = read_label(label_below(root, health.row.label), video.end_s, slack_s)
+    read = read_label(label_below(root, health.row.label), video.end_s, slack_s, n_frames=video.n_frames)
+    labels = read.labels
+    health.notes += read.notes
+    health.label_counts = read.counts
     health.labels, health.labelled = len(labels), float(labels.valid.mean())
     if not labels.valid.any():
         health.notes.append("no label is valid")
