@@ -42,6 +42,11 @@ class Clip(Extractor[ClipParams]):
     Params = ClipParams
     media = "video"
 
+    @property
+    def lookahead_s(self) -> float:
+        """0: each frame by itself."""
+        return 0.0
+
     def weights(self) -> list[Path]:
         """Files of the checkpoint, if it is a folder."""
         return local_weights(self.params.checkpoint)
@@ -88,7 +93,9 @@ class Clip(Extractor[ClipParams]):
                 rows.append(self.embed(np.stack(waiting)))
                 waiting = []
         if waiting:
-            rows.append(self.embed(np.stack(waiting)))
+            # a full batch, like all others: the rounding of a row must not depend on how many faces come after it
+            full = waiting + [np.zeros_like(waiting[0])] * (self.params.batch_frames - len(waiting))
+            rows.append(self.embed(np.stack(full))[: len(waiting)])
         if not rows:
             raise InputError(f"{source.video}: no face in any frame; remove its row from the manifest")
         embedded = np.concatenate(rows)

@@ -41,6 +41,8 @@ class OfficialCueParams(Section):
     rate_hz: Annotated[float, Field(gt=0)] | None = None
     """Rate of the rows, Hz, instead of the one that `ingest` derived from the header and the other streams; null: that
     one."""
+    lookahead_s: Annotated[float, Field(ge=0)] | None = None
+    """How far past its own time a row depends on the recording, s; null: unknown. Headers do not state it."""
 
 
 class Official(Extractor[OfficialCueParams]):
@@ -48,6 +50,11 @@ class Official(Extractor[OfficialCueParams]):
 
     Params = OfficialCueParams
     media = "streams"
+
+    @property
+    def lookahead_s(self) -> float | None:
+        """As the settings state it."""
+        return self.params.lookahead_s
 
     def input_key(self, participant: Participant) -> str:
         """Content of the one stream that is read, and its properties in the manifest."""

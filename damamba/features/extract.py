@@ -57,9 +57,10 @@ def _loaded(extractor: type[Extractor[Any]], params: Any) -> Extractor[Any]:
 
 
 def _make(task: ExtractionTask) -> StreamSize:
-    stream = _loaded(task.extractor, task.params).extract(task.source)
+    extractor = _loaded(task.extractor, task.params)
+    stream = extractor.extract(task.source)
     _check_times(stream, task.source.participant)
-    write_stream(task.shard, replace(stream, key=task.key))
+    write_stream(task.shard, replace(stream, key=task.key, lookahead_s=extractor.lookahead_s))
     return StreamSize(len(stream.t_s), int(np.count_nonzero(stream.valid)), stream.width)
 
 

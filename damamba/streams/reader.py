@@ -30,6 +30,8 @@ class StoredStream:
                 raise InputError(f"{path}: schema {described['schema']}, expected {SCHEMA}; make it again: {remedy}")
             self.rate_hz: float = described["rate_hz"]
             self.width: int = described["width"]
+            self.lookahead_s: float | None = described.get("lookahead_s")
+            """See `FeatureStream`."""
             small = self._file.read(columns=["t_s", "valid"])
             self.t_s = small["t_s"].to_numpy()
             """(N,) s."""
@@ -111,4 +113,5 @@ def read_stream(path: Path, remedy: str) -> FeatureStream:
             checkpoint=described["checkpoint"],
             revision=described["revision"],
             key=described["key"],
+            lookahead_s=described.get("lookahead_s"),
         )

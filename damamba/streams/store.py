@@ -41,6 +41,7 @@ def write_stream(path: Path, stream: FeatureStream) -> None:
         "checkpoint": stream.checkpoint,
         "revision": stream.revision,
         "key": stream.key,
+        "lookahead_s": stream.lookahead_s,
     }
     table = table.replace_schema_metadata({"damamba": json.dumps(described)})
     with whole_file(path) as temporary:
