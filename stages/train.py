@@ -49,7 +49,7 @@ def main(options: argparse.Namespace, name: str) -> str:
         step=run.best[1] if run.validation else run.step,
         validation_ccc=run.best[0] if run.validation else None,
         simulated=params.simulated,
-        delay=delay,
+        **({"delay": delay} if delay else {}),
         versions={"damamba": __version__, "torch": torch.__version__},
     )
     # norms of gradients are the least exact: their fourth digit differs by machine
