@@ -64,6 +64,11 @@ def write_corpus(folder: Path, minutes: float, width: int, steps: int) -> None:
     (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf8")
 
 
+def add_stages(folder: Path) -> None:
+    """Copy the stages, which run in the current folder."""
+    shutil.copytree(ROOT / "stages", folder / "stages")
+
+
 def run_stage(folder: Path, command: list[str]) -> dict[str, float]:
     """Seconds and largest RssAnon of a stage."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
@@ -86,7 +91,7 @@ def run_stage(folder: Path, command: list[str]) -> dict[str, float]:
 
 def measure(folder: Path, minutes: float, width: int, steps: int) -> dict[str, object]:
     """All stages on sessions of this length."""
-    shutil.copytree(ROOT / "stages", folder / "stages")
+    add_stages(folder)
     write_corpus(folder, minutes, width, steps)
     commands = {"align": [], "train": ["da_mamba-0"], "evaluate": ["da_mamba-0"]}
     stages = {name: run_stage(folder, [f"stages/{name}.py", *rest]) for name, rest in commands.items()}

@@ -3,10 +3,14 @@
 Real files, the extractors of the repository with its own checkpoints, the grid, a causal model with random weights.
 """
 
+import json
+import runpy
 from pathlib import Path
 
 import av
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
@@ -120,6 +124,11 @@ def features(recordings) -> Path:
             shard.parent.mkdir(parents=True, exist_ok=True)
             if shard != made:
                 shard.hardlink_to(made)
+    value = np.linspace(0.2, 0.8, round(SECONDS * 25)).astype(np.float32)
+    for participant in manifest.participants:
+        label = participant.shard(recordings / "labels")
+        label.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.table({"value": value, "valid": np.ones(len(value), bool)}), label)
     return out
 
 
@@ -151,13 +160,18 @@ def test_no_row_of_a_cue_depends_on_media_beyond_its_lookahead(features, cue, se
     assert changed[0] + before.lookahead_s > EVENT_S
 
 
+def aligned_with(params: Params, features: Path) -> Aligned:
+    """Shards of all sessions, made once for each kind of grid."""
+    out = features.parent / f"aligned-{params.align.causal}"
+    if not out.exists():
+        manifest = people(features.parent)
+        align_all(params.cues, params.align, "as given", manifest, features, features.parent, out, serially)
+    return Aligned.read(out)
+
+
 def scores(features: Path, params: Params, window: WindowParams, causal: bool = True) -> dict[str, np.ndarray]:
     """Session -> score of a at every label, by a model with random weights."""
-    out = features.parent / f"aligned-{params.align.causal}"
-    manifest = people(features.parent)
-    if not out.exists():
-        align_all(params.cues, params.align, "as given", manifest, features, features.parent, out, serially)
-    aligned = Aligned.read(out)
+    aligned = aligned_with(params, features)
     settings = {**params.architectures["da_mamba"], "d_model": 8, "headdim": 4, "d_state": 4, "causal": causal}
     statistics = {cue: tuple(map(torch.from_numpy, both)) for cue, both in aligned.statistics().items()}
     torch.manual_seed(0)
@@ -177,7 +191,7 @@ WINDOWS = {
 def test_no_score_before_an_event_in_the_media_of_target_or_partner_changes(features, session, rate_hz):
     params = causal_params()
     by_session = scores(features, params, WINDOWS[rate_hz])
-    aligned = Aligned.read(features.parent / "aligned-True")
+    aligned = aligned_with(params, features)
     delay = delay_of(aligned, aligned.cues, rate_hz)
     assert delay["score_s"] == (0.24 if rate_hz == 5 else 0)
     assert delay["total_s"] == pytest.approx(0.47 + 0.03 + delay["score_s"])
@@ -198,3 +212,21 @@ def test_scores_before_the_event_change_where_the_grid_or_the_model_is_not_causa
     labels_s = np.arange(len(by_session["before"])) / 25
     early = labels_s < EVENT_S
     assert (by_session["before"] != by_session["b"])[early].any()
+
+
+def test_a_causal_model_states_its_delay(features, tmp_path, monkeypatch, capsys):
+    params = causal_params()
+    aligned = aligned_with(params, features)
+    values = params.model_dump(mode="json")
+    values["train"] |= {"steps": 1, "batch_windows": 2, "warmup_steps": 0}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["train.py", "da_mamba-0", "--aligned", str(aligned.root)])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(ROOT / "stages/train.py"), run_name="__main__")
+    assert ended.value.code == 0
+    assert "causal, 0.50 s behind its media" in capsys.readouterr().out
+    delay = json.loads((tmp_path / "data/models/da_mamba-0/model.json").read_text())["delay"]
+    assert delay["score_s"] == 0
+    assert delay["cues_s"] == {"wav2vec2": 0.5, "emotion": 0.5, "clip": 0.03, "flow": 0.03, "landmark_flow": 0.03}
+    assert delay["total_s"] == 0.5
