@@ -169,13 +169,15 @@ def aligned_with(params: Params, features: Path) -> Aligned:
     return Aligned.read(out)
 
 
-def scores(features: Path, params: Params, window: WindowParams, causal: bool = True) -> dict[str, np.ndarray]:
-    """Session -> score of a at every label, by a model with random weights."""
+def scores(features: Path, params: Params, window: WindowParams, name="da_mamba", **changes) -> dict[str, np.ndarray]:
+    """Session -> score of a at every label, by a causal model with random weights."""
     aligned = aligned_with(params, features)
-    settings = {**params.architectures["da_mamba"], "d_model": 8, "headdim": 4, "d_state": 4, "causal": causal}
+    small = {"d_model": 8, "headdim": 4, "d_state": 4, "d_fusion": 16, "causal": True}
+    settings = params.architectures[name]
+    settings = settings | {key: value for key, value in small.items() if key in settings} | changes
     statistics = {cue: tuple(map(torch.from_numpy, both)) for cue, both in aligned.statistics().items()}
     torch.manual_seed(0)
-    model_params = ModelParams(architecture="da_mamba", cues=None, settings=settings, weights={})
+    model_params = ModelParams(architecture=name, cues=None, settings=settings, weights={})
     model = build_model(aligned.groups(), model_params, window.rate_hz, statistics).eval()
     reader = WindowReader(aligned, WindowGrid.of(window))
     return {s.session: predict(model, reader, s, 0) for s in aligned.split("test")}
@@ -202,13 +204,23 @@ def test_no_score_before_an_event_in_the_media_of_target_or_partner_changes(feat
     assert not same[late].any()
 
 
+@pytest.mark.parametrize(
+    ("name", "changes"), [("da_mamba", {"block": "transformer"}), ("da_mamba", {"grouping": "joint"}), ("lstm", {})]
+)
+def test_scores_of_other_causal_models_do_not_change_either(features, name, changes):
+    by_session = scores(features, causal_params(), WINDOWS[25], name, **changes)
+    same = by_session["before"] == by_session["a"]
+    assert same[np.arange(len(same)) / 25 < EVENT_S].all()
+    assert not same[-5:].any()
+
+
 @pytest.mark.parametrize("part", ["grid", "model"])
 def test_scores_before_the_event_change_where_the_grid_or_the_model_is_not_causal(features, part):
     """The check above can fail."""
     params = causal_params()
     if part == "grid":
         params = params.model_copy(update={"align": params.align.model_copy(update={"causal": False})})
-    by_session = scores(features, params, WINDOWS[100], causal=part == "grid")
+    by_session = scores(features, params, WINDOWS[100], **({"causal": False} if part == "model" else {}))
     labels_s = np.arange(len(by_session["before"])) / 25
     early = labels_s < EVENT_S
     assert (by_session["before"] != by_session["b"])[early].any()
