@@ -24,7 +24,7 @@ from pydantic import Field
 from damamba.config import Section
 from damamba.console import InputError
 from damamba.features.extractor import Extractor, ExtractorInput
-from damamba.media.decode import read_waveform
+from damamba.media.sound import read_waveform
 from damamba.streams.stream import FeatureStream
 
 LEAST_S = 0.3

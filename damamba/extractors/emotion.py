@@ -21,7 +21,7 @@ from damamba.encoders.checkpoint import local_weights, revision_of
 from damamba.encoders.speech_encoder import SpeechEncoder, pretrained
 from damamba.encoders.torchvision_import import declare_operators
 from damamba.features.extractor import Extractor, ExtractorInput
-from damamba.media.decode import SAMPLE_RATE_HZ, read_waveform
+from damamba.media.sound import SAMPLE_RATE_HZ, read_waveform
 from damamba.streams.stream import FeatureStream
 
 

@@ -15,7 +15,7 @@ from damamba.config import Section
 from damamba.encoders.checkpoint import local_weights, revision_of
 from damamba.encoders.speech_encoder import SpeechEncoder
 from damamba.features.extractor import Extractor, ExtractorInput
-from damamba.media.decode import read_waveform
+from damamba.media.sound import read_waveform
 from damamba.streams.stream import FeatureStream
 
 

@@ -8,6 +8,7 @@ from typing import ClassVar, Generic, Literal, TypeVar
 from damamba.config import Section
 from damamba.console import InputError
 from damamba.corpus.manifest import Participant
+from damamba.media.track import MediaTrack, audio_of, video_of
 from damamba.streams.stream import FeatureStream
 
 ParamsT = TypeVar("ParamsT", bound=Section)
@@ -22,14 +23,14 @@ class ExtractorInput:
     """Face track, for `damamba.features.tracked_frames`; None where the cue has `reads: corpus`."""
 
     @property
-    def video(self) -> Path:
-        """Video file, for `damamba.media.decode.read_frames`."""
-        return Path(self.participant.video)
+    def video(self) -> MediaTrack:
+        """The participant's picture, for `damamba.media.decode.read_frames`."""
+        return video_of(self.participant)
 
     @property
-    def audio(self) -> Path:
-        """Sound or video file, for `damamba.media.decode.read_waveform`."""
-        return Path(self.participant.audio)
+    def audio(self) -> MediaTrack:
+        """The participant's sound, for `damamba.media.sound.read_waveform`."""
+        return audio_of(self.participant)
 
 
 class Extractor(ABC, Generic[ParamsT]):
@@ -59,9 +60,11 @@ class Extractor(ABC, Generic[ParamsT]):
                 f"{participant.name}: no {self.media} to compute this cue from; use the released streams alone "
                 "(damamba preset multimediate), or remove the participant from the corpus"
             )
-        return (
-            f"{participant.video_sha256}:{participant.rate_hz}" if self.media == "video" else participant.audio_sha256
-        )
+        if self.media == "video":
+            track = f":{participant.video_track}" if participant.video_track else ""
+            return f"{participant.video_sha256}:{participant.rate_hz}{track}"
+        tracks = (participant.audio_track, participant.audio_channel)
+        return participant.audio_sha256 + (f":{':'.join(tracks)}" if any(tracks) else "")
 
     def weights(self) -> list[Path]:
         """Local files or folders whose content changes the rows."""

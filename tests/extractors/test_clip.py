@@ -71,7 +71,7 @@ def test_the_embedding_follows_the_face_not_the_frame(clip_checkpoint, recorded,
 def test_a_track_of_another_video_is_refused(clip_checkpoint, recorded, film):
     recording = recorded(film, T_S)
     for t_s, images in ((T_S + 0.04, film.images), (T_S[:8], film.images[:8])):
-        write_video(recording.video, iter(images), t_s.tolist(), fps=25)
+        write_video(recording.video.path, iter(images), t_s.tolist(), fps=25)
         with pytest.raises(InputError, match="dvc repro -f track_faces"):
             clip(clip_checkpoint).extract(recording)
 

@@ -8,7 +8,7 @@ from damamba.console import InputError
 from damamba.encoders.speech_encoder import FrameClock, SpeechEncoder, in_pieces
 from damamba.extractors.emotion import Emotion, EmotionParams, pool
 from damamba.extractors.wav2vec2 import Wav2Vec2, Wav2Vec2Params
-from damamba.media.decode import Waveform, read_waveform
+from damamba.media.sound import Waveform, read_waveform
 
 CLOCK = FrameClock(stride=320, receptive=400)
 
