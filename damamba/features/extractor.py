@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import ClassVar, Generic, Literal, TypeVar
 
 from damamba.config import Section
-from damamba.console import InputError
 from damamba.corpus.manifest import Participant
 from damamba.media.track import MediaTrack, audio_of, video_of
 from damamba.streams.stream import FeatureStream
@@ -49,17 +48,15 @@ class Extractor(ABC, Generic[ParamsT]):
     def __init__(self, params: ParamsT) -> None:
         self.params = params
 
-    def input_key(self, participant: Participant) -> str:
-        """A string that changes with everything that `extract` reads of a participant.
+    def lacks(self, participant: Participant) -> str:
+        """What the cue would need and the participant does not have, such as ``no audio``; "" where nothing lacks.
 
-        Raises:
-            InputError: The participant has no such media.
+        Such a participant gets a stream without rows: the cue is not valid throughout.
         """
-        if not getattr(participant, self.media):
-            raise InputError(
-                f"{participant.name}: no {self.media} to compute this cue from; use the released streams alone "
-                "(damamba preset multimediate), or remove the participant from the corpus"
-            )
+        return "" if getattr(participant, self.media) else f"no {self.media}"
+
+    def input_key(self, participant: Participant) -> str:
+        """A string that changes with everything that `extract` reads of a participant who lacks nothing."""
         if self.media == "video":
             track = f":{participant.video_track}" if participant.video_track else ""
             return f"{participant.video_sha256}:{participant.rate_hz}{track}"
