@@ -24,6 +24,9 @@ from damamba.features.extractor import Extractor, ExtractorInput
 from damamba.media.sound import SAMPLE_RATE_HZ, read_waveform
 from damamba.streams.stream import FeatureStream
 
+LEAST_OBSERVED = 0.5
+"""Share of its window that a token needs."""
+
 
 class EmotionParams(Section):
     """Keys of the cue in params.yaml."""
@@ -60,18 +63,25 @@ class Emotion(Extractor[EmotionParams]):
         self._dimensions = tuple(name for _, name in sorted((model.config.id2label or {}).items()))
 
     def extract(self, source: ExtractorInput) -> FeatureStream:
-        """Tokens of one participant; all are valid, since there are no rows where there is no sound."""
+        """Tokens of one participant; valid where half of the window was observed, and pooled over that."""
         waveform = read_waveform(source.audio)
         states = self._encoder.encode(waveform.samples)
         duration_s = len(waveform.samples) / SAMPLE_RATE_HZ
         n = int(duration_s / self.params.hop_s) + 1 if len(states) else 0
         times_s = np.arange(n) * self.params.hop_s
-        tokens = pool(states, self._encoder.frames.centres_s(len(states)), times_s, self.params.window_s)
+        half_s = self.params.window_s / 2
+        frames_s, frame_s = self._encoder.frames.centres_s(len(states)), self._encoder.frames.receptive / SAMPLE_RATE_HZ
+        heard = waveform.observed(frames_s - frame_s / 2, frames_s + frame_s / 2) == 1
+        valid = waveform.observed(times_s - half_s, times_s + half_s) >= LEAST_OBSERVED
+        valid &= np.diff(np.searchsorted(frames_s[heard], [times_s - half_s, times_s + half_s]), axis=0)[0] > 0
+        tokens = pool(states[heard], frames_s[heard], times_s[valid], self.params.window_s)
+        x = np.full((n, tokens.shape[1] + len(self._dimensions)), np.nan, np.float32)
+        x[valid] = np.hstack([tokens, self._dimensions_of(tokens)])
         return FeatureStream(
             t_s=waveform.start_s + times_s,
-            x=np.hstack([tokens, self._dimensions_of(tokens)]),
-            valid=np.ones(n, bool),
-            score=np.ones(n, np.float32),
+            x=x,
+            valid=valid,
+            score=valid.astype(np.float32),
             rate_hz=1 / self.params.hop_s,
             channels=(*(f"state_{i}" for i in range(tokens.shape[1])), *self._dimensions),
             extractor="emotion",

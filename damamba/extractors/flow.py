@@ -37,7 +37,7 @@ CROP = 1.15
 MAX_STEP_S = 0.2
 """Two frames with a longer pause between them give no valid row."""
 THUMBNAIL_PX = (16, 12)
-CUT_LEAST, CUT_TIMES, CUT_SURELY = 0.12, 6.0, 0.5
+CUT_LEAST, CUT_TIMES, CUT_SURELY = 0.12, 8.0, 0.5
 """A cut changes the picture (1 - correlation of small pictures) by the first, and so many times as much as the change
 before it, since people who walk through the picture and cameras that pan begin gradually; or by the last."""
 NOTHING: Any = None  # OpenCV accepts None for some arrays, its type stubs do not

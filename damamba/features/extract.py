@@ -23,9 +23,12 @@ from damamba.features.extractor import Extractor, ExtractorInput
 from damamba.features.health import HEALTH, write_health
 from damamba.files import prune, sha256
 from damamba.keys import source_digest
+from damamba.streams.spool import RowsOnDisk
 from damamba.streams.store import describe, write_stream
 from damamba.streams.stream import FeatureStream
 
+SPARE_S = 1.0
+"""Rows may stand so far past the end of the picture."""
 logger = logging.getLogger(__name__)
 
 
@@ -60,16 +63,28 @@ def _loaded(extractor: type[Extractor[Any]], params: Any) -> Extractor[Any]:
 
 def _make(task: ExtractionTask) -> StreamSize:
     stream = _loaded(task.extractor, task.params).extract(task.source)
+    if task.extractor.media == "audio":
+        stream = _with_the_picture(stream, task.source.participant)
     _check_times(stream, task.source.participant)
     write_stream(task.shard, replace(stream, key=task.key))
     return StreamSize(len(stream.t_s), int(np.count_nonzero(stream.valid)), stream.width)
+
+
+def _with_the_picture(stream: FeatureStream, participant: Participant) -> FeatureStream:
+    """Without the rows of sound that goes on after its picture, which sets the length of the session."""
+    n = int(np.searchsorted(stream.t_s, participant.duration_s + SPARE_S, side="right"))
+    if participant.streams or n == len(stream.t_s):
+        return stream
+    note = f"{len(stream.t_s) - n} rows after the end of the picture are left out"
+    x = stream.x.first(n) if isinstance(stream.x, RowsOnDisk) else stream.x[:n]
+    return replace(stream, t_s=stream.t_s[:n], x=x, valid=stream.valid[:n], score=stream.score[:n], note=note)
 
 
 def _check_times(stream: FeatureStream, participant: Participant) -> None:
     """Raise ValueError where a stream runs past its media: the extractor, not the input, is at fault."""
     if participant.streams:
         return  # media beside released streams may be longer than the session; ingest has logged it
-    if len(stream.t_s) and stream.t_s[-1] > participant.duration_s + 1:
+    if len(stream.t_s) and stream.t_s[-1] > participant.duration_s + SPARE_S:
         raise ValueError(
             f"{stream.extractor}: last row at {stream.t_s[-1]:.2f} s, media end at {participant.duration_s:.2f} s"
         )

@@ -73,6 +73,10 @@ class RowsOnDisk:
         self._file = file
         self.shape = (n, width)
 
+    def first(self, n: int) -> "RowsOnDisk":
+        """The first n rows."""
+        return RowsOnDisk(self._file, min(n, len(self)), self.shape[1])
+
     def __len__(self) -> int:
         return self.shape[0]
 

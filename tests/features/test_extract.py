@@ -13,8 +13,8 @@ from damamba.features.health import longest_gap_s, write_health
 from damamba.files import prune, sha256
 from damamba.streams.reader import StoredStream, read_stream
 from damamba.streams.store import describe
-from tests.conftest import make_video
-from tests.extractors_for_tests import Brightness, Settings
+from tests.conftest import make_video, make_wav, tone
+from tests.extractors_for_tests import Brightness, Loudness, Settings
 
 
 def person(tmp_path, name, brightness=None):
@@ -134,3 +134,12 @@ def test_the_longest_gap_counts_from_the_beginning_to_the_end():
     t_s = np.arange(10) / 10
     assert longest_gap_s(t_s, (t_s > 0.35) & (t_s < 0.65), 2.0) == pytest.approx(1.4)
     assert longest_gap_s(t_s, np.zeros(10, bool), 2.0) == 2
+
+
+def test_rows_of_sound_after_the_picture_are_left_out(tmp_path, people):
+    sound = make_wav(tmp_path / "a.wav", tone(3.0))
+    person = replace(people[0], audio=str(sound), audio_sha256=sha256(sound))
+    extract_all(Loudness, Settings(), [person], tmp_path / "out", serially)
+    stream = read_stream(person.shard(tmp_path / "out"), "")
+    assert stream.t_s[-1] == pytest.approx(person.duration_s + 1, abs=0.006)
+    assert "rows after the end of the picture are left out" in stream.note
