@@ -27,7 +27,8 @@ from damamba.features.extract import extract_all
 from damamba.features.extractor import Extractor
 from damamba.features.faces import FaceTracker
 from damamba.inference import predict
-from damamba.media.decode import read_frames, read_waveform
+from damamba.media.decode import read_frames
+from damamba.media.sound import read_waveform
 from damamba.model import build_model
 from damamba.streams.reader import read_stream
 from damamba.streams.stream import FeatureStream

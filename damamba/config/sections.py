@@ -142,7 +142,7 @@ class FacesParams(Section):
     min_confidence: Share
     """Of detection and presence."""
     min_found: Share
-    """A video with a smaller share of frames with a face is refused."""
+    """With a smaller share of frames with a face, a participant counts as without a face: visual cues are not valid."""
 
 
 class ExtractParams(Section):

@@ -19,7 +19,7 @@ import numpy as np
 from damamba.console import InputError
 from damamba.encoders.checkpoint import loading, local_folder
 from damamba.encoders.torchvision_import import declare_operators
-from damamba.media.decode import SAMPLE_RATE_HZ
+from damamba.media.sound import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
     from transformers import Wav2Vec2Config, Wav2Vec2Model, Wav2Vec2PreTrainedModel

@@ -24,8 +24,11 @@ from damamba.encoders.checkpoint import local_weights, revision_of
 from damamba.encoders.speech_encoder import CHUNK_S, SpeechEncoder, pretrained
 from damamba.encoders.torchvision_import import declare_operators
 from damamba.features.extractor import SOUND_LOOKAHEAD_S, Extractor, ExtractorInput
-from damamba.media.decode import SAMPLE_RATE_HZ, read_waveform
+from damamba.media.sound import SAMPLE_RATE_HZ, read_waveform
 from damamba.streams.stream import FeatureStream
+
+LEAST_OBSERVED = 0.5
+"""Share of its window that a token needs."""
 
 
 class EmotionParams(Section):
@@ -70,17 +73,20 @@ class Emotion(Extractor[EmotionParams]):
         self._dimensions = tuple(name for _, name in sorted((model.config.id2label or {}).items()))
 
     def extract(self, source: ExtractorInput) -> FeatureStream:
-        """Tokens of one participant, valid where there is sound in half of the window."""
+        """Tokens of one participant; valid where half of the window was observed, and pooled over that."""
         waveform = read_waveform(source.audio)
         states = self._encoder.encode(waveform.samples, self.params.causal)
         duration_s = len(waveform.samples) / SAMPLE_RATE_HZ
         n = int(duration_s / self.params.hop_s) + 1 if len(states) else 0
         times_s = np.arange(n) * self.params.hop_s
-        window_s = self.params.window_s
-        middles_s = times_s - window_s / 2 if self.params.causal else times_s
-        valid = middles_s >= 0
-        frames_s = self._encoder.frames.centres_s(len(states))
-        tokens = pool(states, frames_s, middles_s[valid], window_s)
+        half_s = self.params.window_s / 2
+        middles_s = times_s - half_s if self.params.causal else times_s
+        frames_s, frame_s = self._encoder.frames.centres_s(len(states)), self._encoder.frames.receptive / SAMPLE_RATE_HZ
+        heard = waveform.observed(frames_s - frame_s / 2, frames_s + frame_s / 2) == 1
+        valid = waveform.observed(middles_s - half_s, middles_s + half_s) >= LEAST_OBSERVED
+        valid &= np.diff(np.searchsorted(frames_s[heard], [middles_s - half_s, middles_s + half_s]), axis=0)[0] > 0
+        valid &= middles_s >= 0
+        tokens = pool(states[heard], frames_s[heard], middles_s[valid], self.params.window_s)
         x = np.full((n, tokens.shape[1] + len(self._dimensions)), np.nan, np.float32)
         x[valid] = np.hstack([tokens, self._dimensions_of(tokens)])
         return FeatureStream(

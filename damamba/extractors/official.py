@@ -58,6 +58,12 @@ class Official(Extractor[OfficialCueParams]):
         """As the settings state it."""
         return self.params.lookahead_s
 
+    def lacks(self, participant: Participant) -> str:
+        """A stream that other participants have; recordings without any stream are refused in `extract`."""
+        name = self.params.stream
+        has_others = participant.streams and all(stream.name != name for stream in participant.streams)
+        return f"no released stream {name!r}" if has_others else ""
+
     def input_key(self, participant: Participant) -> str:
         """Content of the one stream that is read, and its properties in the manifest."""
         stream = self._stream(participant)

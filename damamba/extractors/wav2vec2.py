@@ -16,7 +16,7 @@ from damamba.config import Section
 from damamba.encoders.checkpoint import local_weights, revision_of
 from damamba.encoders.speech_encoder import CHUNK_S, SpeechEncoder
 from damamba.features.extractor import SOUND_LOOKAHEAD_S, Extractor, ExtractorInput
-from damamba.media.decode import read_waveform
+from damamba.media.sound import SAMPLE_RATE_HZ, read_waveform
 from damamba.streams.stream import FeatureStream
 
 
@@ -53,16 +53,19 @@ class Wav2Vec2(Extractor[Wav2Vec2Params]):
         self._encoder = SpeechEncoder.load(self.params.checkpoint, self.params.revision, self.params.layer)
 
     def extract(self, source: ExtractorInput) -> FeatureStream:
-        """Frames of one participant; all are valid, since there are no rows where there is no sound."""
+        """Frames of one participant; valid where all of the sound that they hear was observed."""
         waveform = read_waveform(source.audio)
         states = self._encoder.encode(waveform.samples, self.params.causal)
         frames = self._encoder.frames
         n = len(states)
+        centres_s, half_s = frames.centres_s(n), frames.receptive / SAMPLE_RATE_HZ / 2
+        valid = waveform.observed(centres_s - half_s, centres_s + half_s) == 1
+        states[~valid] = np.nan
         return FeatureStream(
-            t_s=waveform.start_s + frames.centres_s(n),
+            t_s=waveform.start_s + centres_s,
             x=states,
-            valid=np.ones(n, bool),
-            score=np.ones(n, np.float32),
+            valid=valid,
+            score=valid.astype(np.float32),
             rate_hz=frames.rate_hz,
             channels=tuple(f"state_{i}" for i in range(states.shape[1])),
             extractor="wav2vec2",

@@ -1,5 +1,7 @@
 """wav2vec2 and emotion, on tiny random checkpoints."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from damamba.encoders.speech_encoder import CHUNK_S, FrameClock, SpeechEncoder, 
 from damamba.extractors.emotion import Emotion, EmotionParams, pool
 from damamba.extractors.wav2vec2 import Wav2Vec2, Wav2Vec2Params
 from damamba.features.extractor import SOUND_LOOKAHEAD_S, ExtractorInput
-from damamba.media.decode import Waveform, read_waveform
+from damamba.media.sound import Waveform, read_waveform
 from tests.conftest import make_wav
 from tests.extractors.conftest import participant
 
@@ -245,3 +247,33 @@ def test_a_causal_token_is_the_mean_state_of_the_sound_before_it(emotion_checkpo
     np.testing.assert_allclose(stream.x[20, :16], states[(times_s >= 1.0) & (times_s < 2.0)].mean(0), atol=1e-5)
     assert stream.valid.tolist() == [False] * 5 + [True] * 26  # half a window of sound at least
     assert np.isnan(stream.x[:5]).all()
+
+
+def test_rows_that_would_hear_lost_sound_are_not_valid(
+    speech_checkpoint, emotion_checkpoint, spoken, speech, monkeypatch
+):
+    recording = spoken(speech)
+    whole = read_waveform(recording.audio)
+    lost = replace(whole, missing=((16_000, 24_000),))
+    expected = emotion(emotion_checkpoint, window_s=0.4).extract(recording)
+    for module in ("wav2vec2", "emotion"):
+        monkeypatch.setattr(f"damamba.extractors.{module}.read_waveform", lambda media: lost)
+    frames = wav2vec2(speech_checkpoint).extract(recording)
+    hears_hole = (frames.t_s > 1 - 0.0125 + 1e-9) & (frames.t_s < 1.5 + 0.0125 - 1e-9)
+    assert (frames.valid == ~hears_hole).all()
+    assert np.isnan(frames.x[hears_hole]).all()
+    assert (frames.score[hears_hole] == 0).all()
+    tokens = emotion(emotion_checkpoint, window_s=0.4).extract(recording)
+    assert tokens.valid.tolist() == [not 1.0 < t < 1.5 for t in np.round(tokens.t_s, 3)]
+    assert np.isnan(tokens.x[~tokens.valid]).all()
+    far = (tokens.t_s < 0.7) | (tokens.t_s > 1.8)
+    np.testing.assert_array_equal(tokens.x[far], expected.x[far])
+
+
+def test_digital_silence_gives_no_valid_row(speech_checkpoint, emotion_checkpoint, spoken):
+    recording = spoken(np.zeros(32_000))
+    for extractor in (wav2vec2(speech_checkpoint), emotion(emotion_checkpoint)):
+        stream = extractor.extract(recording)
+        assert len(stream.t_s) > 10
+        assert not stream.valid.any()
+        assert np.isnan(stream.x).all()
