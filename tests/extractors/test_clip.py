@@ -47,7 +47,13 @@ def test_a_batch_is_always_full_so_that_a_row_does_not_depend_on_how_many_faces_
 ):
     extractor, shapes = clip(clip_checkpoint), []
     embed = extractor.embed
-    monkeypatch.setattr(extractor, "embed", lambda squares: shapes.append(len(squares)) or embed(squares))
+
+    def counted(squares):
+        if squares.any():  # a blank picture alone asks for the width
+            shapes.append(len(squares))
+        return embed(squares)
+
+    monkeypatch.setattr(extractor, "embed", counted)
     for faces in (10, 9, 5):
         stream = extractor.extract(recorded(film, T_S, np.arange(10) < faces))
         assert np.isfinite(stream.x[:faces]).all()
