@@ -19,8 +19,8 @@ from damamba.encoders.torchvision_import import declare_operators
 from damamba.features.crop import upright_square, warp
 from damamba.features.extractor import Extractor, ExtractorInput
 from damamba.features.tracked_frames import open_track, tracked_frames
-from damamba.streams.face_track import StoredFaceTrack
 from damamba.streams.spool import SpooledRows
+from damamba.streams.stored_face_track import StoredFaceTrack
 from damamba.streams.stream import FeatureStream
 
 

@@ -30,7 +30,7 @@ from damamba.config import Section
 from damamba.features.crop import to_square, upright_square, warp
 from damamba.features.extractor import Extractor, ExtractorInput
 from damamba.features.tracked_frames import open_track, tracked_frames
-from damamba.streams.face_track import StoredFaceTrack, TrackedFace
+from damamba.streams.stored_face_track import StoredFaceTrack, TrackedFace
 from damamba.streams.stream import FeatureStream
 
 CROP = 1.15

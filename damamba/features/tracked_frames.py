@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from damamba.console import InputError
 from damamba.features.extractor import ExtractorInput
 from damamba.media.decode import Frame, read_frames
-from damamba.streams.face_track import StoredFaceTrack
+from damamba.streams.stored_face_track import StoredFaceTrack
 
 
 def open_track(source: ExtractorInput) -> StoredFaceTrack:

@@ -205,8 +205,8 @@ def _pieces(track: MediaTrack, damage: _Damage) -> Iterator[_Piece]:
                 damage.add(packet, zero, error)
                 continue
             for frame in frames:
-                stamped = frame.pts is not None and frame.time_base is not None
-                t_s = float(frame.pts * frame.time_base) - zero if stamped else None
+                time_base = frame.time_base or stream.time_base
+                t_s = None if frame.pts is None else float(frame.pts * time_base) - zero
                 yield _Piece(_channels(frame), frame.sample_rate, t_s)
 
 
