@@ -54,10 +54,18 @@ def unit(*shape, seed=0):
     return torch.nn.functional.normalize(torch.randn(*shape, generator=generator), dim=-1)
 
 
-def align(audio, visual, valid, frames=512, exclusion=3, seed=0):
-    generator = torch.Generator().manual_seed(seed)
+def align(audio, visual, valid, frames=512, exclusion=3, seed=0, seat=None, start=None):
+    """`align_loss`; windows are of different participants unless `seat` says otherwise."""
     return align_loss(
-        audio, visual, valid, temperature=0.1, frames=frames, exclusion_frames=exclusion, generator=generator
+        audio,
+        visual,
+        valid,
+        seat=torch.arange(len(valid)) if seat is None else torch.tensor(seat),
+        start=torch.zeros(len(valid)) if start is None else torch.tensor(start, dtype=torch.float32),
+        temperature=0.1,
+        frames=frames,
+        exclusion_frames=exclusion,
+        generator=torch.Generator().manual_seed(seed),
     )
 
 
@@ -76,6 +84,33 @@ def test_align_loss_is_the_definition():
                 else torch.logsumexp(logits, 0) - first[b, t] @ audio[b, t] / 0.1
             )
     assert align(audio, visual, valid).item() == pytest.approx(torch.stack(rows).mean().item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("exclusion", [0, 3])
+def test_the_same_instant_of_a_participant_is_no_negative_in_another_window(exclusion):
+    """Three windows of five frames: two of one participant that overlap, and the same times of the partner."""
+    seat, start = [7, 7, 2], [-1.0, 1.0, 1.0]
+    audio, visual, valid = unit(3, 5, 4), unit(3, 5, 4, seed=1), torch.ones(3, 5, dtype=torch.bool)
+    where = [(b, t) for b in range(3) for t in range(5)]
+
+    def counts(b, t, c, s):
+        apart = abs((start[b] + t) - (start[c] + s))
+        return (b, t) == (c, s) or seat[b] != seat[c] or apart >= max(exclusion, 1)
+
+    rows = []
+    for first, second in ((audio, visual), (visual, audio)):
+        for b, t in where:
+            logits = torch.stack([first[b, t] @ second[c, s] / 0.1 for c, s in where if counts(b, t, c, s)])
+            rows.append(torch.logsumexp(logits, 0) - first[b, t] @ second[b, t] / 0.1)
+    ours = align(audio, visual, valid, exclusion=exclusion, seat=seat, start=start)
+    assert ours.item() == pytest.approx(torch.stack(rows).mean().item(), rel=1e-5)
+
+
+def test_windows_that_start_between_frames_overlap_by_time():
+    """Two windows of one frame: 0.8 frames apart they share an instant, a whole frame apart they do not."""
+    audio, valid = unit(2, 1, 8), torch.ones(2, 1, dtype=torch.bool)
+    assert align(audio, audio, valid, exclusion=0, seat=[0, 0], start=[3.2, 4.0]).item() == 0
+    assert align(audio, audio, valid, exclusion=0, seat=[0, 0], start=[3.2, 4.2]).item() > 0
 
 
 def test_align_loss_prefers_aligned_frames():
@@ -115,7 +150,8 @@ def prediction(aligned, observed, seed=0):
     frames = next(iter(observed.values())).shape
     score, valid = torch.rand(*frames, generator=torch.Generator().manual_seed(9)), torch.ones(frames, dtype=torch.bool)
     generator = torch.Generator().manual_seed(seed)
-    return Prediction(score, score.roll(1, dims=1), valid, aligned, observed, generator)
+    seat, start = torch.arange(len(score)), torch.zeros(len(score))
+    return Prediction(score, score.roll(1, dims=1), valid, aligned, observed, seat, start, generator)
 
 
 def test_three_groups_are_aligned_pair_by_pair_each_where_both_were_observed():
@@ -130,6 +166,8 @@ def test_three_groups_are_aligned_pair_by_pair_each_where_both_were_observed():
             aligned[a],
             aligned[b],
             observed[a] & observed[b],
+            seat=torch.arange(2),
+            start=torch.zeros(2),
             temperature=0.1,
             frames=512,
             exclusion_frames=3,
