@@ -38,7 +38,7 @@ def write_corpus(folder: Path, minutes: float, width: int, steps: int) -> None:
         for seat in range(PEOPLE):
             name = f"p{seat}"
             who = Participant(
-                "own", split, name, name, split, "en", f"{number}{name}", "", "", "", duration_s=60 * minutes
+                "own", split, name, name, split, "en", f"{number}{name}", "", "", "labels.csv", duration_s=60 * minutes
             )
             people.append(who)
             rng = np.random.default_rng((number, seat))
