@@ -19,6 +19,7 @@ import torch
 from damamba import __version__
 from damamba.config import LABEL_RATE_HZ, Params, split_run
 from damamba.console import InputError, item_argument, run_stage
+from damamba.data.causality import delay_of
 from damamba.data.shards import Aligned
 from damamba.digits import DECIMALS, rounded, write_result
 from damamba.files import prune
@@ -36,6 +37,7 @@ def main(options: argparse.Namespace, name: str) -> str:
     aligned.verify()
     what = params.variant(variant), params.losses, params.window, params.train, seed, options.shuffle_labels
     run = Run(aligned, *what)
+    delay = delay_of(aligned, run.model.widths, params.window.rate_hz) if run.model.causal else None
     resume = options.state / f"{name}-{run_key(aligned, *what)}.pt"
     model = fit(run, resume, label=f"train {name}")
     model.save(
@@ -48,6 +50,7 @@ def main(options: argparse.Namespace, name: str) -> str:
         validation_ccc=run.best[0] if run.validation else None,
         weights=f"last step: {run.unvalidated}" if run.unvalidated else "best validation",
         simulated=params.simulated,
+        **({"delay": delay} if delay else {}),
         versions={"damamba": __version__, "torch": torch.__version__},
     )
     # norms of gradients are the least exact: their fourth digit differs by machine
@@ -57,7 +60,10 @@ def main(options: argparse.Namespace, name: str) -> str:
     kept = f"best validation CCC {run.best[0]:.3f} at step {run.best[1]}"
     if run.unvalidated:
         kept = f"last weights, not validated: {run.unvalidated}"
-    return f"{name}: {n / 1e6:.2f} M parameters, {run.step} steps of {params.train.batch_windows} windows, {kept}"
+    causal = f" · causal, {delay['total_s']:.2f} s behind its media" if delay else ""
+    return (
+        f"{name}: {n / 1e6:.2f} M parameters, {run.step} steps of {params.train.batch_windows} windows, {kept}{causal}"
+    )
 
 
 def curve_text(history: Sequence[Mapping[str, Any]]) -> str:

@@ -21,6 +21,7 @@ from damamba.config.base import (
     parse_section,
     read_section,
 )
+from damamba.config.causal import causal_problems
 from damamba.config.sections import (
     LONGEST_WINDOW,
     AlignParams,
@@ -200,6 +201,9 @@ class Params(Section):
         ]
         if not problems:
             problems = self._variant_problems()
+        if not problems:
+            causal = [name for name in self.variants if self.variant(name).settings.get("causal")]
+            problems = causal_problems(self.align, self.cues, causal)
         if problems:
             raise InputError("\n".join(problems))
 

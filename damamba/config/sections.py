@@ -156,7 +156,7 @@ class FacesParams(Section):
     min_confidence: InnerShare
     """Of detection and presence."""
     min_found: Share
-    """A video with a smaller share of frames with a face is refused."""
+    """With a smaller share of frames with a face, a participant counts as without a face: visual cues are not valid."""
 
 
 class ExtractParams(Section):
@@ -190,7 +190,9 @@ class AlignParams(Section):
     rate_hz: Literal[25, 50, 100]
     """Frames a second of the shards, Hz."""
     max_gap_s: Annotated[float, Field(gt=0, le=60)]
-    """No interpolation across a longer gap, s."""
+    """No interpolation across a longer gap, s; on a causal grid, no row is held for longer."""
+    causal: bool = False
+    """Hold the last row that is known, instead of interpolating to the next one; needs causal cues."""
 
 
 class WindowParams(Section):

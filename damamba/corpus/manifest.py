@@ -84,7 +84,7 @@ class Participant:
     video: str
     """Path from the repository's root, or absolute; media are never copied."""
     audio: str
-    """May be the video file."""
+    """May be the video file; "" without sound."""
     label: str
     """Label files for `label_files`; "" without annotation."""
     video_sha256: str = ""
@@ -98,6 +98,11 @@ class Participant:
     age: str = ""
     streams: tuple[ReleasedStream, ...] = ()
     """With streams, media may be ""; the session's clock is then that of their rows."""
+    video_track: str = ""
+    """Number among the tracks of the video file, from 1; "" for the default one."""
+    audio_track: str = ""
+    audio_channel: str = ""
+    """Number of the channel that has the participant, from 1; "" for the mean of all."""
 
     @property
     def key(self) -> tuple[str, str, str]:

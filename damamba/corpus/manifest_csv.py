@@ -3,6 +3,7 @@
 import codecs
 import csv
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -32,6 +33,7 @@ HEAD_BYTES = 1 << 12
 NEAR = 0.8
 """How alike an unknown column and a known one may be (difflib's ratio); 0.8: one letter of five."""
 PATHS = ("video", "audio", "label")
+TRACK = re.compile(r"^[1-9][0-9]{0,2}$", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,11 @@ class ManifestRow:
     """"" where it is the sound track of the video."""
     label: str
     """Files of several annotators with ``;`` between them; a tier of an ELAN file as ``FILE.eaf#TIER``."""
+    video_track: str = ""
+    """Number of the track in the file, from 1; "" for the default one."""
+    audio_track: str = ""
+    audio_channel: str = ""
+    """Number of the channel, from 1; "" for the mean of all."""
 
     @property
     def name(self) -> str:
@@ -56,8 +63,9 @@ class ManifestRow:
         return f"{self.session}/{self.participant}"
 
 
-COLUMNS = tuple(field.name for field in fields(ManifestRow))
-OPTIONAL = ("corpus", "gender", "age", "streams")
+TRACKS = ("video_track", "audio_track", "audio_channel")
+COLUMNS = tuple(field.name for field in fields(ManifestRow) if field.name not in TRACKS)
+OPTIONAL = ("corpus", "gender", "age", "streams", *TRACKS)
 
 
 def read_csv(root: Path, manifest: str, corpus: str = OWN_CORPUS) -> list[Participant]:
@@ -94,7 +102,7 @@ def read_csv(root: Path, manifest: str, corpus: str = OWN_CORPUS) -> list[Partic
 
 def read_rows(path: Path) -> list[ManifestRow]:
     """Rows of a manifest, unchecked; raises `InputError` where it is not CSV or a column is missing."""
-    return [ManifestRow(**{name: row[name] for name in COLUMNS}) for _, row in _lines(path)]
+    return [ManifestRow(**{name: row[name] for name in (*COLUMNS, *TRACKS) if name in row}) for _, row in _lines(path)]
 
 
 def write_rows(path: Path, rows: Sequence[ManifestRow]) -> None:
@@ -201,6 +209,11 @@ def _participant(row: dict[str, str], root: Path, corpus: str, where: str) -> tu
     problems = name_problems({name: values[name] for name in (*NAMED, *TEXTS)}, where)
     if values["split"] not in get_args(Split):
         problems.append(f"{where}: split is {values['split'][:80]!r}; use train, val or test")
+    problems += [
+        f"{where}: {name} is {values[name][:80]!r}; use a number from 1 on, or leave it empty"
+        for name in TRACKS
+        if values[name] and not TRACK.match(values[name])
+    ]
     streams, stream_problems = _streams(values.pop("streams"), values["participant"], root, where)
     problems += stream_problems
     if not values["video"] and not streams:

@@ -73,6 +73,11 @@ class EngagementModel(nn.Module, Generic[ParamsT]):
         self.cues = {group: dict(widths) for group, widths in cues.items()}
         self.widths = {name: width for widths in self.cues.values() for name, width in widths.items()}
 
+    @property
+    def causal(self) -> bool:
+        """Whether a frame sees itself and the past alone: the setting `causal`, where the architecture has one."""
+        return bool(getattr(self.params, "causal", False))
+
     @classmethod
     def check_sizes(cls, cues: Mapping[str, Mapping[str, int]], params: Any, rate_hz: int) -> None:
         """Raise InputError unless sizes fit each other and give a model that can be trained; takes no memory."""

@@ -83,7 +83,8 @@ def test_splits_are_shared_out_over_the_sessions_with_labels(place, capsys):
             r"anna\.csv: 20 labels are 0\.80 s, .* lasts 2\.00 s",
         ),
         (lambda p: p.with_suffix(".csv").write_text("7\n" * 50), r"anna\.csv, line 1: 7 lies outside"),
-        (lambda p: p.with_suffix(".wav").unlink(), r"anna\.mp4: no audio in it"),
+        (lambda p: p.with_suffix(".wav").write_bytes(p.read_bytes()), r"anna\.wav: no audio in it, only video"),
+        (lambda p: outside(p), r"anna\.mp4: leads out of .*recordings"),
         (lambda p: p.write_bytes(b""), r"anna\.mp4: the file is empty"),
     ],
 )
@@ -95,6 +96,23 @@ def test_what_must_be_corrected_is_named_beside_the_table(place, capsys, spoil, 
     assert "1 problems; correct them, then run again: damamba init" in str(raised.value)
     out = capsys.readouterr().out
     assert [line.split()[-1] for line in out.splitlines()[2:4]] == ["PROBLEM", "good"]
+
+
+def outside(path: Path) -> None:
+    """Put a file elsewhere, and a link in its place."""
+    (path.parents[2] / "elsewhere").mkdir()
+    path.symlink_to(path.rename(path.parents[2] / "elsewhere" / path.name))
+
+
+def test_a_video_without_sound_is_accepted_and_told(place, capsys):
+    root = place("s1/anna.mp4", "s2/ben.mp4", "s3/eva.mp4")
+    (root / "s1/anna.wav").unlink()
+    make_wav(root / "s2/ben.wav", np.zeros(SECONDS * 16_000))
+    init(root)
+    out = capsys.readouterr().out
+    assert "note: s1/anna: no sound: the video has no sound track" in out
+    assert "note: s2/ben: the sound is digital silence from beginning to end" in out
+    assert [line.split()[-1] for line in out.splitlines()[2:5]] == ["look", "look", "good"]
 
 
 def test_sound_and_picture_of_different_lengths_are_noted(place, media, capsys):

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from damamba.corpus.manifest_csv import COLUMNS
 from damamba.executor import run_all
 from damamba.ingest.run import ingest
 from tests.conftest import FROZEN_PARAMS, make_video, make_wav, serially, tone
+from tests.media.specimens import write_clip
 
 SECONDS = 4
 
@@ -98,9 +100,27 @@ def test_a_removed_row_takes_its_labels_along(folder):
     assert [p.stem for p in (folder.parent / "corpus/labels").rglob("*.parquet")] == ["a"]
 
 
-def test_a_video_with_sound_needs_no_second_file(folder):
-    with pytest.raises(InputError, match=r"a\.mp4: no audio in it"):
-        run(folder, "s,a,host,train,en,pa,a.mp4,,a.csv")
+def test_a_video_without_sound_is_taken_and_what_is_missing_is_a_defect(folder):
+    make_wav(folder / "b.wav", np.zeros(SECONDS * 16_000))
+    a, b = run(folder, A.replace("a.wav", ""), B).participants
+    assert (a.audio, a.audio_sha256, b.audio, b.audio_sha256) == ("", "", "", "")
+    report = json.loads((folder.parent / "corpus/defects.json").read_text())
+    assert report["counts"] == {"no_sound": 2}
+    assert [defect["where"] for defect in report["defects"]] == ["own/s/a", "own/s/b"]
+
+
+def test_a_track_and_a_channel_of_the_manifest_are_read(folder):
+    sounds = [np.zeros(SECONDS * 16_000), tone(SECONDS)]
+    write_clip(folder / "a.mkv", SECONDS * 25, sounds=sounds, sound_rate=16_000)
+    header = ",".join([*COLUMNS, "audio_track", "audio_channel"])
+    for track, has_sound in (("1", False), ("2", True)):
+        (folder / "manifest.csv").write_text(f"{header}\ns,a,host,train,en,pa,a.mkv,,a.csv,{track},1\n")
+        ingest(params_for(folder), folder.parent / "corpus", serially)
+        (a,) = Manifest.read(folder.parent / "corpus/manifest.jsonl").participants
+        assert (bool(a.audio), a.audio_track, a.audio_channel) == (has_sound, track, "1")
+    (folder / "manifest.csv").write_text(f"{header}\ns,a,host,train,en,pa,a.mkv,,a.csv,second,\n")
+    with pytest.raises(InputError, match=r"line 2: audio_track is 'second'; use a number from 1 on"):
+        ingest(params_for(folder), folder.parent / "corpus", serially)
 
 
 def labels(root: Path) -> np.ndarray:
