@@ -112,7 +112,7 @@ def setting(params: Params, ccc: dict[str, Any]) -> str:
     sizes, weights = params.variant(FULL_MODEL).settings, params.variant(FULL_MODEL).weights
     return (
         f"{trained} training sessions with the settings of NoXi, "
-        f"{f'{minutes:g} min' if minutes >= 1 else f'{minutes * 60:g} s'} each, law `{params.simulate.law}`. "
+        f"{f'{minutes:g} min' if minutes >= 1 else f'{minutes * 60:g} s'} each. "
         f"Test sessions, all of other people: {tested}. Windows of "
         f"{params.window.frames / params.window.rate_hz:.3g} s at {params.window.rate_hz} Hz, {params.train.steps} "
         f"steps of {params.train.batch_windows} windows; `d_model` {sizes['d_model']}, `d_fusion` "
