@@ -185,7 +185,8 @@ def main() -> str:
     ]
     PAGE.write_text("\n".join(text) + "\n", encoding="utf8")
     best = [of_metric(scored["variants"][FULL_MODEL], "ccc_within")["mean"][GLOBAL] for scored in (ccc, brief_ccc)]
-    shares = [f"{score / top['ccc_within'][GLOBAL]:.0%}" for score, top in zip(best, (ceiling, brief_ceiling), strict=True)]
+    tops = [top["ccc_within"][GLOBAL] for top in (ceiling, brief_ceiling)]
+    shares = [f"{score / top:.0%}" for score, top in zip(best, tops, strict=True)]
     return f"CCC within, {FULL_MODEL}: {best[0]:.3f} ({shares[0]} of the ceiling), brief {best[1]:.3f} ({shares[1]})"
 
 
