@@ -28,7 +28,8 @@ class CueStem(Block):
         super().__init__()
         self.standardise = Standardise(width, statistics)
         self.project = nn.Linear(width, params.d_model)
-        self.missing = nn.Parameter(torch.zeros(params.d_model))
+        # not zero: a norm multiplies the gradient of a zero vector by 316, and there are several in a row
+        self.missing = nn.Parameter(torch.randn(params.d_model) / 2)
         if params.block == "transformer":
             self.layer = TransformerBlock(params.d_model, params)
         else:

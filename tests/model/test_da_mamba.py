@@ -94,6 +94,20 @@ def test_gradients_stay_finite_where_inputs_are_not(model):
     assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
 
 
+@pytest.mark.parametrize("architecture", ["da_mamba", "no_modality_fusion", "transformer", "dat", "lstm"])
+@pytest.mark.parametrize("seed", range(3))
+def test_missing_frames_do_not_make_the_first_gradient_explode(architecture, seed):
+    torch.manual_seed(seed)
+    inputs = batch(64, rows=4)
+    for mask in inputs[1].values():
+        mask[:, :, :20] = False  # nothing at all is seen, as before a recording's first picture
+    model = make(**VARIANTS[architecture])
+    with torch.enable_grad():
+        model(*inputs).engagement.std().backward()
+    gradients = [p.grad.norm() for p in model.parameters() if p.grad is not None]
+    assert torch.stack(gradients).norm() < 100
+
+
 def test_rows_of_a_batch_do_not_meet(model):
     inputs = batch(50)
     torch.testing.assert_close(model(*take(inputs, slice(1, 2)))[0], model(*inputs)[0][1:], **AS_ROUNDED)
