@@ -14,6 +14,7 @@ import torch
 from damamba.config import Params
 from damamba.console import run_stage
 from damamba.data.batch import WindowReader
+from damamba.data.causality import require_causal
 from damamba.data.shards import Aligned
 from damamba.inference import load_trained, predict
 from damamba.metrics import find_metrics
@@ -26,6 +27,7 @@ def main(options: argparse.Namespace) -> str:
     torch.set_num_threads(params.train.threads or torch.get_num_threads())
     model, grid = load_trained(options.models / options.name)
     aligned = Aligned.read(options.aligned)
+    require_causal(aligned, model.causal)
     predictor = partial(predict, model, WindowReader(aligned, grid))
     scores = score_sessions(predictor, aligned, params.evaluate.split, metrics, options.predictions / options.name)
     return write_scores(

@@ -19,6 +19,7 @@ import torch
 from damamba import __version__
 from damamba.config import LABEL_RATE_HZ, Params, split_run
 from damamba.console import InputError, run_stage
+from damamba.data.causality import delay_of
 from damamba.data.shards import Aligned
 from damamba.digits import DECIMALS, rounded, write_result
 from damamba.files import prune
@@ -36,6 +37,7 @@ def main(options: argparse.Namespace, name: str) -> str:
     aligned.verify()
     what = params.variant(variant), params.losses, params.window, params.train, seed, options.shuffle_labels
     run = Run(aligned, *what)
+    delay = delay_of(aligned, run.model.widths, params.window.rate_hz) if run.model.causal else None
     resume = options.state / f"{name}-{run_key(aligned, *what)}.pt"
     model = fit(run, resume, label=f"train {name}")
     model.save(
@@ -47,6 +49,7 @@ def main(options: argparse.Namespace, name: str) -> str:
         step=run.best[1] if run.validation else run.step,
         validation_ccc=run.best[0] if run.validation else None,
         simulated=params.simulated,
+        **({"delay": delay} if delay else {}),
         versions={"damamba": __version__, "torch": torch.__version__},
     )
     # norms of gradients are the least exact: their fourth digit differs by machine
@@ -54,7 +57,10 @@ def main(options: argparse.Namespace, name: str) -> str:
     prune(options.state, set(options.state.glob("*.pt")) - set(options.state.glob(f"{name}-{'[0-9a-f]' * 64}.pt")))
     n = sum(p.numel() for p in model.parameters())
     best = f"best validation CCC {run.best[0]:.3f} at step {run.best[1]}" if run.validation else "no validation split"
-    return f"{name}: {n / 1e6:.2f} M parameters, {run.step} steps of {params.train.batch_windows} windows, {best}"
+    causal = f" · causal, {delay['total_s']:.2f} s behind its media" if delay else ""
+    return (
+        f"{name}: {n / 1e6:.2f} M parameters, {run.step} steps of {params.train.batch_windows} windows, {best}{causal}"
+    )
 
 
 def curve_text(history: Sequence[Mapping[str, Any]]) -> str:

@@ -18,6 +18,7 @@ from damamba.config.base import (
     parse_section,
     read_section,
 )
+from damamba.config.causal import causal_problems
 from damamba.config.sections import (
     AlignParams,
     BenchmarkParams,
@@ -154,11 +155,14 @@ class Params(Section):
                 parse_section(plugins.settings_of(folder, name), settings, f"params.yaml: {where}")
             except InputError as error:
                 problems.append(str(error))
+        causal: list[str] = []
         for name in self.variants if not problems else ():
             try:
-                self.variant(name)
+                causal += [name] if self.variant(name).settings.get("causal") else []
             except InputError as error:
                 problems.append(str(error))
+        if not problems:
+            problems = causal_problems(self.align, self.cues, causal)
         if problems:
             raise InputError("\n".join(problems))
 

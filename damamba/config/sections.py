@@ -176,7 +176,9 @@ class AlignParams(Section):
     rate_hz: Literal[25, 50, 100]
     """Frames a second of the shards, Hz."""
     max_gap_s: PositiveFloat
-    """No interpolation across a longer gap, s."""
+    """No interpolation across a longer gap, s; on a causal grid, no row is held for longer."""
+    causal: bool = False
+    """Hold the last row that is known, instead of interpolating to the next one; needs causal cues."""
 
 
 class WindowParams(Section):

@@ -94,10 +94,16 @@ def align_all(
         The summary line.
 
     Raises:
-        InputError: A stream is missing or damaged, the width of a cue differs between participants, or the training
-            split is empty.
+        InputError: A stream is missing or damaged, the width of a cue differs between participants, the grid is causal
+            and a cue is not, or the training split is empty.
     """
     described = _describe_cues(cues, manifest, features)
+    for name, cue in described.items():
+        if params.causal and cue.lookahead_s is None:
+            raise InputError(
+                f"{features / name}: a causal grid (align.causal) takes no stream that depends on its whole recording; "
+                f"set cues.{name}.causal: true and make the cue again: dvc repro extract@{name}"
+            )
     stamps_of: dict[str, dict[str, Stamp]] = defaultdict(dict)
     for name, stamp in read_stamps(out).items():
         stamps_of[name.rpartition("/")[0]][name] = stamp
@@ -111,7 +117,7 @@ def align_all(
     done = run(align_session, tasks)
     stamps = dict(sorted((name, stamp) for d in done for name, stamp in d.files.items()))
     files = {name: stamp.sha256 for name, stamp in stamps.items()}
-    index = Aligned(out, params.rate_hz, described, tuple(d.session for d in done), files, protocol)
+    index = Aligned(out, params.rate_hz, described, tuple(d.session for d in done), files, protocol, params.causal)
     with whole_file(out / "statistics.safetensors") as temporary:
         save_file(_statistics(index), temporary)
     stamps["statistics.safetensors"] = Stamp.of(out / "statistics.safetensors")
@@ -217,7 +223,11 @@ def _describe_cues(cues: Mapping[str, CueParams], manifest: Manifest, features: 
             if stream is None:
                 state = "damaged" if path.exists() else "missing"
                 raise InputError(f"{path}: {state}; make it: rm -f {path} && dvc repro -f extract@{name}")
-            source = Cue(cue.group, stream["width"], stream["extractor"], stream["checkpoint"], stream["revision"])
+            source = Cue(
+                cue.group,
+                *(stream[key] for key in ("width", "extractor", "checkpoint", "revision")),
+                lookahead_s=stream.get("lookahead_s"),
+            )
             first_with.setdefault(source, participant)
         if len(first_with) > 1:
             (a, first), (b, second) = list(first_with.items())[:2]

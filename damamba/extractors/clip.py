@@ -43,6 +43,11 @@ class Clip(Extractor[ClipParams]):
     Params = ClipParams
     media = "video"
 
+    @property
+    def lookahead_s(self) -> float:
+        """0: each frame by itself."""
+        return 0.0
+
     def weights(self) -> list[Path]:
         """Files of the checkpoint, if it is a folder."""
         return local_weights(self.params.checkpoint)
@@ -107,7 +112,9 @@ class Clip(Extractor[ClipParams]):
                 rows.place(places, self.embed(np.stack(waiting)))
                 waiting, places = [], []
         if waiting:
-            rows.place(places, self.embed(np.stack(waiting)))
+            # a full batch, like all others: the rounding of a row must not depend on how many faces come after it
+            full = waiting + [np.zeros_like(waiting[0])] * (self.params.batch_frames - len(waiting))
+            rows.place(places, self.embed(np.stack(full))[: len(waiting)])
         rows.pad(len(faces.t_s))
         return rows
 

@@ -23,7 +23,7 @@ from pydantic import Field
 
 from damamba.config import Section
 from damamba.console import InputError
-from damamba.features.extractor import Extractor, ExtractorInput
+from damamba.features.extractor import SOUND_LOOKAHEAD_S, Extractor, ExtractorInput
 from damamba.media.sound import read_waveform
 from damamba.streams.stream import FeatureStream
 
@@ -47,6 +47,11 @@ class Egemaps(Extractor[EgemapsParams]):
 
     Params = EgemapsParams
     media = "audio"
+
+    @property
+    def lookahead_s(self) -> float:
+        """The hop: a row stands at its start."""
+        return self.params.hop_s + SOUND_LOOKAHEAD_S
 
     def load(self) -> None:
         """Import openSMILE.

@@ -6,6 +6,9 @@ runs once over the whole session and its frames are pooled, so overlapping windo
 depends on some sound outside its window. Times are k * `hop_s` after the first sample; windows at the ends of the sound
 are shorter, but never less than half.
 
+With `causal`, the window ends at the token's time, and the encoder's frames depend on `CHUNK_S` after their own time at
+most. Tokens with less than half a window of sound before them are not valid.
+
 Source:
     Wagner et al. 2023, arXiv:2203.07378 (model and pooling); window and hop: free choice, docs/design.md.
 """
@@ -18,9 +21,9 @@ from pydantic import Field
 
 from damamba.config import Section
 from damamba.encoders.checkpoint import local_weights, revision_of
-from damamba.encoders.speech_encoder import SpeechEncoder, pretrained
+from damamba.encoders.speech_encoder import CHUNK_S, SpeechEncoder, pretrained
 from damamba.encoders.torchvision_import import declare_operators
-from damamba.features.extractor import Extractor, ExtractorInput
+from damamba.features.extractor import SOUND_LOOKAHEAD_S, Extractor, ExtractorInput
 from damamba.media.sound import SAMPLE_RATE_HZ, read_waveform
 from damamba.streams.stream import FeatureStream
 
@@ -39,6 +42,8 @@ class EmotionParams(Section):
     """Length of the sound that is pooled to a token, s."""
     hop_s: Annotated[float, Field(ge=0.02)]
     """Time from one token to the next, s."""
+    causal: bool = False
+    """Tokens of the sound before their time; the encoder takes about seven times as long."""
 
 
 class Emotion(Extractor[EmotionParams]):
@@ -46,6 +51,11 @@ class Emotion(Extractor[EmotionParams]):
 
     Params = EmotionParams
     media = "audio"
+
+    @property
+    def lookahead_s(self) -> float | None:
+        """With `causal`, that of the encoder's frames."""
+        return CHUNK_S + SOUND_LOOKAHEAD_S if self.params.causal else None
 
     def weights(self) -> list[Path]:
         """Files of the checkpoint, if it is a folder."""
@@ -65,16 +75,18 @@ class Emotion(Extractor[EmotionParams]):
     def extract(self, source: ExtractorInput) -> FeatureStream:
         """Tokens of one participant; valid where half of the window was observed, and pooled over that."""
         waveform = read_waveform(source.audio)
-        states = self._encoder.encode(waveform.samples)
+        states = self._encoder.encode(waveform.samples, self.params.causal)
         duration_s = len(waveform.samples) / SAMPLE_RATE_HZ
         n = int(duration_s / self.params.hop_s) + 1 if len(states) else 0
         times_s = np.arange(n) * self.params.hop_s
-        half_s = self.params.window_s / 2
-        frames_s, frame_s = self._encoder.frames.centres_s(len(states)), self._encoder.frames.receptive / SAMPLE_RATE_HZ
-        heard = waveform.observed(frames_s - frame_s / 2, frames_s + frame_s / 2) == 1
-        valid = waveform.observed(times_s - half_s, times_s + half_s) >= LEAST_OBSERVED
-        valid &= np.diff(np.searchsorted(frames_s[heard], [times_s - half_s, times_s + half_s]), axis=0)[0] > 0
-        tokens = pool(states[heard], frames_s[heard], times_s[valid], self.params.window_s)
+        window_s, clock = self.params.window_s, self._encoder.frames
+        middles_s = times_s - window_s / 2 if self.params.causal else times_s
+        frames_s, half_s = clock.centres_s(len(states)), clock.receptive / SAMPLE_RATE_HZ / 2
+        heard = waveform.observed(frames_s - half_s, frames_s + half_s) == 1
+        edges_s = [middles_s - window_s / 2, middles_s + window_s / 2]
+        valid = (middles_s >= 0) & (waveform.observed(*edges_s) >= LEAST_OBSERVED)
+        valid &= np.diff(np.searchsorted(frames_s[heard], edges_s), axis=0)[0] > 0
+        tokens = pool(states[heard], frames_s[heard], middles_s[valid], window_s)
         x = np.full((n, tokens.shape[1] + len(self._dimensions)), np.nan, np.float32)
         x[valid] = np.hstack([tokens, self._dimensions_of(tokens)])
         return FeatureStream(

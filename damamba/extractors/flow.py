@@ -1,7 +1,8 @@
 """Cues flow and landmark_flow: motion of the face from one frame to the next, by dense optical flow.
 
-Stream: (N - 1, D) float32 at the video's own rate. The time of a row is the middle of its pair of frames. Motion is in
-face sizes per second (forehead to chin = 1), so neither the distance to the camera nor a dropped frame changes it.
+Stream: (N - 1, D) float32 at the video's own rate. The time of a row is the middle of its pair of frames, or with
+`causal` the time of the later one. Motion is in face sizes per second (forehead to chin = 1), so neither the distance
+to the camera nor a dropped frame changes it.
 
 Both frames of a pair are warped by the same similarity, that of their mean landmarks: jitter of the landmarks moves
 both frames alike and causes no flow. A robust fit splits the flow between them:
@@ -65,6 +66,8 @@ class FlowParams(Section):
     """Cells along each side of the grid."""
     side: Annotated[int, Field(ge=32, le=512)]
     """Side of the stabilised face, px."""
+    causal: bool = False
+    """Rows stand at the later frame of their pair, so that they depend on nothing after their time."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,11 @@ class Flow(Extractor[FlowParams]):
 
     Params = FlowParams
     media = "video"
+
+    @property
+    def lookahead_s(self) -> float | None:
+        """0 with `causal`; else the later frame, which may come after a pause of any length."""
+        return 0.0 if self.params.causal else None
 
     def load(self) -> None:
         """Set up flow and fit."""
@@ -112,7 +120,7 @@ class Flow(Extractor[FlowParams]):
                 motion = self.motion(*pair.images, square, steps_s[k])
                 x[k] = self._grid(motion) if self.params.reduce == "grid" else self._at(motion, landmarks_px, square)
         return FeatureStream(
-            t_s=faces.t_s[:-1] + steps_s / 2,
+            t_s=faces.t_s[1:] if self.params.causal else faces.t_s[:-1] + steps_s / 2,
             x=x,
             valid=valid,
             score=np.where(valid, np.minimum(faces.score[:-1], faces.score[1:]), 0).astype(np.float32),

@@ -1,7 +1,8 @@
 """Cue wav2vec2: hidden states of a speech encoder, one row per frame of 20 ms.
 
 Stream: (N, hidden_size) float32 at 50 Hz. The time of frame k is the middle of the sound that the convolutions read for
-it: (k * 320 + 200) / 16000 s after the first sample.
+it: (k * 320 + 200) / 16000 s after the first sample. The encoder hears a session in pieces, and a frame depends on all
+of its piece; with `causal`, on `CHUNK_S` after its time at most, see `damamba.encoders.speech_encoder`.
 
 Source:
     Baevski et al. 2020, arXiv:2006.11477.
@@ -13,8 +14,8 @@ import numpy as np
 
 from damamba.config import Section
 from damamba.encoders.checkpoint import local_weights, revision_of
-from damamba.encoders.speech_encoder import SpeechEncoder
-from damamba.features.extractor import Extractor, ExtractorInput
+from damamba.encoders.speech_encoder import CHUNK_S, SpeechEncoder
+from damamba.features.extractor import SOUND_LOOKAHEAD_S, Extractor, ExtractorInput
 from damamba.media.sound import SAMPLE_RATE_HZ, read_waveform
 from damamba.streams.stream import FeatureStream
 
@@ -28,6 +29,8 @@ class Wav2Vec2Params(Section):
     """Commit of a hub checkpoint."""
     layer: int
     """Hidden layer: 0 is the input of the transformer, -1 the last."""
+    causal: bool = False
+    """Encode short chunks after the sound before them; takes about seven times as long."""
 
 
 class Wav2Vec2(Extractor[Wav2Vec2Params]):
@@ -35,6 +38,11 @@ class Wav2Vec2(Extractor[Wav2Vec2Params]):
 
     Params = Wav2Vec2Params
     media = "audio"
+
+    @property
+    def lookahead_s(self) -> float | None:
+        """With `causal`, the rest of a frame's chunk."""
+        return CHUNK_S + SOUND_LOOKAHEAD_S if self.params.causal else None
 
     def weights(self) -> list[Path]:
         """Files of the checkpoint, if it is a folder."""
@@ -47,7 +55,7 @@ class Wav2Vec2(Extractor[Wav2Vec2Params]):
     def extract(self, source: ExtractorInput) -> FeatureStream:
         """Frames of one participant; valid where all of the sound that they hear was observed."""
         waveform = read_waveform(source.audio)
-        states = self._encoder.encode(waveform.samples)
+        states = self._encoder.encode(waveform.samples, self.params.causal)
         frames = self._encoder.frames
         n = len(states)
         centres_s, half_s = frames.centres_s(n), frames.receptive / SAMPLE_RATE_HZ / 2

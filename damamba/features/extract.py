@@ -62,11 +62,12 @@ def _loaded(extractor: type[Extractor[Any]], params: Any) -> Extractor[Any]:
 
 
 def _make(task: ExtractionTask) -> StreamSize:
-    stream = _loaded(task.extractor, task.params).extract(task.source)
+    extractor = _loaded(task.extractor, task.params)
+    stream = extractor.extract(task.source)
     if task.extractor.media == "audio":
         stream = _with_the_picture(stream, task.source.participant)
     _check_times(stream, task.source.participant)
-    write_stream(task.shard, replace(stream, key=task.key))
+    write_stream(task.shard, replace(stream, key=task.key, lookahead_s=extractor.lookahead_s))
     return StreamSize(len(stream.t_s), int(np.count_nonzero(stream.valid)), stream.width)
 
 
@@ -175,7 +176,7 @@ def _write_empty(
     described = (describe(like) or {}) if like else {}
     for participant in absent:
         note = f"{lacking[participant.key]}: the cue is not valid throughout"
-        same = {name: described[name] for name in ("rate_hz", "extractor", "checkpoint", "revision")}
+        same = {name: described[name] for name in ("rate_hz", "extractor", "checkpoint", "revision", "lookahead_s")}
         channels = tuple(described["channels"])
         key = hashlib.sha256(json.dumps([note, same, channels], sort_keys=True).encode()).hexdigest()
         if _key_of(participant.shard(out)) != key:

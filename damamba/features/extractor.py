@@ -11,6 +11,9 @@ from damamba.media.track import MediaTrack, audio_of, video_of
 from damamba.streams.stream import FeatureStream
 
 ParamsT = TypeVar("ParamsT", bound=Section)
+SOUND_LOOKAHEAD_S = 0.15
+"""How far past its time a decoded sample may depend on sound, s: the filter to 16 kHz reads 0.01 s ahead, and the
+rounding of its blocks depends on up to 0.12 s."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,15 @@ class Extractor(ABC, Generic[ParamsT]):
             return f"{participant.video_sha256}:{participant.rate_hz}{track}"
         tracks = (participant.audio_track, participant.audio_channel)
         return participant.audio_sha256 + (f":{':'.join(tracks)}" if any(tracks) else "")
+
+    @property
+    def lookahead_s(self) -> float | None:
+        """How far past its own time a row may depend on the media, s; None: as far as the recording goes.
+
+        It follows from the class and its settings alone, before `load`. A causal grid uses a row only when this time
+        has passed, and refuses cues whose lookahead is None.
+        """
+        return None
 
     def weights(self) -> list[Path]:
         """Local files or folders whose content changes the rows."""

@@ -29,6 +29,11 @@ class FaceTracker(Extractor[FacesParams]):
     Params = FacesParams
     media = "video"
 
+    @property
+    def lookahead_s(self) -> float:
+        """0: each frame by itself."""
+        return 0.0
+
     def weights(self) -> list[Path]:
         """The landmarker's model file."""
         return [Path(self.params.model)]

@@ -71,6 +71,11 @@ class EngagementModel(nn.Module, Generic[ParamsT]):
         self.cues = {group: dict(widths) for group, widths in cues.items()}
         self.widths = {name: width for widths in self.cues.values() for name, width in widths.items()}
 
+    @property
+    def causal(self) -> bool:
+        """Whether a frame sees itself and the past alone: the setting `causal`, where the architecture has one."""
+        return bool(getattr(self.params, "causal", False))
+
     @classmethod
     def architecture(cls) -> str:
         """The name under which `build_model` finds the class: a file of the folder, or a dotted path."""

@@ -80,11 +80,13 @@ def predict_now(data: Path, run: str, people: Sequence[Participant]) -> dict[tup
         InputError: The model or the shards are missing, or a participant is not among the shards.
     """
     from damamba.data.batch import WindowReader  # torch takes seconds to import
+    from damamba.data.causality import require_causal
     from damamba.data.shards import Aligned
     from damamba.inference import load_trained, predict
 
     model, grid = load_trained(data / "models" / run)
     aligned = Aligned.read(data / "aligned")
+    require_causal(aligned, model.causal)
     predictor = partial(predict, model, WindowReader(aligned, grid))
     places = {
         (session.corpus, session.session, seat.participant): (session, number)

@@ -30,9 +30,10 @@ class StoredStream:
                 raise InputError(f"{path}: schema {described['schema']}, expected {SCHEMA}; make it again: {remedy}")
             self.rate_hz: float = described["rate_hz"]
             self.width: int = described["width"]
+            self.lookahead_s: float | None = described.get("lookahead_s")
+            """See `FeatureStream`."""
             self.note: str = described.get("note", "")
             """What was lost or repaired on the way; "" if nothing was."""
-            self.key: str = described["key"]
             small = self._file.read(columns=["t_s", "valid", "score"])
             self.t_s = small["t_s"].to_numpy()
             """(N,) s."""
@@ -119,4 +120,5 @@ def read_stream(path: Path, remedy: str) -> FeatureStream:
             revision=described["revision"],
             key=described["key"],
             note=described.get("note", ""),
+            lookahead_s=described.get("lookahead_s"),
         )

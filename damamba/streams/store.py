@@ -33,6 +33,7 @@ def write_stream(path: Path, stream: FeatureStream) -> None:
         "revision": stream.revision,
         "key": stream.key,
         "note": stream.note,
+        "lookahead_s": stream.lookahead_s,
     }
     columns = {"t_s": pa.float64(), "valid": pa.bool_(), "score": pa.float32()}
     schema = pa.schema(

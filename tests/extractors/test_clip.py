@@ -42,6 +42,24 @@ def test_a_frame_without_a_face_is_missing_not_zero(clip_checkpoint, recorded, f
     np.testing.assert_allclose(stream.x[valid], whole[valid], atol=1e-5)
 
 
+def test_a_batch_is_always_full_so_that_a_row_does_not_depend_on_how_many_faces_come_later(
+    clip_checkpoint, recorded, film, monkeypatch
+):
+    extractor, shapes = clip(clip_checkpoint), []
+    embed = extractor.embed
+
+    def counted(squares):
+        if squares.any():  # a blank picture alone asks for the width
+            shapes.append(len(squares))
+        return embed(squares)
+
+    monkeypatch.setattr(extractor, "embed", counted)
+    for faces in (10, 9, 5):
+        stream = extractor.extract(recorded(film, T_S, np.arange(10) < faces))
+        assert np.isfinite(stream.x[:faces]).all()
+    assert set(shapes) == {4}
+
+
 def test_the_embedding_is_that_of_the_library(clip_checkpoint, recorded, film):
     import open_clip
     from PIL import Image

@@ -8,8 +8,8 @@ from tests.extractors.conftest import SIZE_PX, filmed, shift, similarity
 from tests.media.specimens import join
 
 
-def flow(reduce: str = "grid", cells: int = 6, side: int = 112) -> Flow:
-    extractor = Flow(FlowParams(reduce=reduce, cells=cells, side=side))
+def flow(reduce: str = "grid", cells: int = 6, side: int = 112, causal: bool = False) -> Flow:
+    extractor = Flow(FlowParams(reduce=reduce, cells=cells, side=side, causal=causal))
     extractor.load()
     return extractor
 
@@ -79,6 +79,16 @@ def test_rows_stand_between_frames_and_a_pause_or_a_missing_face_is_not_valid(re
     assert stream.valid.tolist() == [True, True, False, True, False, False, True]
     assert np.isnan(stream.x[~stream.valid]).all()
     assert (stream.score[~stream.valid] == 0).all()
+
+
+def test_causal_rows_stand_at_their_later_frame_and_are_otherwise_the_same(recorded):
+    t_s = np.array([0.5, 0.54, 0.58, 0.9, 0.94])
+    recording = recorded(filmed([shift(k) for k in range(5)]), t_s)
+    between, later = flow(cells=3).extract(recording), flow(cells=3, causal=True).extract(recording)
+    assert later.t_s == pytest.approx(t_s[1:], abs=1e-4)
+    np.testing.assert_array_equal(later.x, between.x)
+    np.testing.assert_array_equal(later.valid, between.valid)
+    assert (flow().lookahead_s, flow(causal=True).lookahead_s) == (None, 0.0)
 
 
 def test_landmarks_are_named_and_each_stands_once():
