@@ -5,7 +5,7 @@ import signal
 import sys
 
 from damamba.commands import convert, init, plan, preset, score, submit
-from damamba.console import InputError
+from damamba.console import InputError, printable
 
 COMMANDS = (preset, convert, init, plan, score, submit)
 
@@ -23,5 +23,5 @@ def main() -> None:
     try:
         options.run(options)
     except InputError as error:
-        print(f"damamba: error: {error}", file=sys.stderr)
+        print(f"damamba: error: {printable(str(error))}", file=sys.stderr)
         sys.exit(1)

@@ -28,6 +28,11 @@ class InputError(Exception):
     """
 
 
+def printable(text: str) -> str:
+    """The text with every character that controls a terminal shown as its code; line ends stay."""
+    return "".join(char if char == "\n" or char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
 def progress(items: Iterable[ItemT], what: str, total: int | None = None, unit: str = "it") -> Iterator[ItemT]:
     """Yield `items` and show a progress bar with time left on stderr.
 
@@ -74,7 +79,7 @@ def run_stage(name: str, main: Callable[[], str], timed: bool = True) -> None:
         if timed:
             write_timing(Path("results/timing") / f"{name}.json", seconds)
     except InputError as error:
-        print(f"{name}: error: {error}", file=sys.stderr)
+        print(f"{name}: error: {printable(str(error))}", file=sys.stderr)
         sys.exit(1)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EACCES):

@@ -21,6 +21,10 @@ RESERVED = ("global", "interval", "frames", "split", "protocol", "simulated")
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
 NAMED = ("corpus", "session", "participant", "role", "person")
 """Fields of a participant that must match `NAME`."""
+TEXTS = ("language", "gender", "age")
+"""Fields of free text; they reach tables, which spreadsheets open."""
+MOST_TEXT = 64
+"""Characters of such a field."""
 TIER = re.compile(r"(?P<file>.+\.eaf)#(?P<tier>.+)", re.IGNORECASE)
 
 
@@ -168,13 +172,20 @@ def name_problems(names: dict[str, str], where: str) -> list[str]:
     """Names that cannot be used, a line each.
 
     Args:
-        names: The fields of `NAMED`.
+        names: The fields of `NAMED` and `TEXTS`.
         where: Beginning of each line: the place of the names.
     """
     problems = [
         f"{where}: {name} is {names[name][:80]!r}; use 1-64 letters, digits, '.', '_' or '-', first a letter or digit"
         for name in NAMED
-        if not NAME.match(names[name])
+        if not NAME.fullmatch(names[name])
+    ]
+    if names["participant"].lower().endswith(".label"):
+        problems.append(f"{where}: participant is {names['participant']!r}; files of labels end in .label: rename it")
+    problems += [
+        f"{where}: {name} is {names[name][:80]!a}; use up to {MOST_TEXT} printed characters, the first none of =+-@"
+        for name in TEXTS
+        if not names[name].isprintable() or names[name].startswith(("=", "+", "-", "@")) or len(names[name]) > MOST_TEXT
     ]
     if names["corpus"].lower() in RESERVED:
         problems.append(f"{where}: corpus is {names['corpus']!r}, a key in the files of results; rename it")

@@ -55,7 +55,7 @@ def check(task: IngestTask) -> CheckedParticipant:
             with_media, media_defects = _with_released_media(released.participant, source.label_slack_s)
             return CheckedParticipant(with_media, released.labels, (*released.defects, *media_defects))
         with_media, defects = _with_media(participant)
-        labels = source.labels(participant, with_media.duration_s) if participant.label else None
+        labels = source.labels(with_media, with_media.duration_s) if participant.label else None
         if labels is not None and (invalid := int((~labels.valid).sum())):
             logger.info("%s: %d of %d label frames are not valid", with_media.name, invalid, len(labels))
         return CheckedParticipant(with_media, labels, tuple(defects))

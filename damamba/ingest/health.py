@@ -32,6 +32,8 @@ class Health:
     """None without sound."""
     labels: int | None = None
     """Label frames; None without a label file."""
+    label_counts: tuple[int, ...] = ()
+    """Values in each label file that has one for every moment."""
     labelled: float = 0.0
     """Share of them that is annotated."""
     faces: Faces | None = None
@@ -68,6 +70,8 @@ def examine(root: Path, rows: Sequence[ManifestRow], slack_s: float, landmarker:
 def examine_row(root: Path, row: ManifestRow, slack_s: float, landmarker: Path | None) -> Health:
     """Check the files of one row; errors are listed in `problems`, not raised."""
     health = Health(row)
+    if not row.video:
+        return health  # released streams, which ingest checks
     for check in (_check_video, _check_audio):
         try:
             check(health, root)
@@ -115,7 +119,10 @@ def _check_audio(health: Health, root: Path) -> None:
 
 
 def _check_labels(health: Health, root: Path, video: Video, slack_s: float) -> None:
-    labels = read_label(label_below(root, health.row.label), video.end_s, slack_s)
+    read = read_label(label_below(root, health.row.label), video.end_s, slack_s, n_frames=video.n_frames)
+    labels = read.labels
+    health.notes += read.notes
+    health.label_counts = read.counts
     health.labels, health.labelled = len(labels), float(labels.valid.mean())
     if not labels.valid.any():
         health.notes.append("no label is valid")

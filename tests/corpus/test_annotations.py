@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from damamba.console import InputError
-from damamba.corpus.agreement import merge
+from damamba.corpus.agreement import fitted, merge
+from damamba.corpus.annotation_csv import read_values
 from damamba.corpus.annotations import Annotation, in_steps, read_annotation, write_annotation
 from damamba.corpus.labels import Labels
 
@@ -114,6 +115,49 @@ def test_an_annotation_that_refers_to_another_has_its_times(eaf):
     assert read.annotator == "Ann"
 
 
+ODD = {
+    "a symbolic subdivision": '<TIER TIER_ID="odd"><ANNOTATION><REF_ANNOTATION ANNOTATION_ID="b1" ANNOTATION_REF="a1" '
+    'PREVIOUS_ANNOTATION="b0"><ANNOTATION_VALUE>x</ANNOTATION_VALUE></REF_ANNOTATION></ANNOTATION></TIER>',
+    "a slot without time": '<TIME_SLOT TIME_SLOT_ID="ts9"/><TIER TIER_ID="odd"><ANNOTATION><ALIGNABLE_ANNOTATION '
+    'ANNOTATION_ID="b1" TIME_SLOT_REF1="ts9" TIME_SLOT_REF2="ts2"><ANNOTATION_VALUE/></ALIGNABLE_ANNOTATION>'
+    "</ANNOTATION></TIER>",
+    "a dangling reference": '<TIER TIER_ID="odd"><ANNOTATION><REF_ANNOTATION ANNOTATION_ID="b1" ANNOTATION_REF="zz">'
+    "<ANNOTATION_VALUE>x</ANNOTATION_VALUE></REF_ANNOTATION></ANNOTATION></TIER>",
+    "no slots": '<TIER TIER_ID="odd"><ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="b1"><ANNOTATION_VALUE/>'
+    "</ALIGNABLE_ANNOTATION></ANNOTATION></TIER>",
+    "no name": '<TIER TIER_ID="odd"><ANNOTATION><REF_ANNOTATION><ANNOTATION_VALUE/></REF_ANNOTATION></ANNOTATION>'
+    "</TIER><TIER/>",
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_only_the_tier_that_is_read_must_be_sound(eaf, odd):
+    eaf.write_text(EAF.replace("</ANNOTATION_DOCUMENT>", ODD[odd] + "</ANNOTATION_DOCUMENT>"))
+    read = read_annotation(eaf, "rating")
+    assert (read.start_s.tolist(), read.end_s.tolist(), read.value.tolist()) == ([1], [3], [0.5])
+    with pytest.raises(InputError, match=r"a\.eaf, tier 'odd'"):
+        read_annotation(eaf, "odd")
+
+
+def test_inner_slots_of_a_divided_annotation_are_spread_evenly(eaf):
+    slots = "".join(f'<TIME_SLOT TIME_SLOT_ID="in{k}"/>' for k in (1, 2, 3))
+    parts = "".join(
+        f'<ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="p{k}" TIME_SLOT_REF1="{first}" TIME_SLOT_REF2="{last}">'
+        f"<ANNOTATION_VALUE>{value}</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION>"
+        for k, (first, last, value) in enumerate(
+            [("ts1", "in1", 0), ("in1", "in2", 0.25), ("in2", "in3", 0.5), ("in3", "ts2", 1)]
+        )
+    )
+    text = EAF.replace("</TIME_ORDER>", f"{slots}</TIME_ORDER>")
+    eaf.write_text(
+        text.replace("</ANNOTATION_DOCUMENT>", f'<TIER TIER_ID="parts">{parts}</TIER></ANNOTATION_DOCUMENT>')
+    )
+    read = read_annotation(eaf, "parts")
+    assert read.start_s.tolist() == [1, 1.5, 2, 2.5]
+    assert read.end_s.tolist() == [1.5, 2, 2.5, 3]
+    assert read.value.tolist() == [0, 0.25, 0.5, 1]
+
+
 def test_a_medium_that_was_shifted_in_elan_shifts_its_annotations(eaf):
     eaf.write_text(EAF.replace('MIME_TYPE="video/mp4"', 'MIME_TYPE="video/mp4" TIME_ORIGIN="250"'))
     assert read_annotation(eaf, "rating").start_s.tolist() == [1.25]
@@ -130,7 +174,7 @@ def test_a_medium_that_was_shifted_in_elan_shifts_its_annotations(eaf):
         ('ANNOTATION_REF="a1"', 'ANNOTATION_REF="a2"', "rating", "in a circle"),
         ('ANNOTATION_REF="a1"', 'ANNOTATION_REF="a1" PREVIOUS_ANNOTATION="a3"', "rating", "divide another one"),
         ('REF2="ts2"', 'REF2="ts3"', "rating", "time slot 'ts3' does not exist"),
-        (' TIME_SLOT_REF2="ts2"', "", "rating", "<ALIGNABLE_ANNOTATION> has no TIME_SLOT_REF2"),
+        (' TIME_SLOT_REF2="ts2"', "", "rating", "time slot 'without a name' does not exist"),
         (' TIME_VALUE="3000"', "", "rating", "time slot 'ts2' has no time; align"),
         ('"3000"', '"1000"', "rating", "from 1 to 1 s"),
         ('"3000"', '"99999999999"', "rating", "expected seconds"),
@@ -165,6 +209,51 @@ def test_columns_are_read_as_people_write_them(tmp_path, content):
     assert read.value.tolist() == [0.5, 0.75]
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"0.5\n0.75\n\n1\n",
+        b"0,5\n0,75\n\n1\n",
+        b"0,5\r\n0,75\r\n#N/A\r\n1,0\r\n",
+        b"\xef\xbb\xbf0.5\n0.75\nNA\n1\n",
+        "0.5\n0.75\nnan\n1\n".encode("utf-16"),
+        b"0.5\r0.75\rnull\r1\r",
+        b'"value"\n"0.5"\n"0.75"\n"None"\n"1"\n',
+        b"sep=;\nvalue\n0,5\n0,75\n-nan(ind)\n1\n",
+        b",0\n0,0.5\n1,0.75\n2,\n3,1\n",
+        b'"","x"\n"1",0.5\n"2",0.75\n"3",NA\n"4",1\n',
+        b"frame;engagement;confidence\n0;0,5;1\n1;0,75;1\n2;-1.#IND00;0\n3;1;1\n",
+        b"0.5;\n0.75;\n;\n1;\n",
+    ],
+)
+def test_one_value_a_line_is_read_as_spreadsheets_and_languages_write_it(tmp_path, content):
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+    read = read_annotation(path)
+    assert read.series
+    assert read.value[[0, 1, 3]].tolist() == [0.5, 0.75, 1]
+    assert read.valid.tolist() == [True, True, False, True]
+    np.testing.assert_allclose(read_values(path).value, read.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "start_s", "end_s"),
+    [
+        ("time,value\n0.0,0.5\n0.04,0.6\n", [0, 0.04], [0.04, 0.08]),
+        ("start_ms;end_ms;value\n0;1000;0.5\n1000;2500;0.6\n", [0, 1], [1, 2.5]),
+        ("Begin Time - ms\tEnd Time - ms\trating\n0\t1000\t0,5\n1000\t2500\t0,6\n", [0, 1], [1, 2.5]),
+        ("timestamp (s),arousal\n1,0.5\n2,0.6\n", [1, 2], [2, 3]),
+    ],
+)
+def test_columns_have_the_names_and_units_that_tools_give_them(tmp_path, content, start_s, end_s):
+    path = tmp_path / "a.csv"
+    path.write_text(content)
+    read = read_annotation(path)
+    np.testing.assert_allclose(read.start_s, start_s)
+    np.testing.assert_allclose(read.end_s, end_s)
+    np.testing.assert_allclose(read.value, [0.5, 0.6])
+
+
 def test_novas_export_of_a_continuous_annotation_is_read(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("start;value;confidence\n0;0.1;1\n0.04;0.2;1\n0.08;NaN;1\n")
@@ -181,10 +270,18 @@ def test_novas_export_of_a_continuous_annotation_is_read(tmp_path):
         ("0;1;0.5\n1;2\n", "line 2"),
         ("start;end;value\n1;0;0.5\n", "line 2: from 1 to 0 s"),
         ("0;1;0.5\n1;1e9;0.5\n", "line 2: from 1 to 1e[+]09 s"),
-        ("0;1;0.5\n1;2;5\n", r"line 2: 5 lies outside \[0, 1\]; give the range"),
-        ("0,5\n0,7\n", "write 0.5, not 0,5"),
+        ("0;1;0.5\n1;2;5\n", r"line 2: 5 lies outside \[0, 1\]; rescale: damamba convert"),
+        ("0,0.5\n1,0.7\n", "two columns without names.*write a first line time;value or index;value"),
+        ("0,5\n1,0\n", "two columns without names"),
+        ("index,value\n0,0.5\n2,0.5\n", "line 3: row number '2' where 1 is next"),
+        ("frame\n0.5\n", "line 1: the columns 'frame' are not all known"),
+        ("value,label\n0.5,0.5\n", "line 1: the columns 'value;label' are not all known"),
+        ("start;end_ms;value\n0;40;0.5\n", "times in s and in ms"),
+        ("start_s;end_ms;value\n0;40;0.5\n", "times in s and in ms"),
+        ("O.5\n0.5\n", "line 1: 'O.5' is not a number"),
+        ("0_5\n0.5\n", "line 1: '0_5' is not a number"),
         ("end;value\n1;0.5\n", "expected one value a line, or start;end;value"),
-        ("0.5\nx\n", "line 2: 'x' is not value"),
+        ("0.5\nx\n", "line 2: 'x' is not a number"),
         ("0.5\n" + "1" * 10_000, "line 2"),
         ("", "no values in it"),
         ("start;end;value\n", "no values in it"),
@@ -244,6 +341,31 @@ def test_free_labels_that_are_numbers_are_read(tmp_path):
     read = read_annotation(nova(tmp_path, "FREE", "0.00;1.00;0.5;1.00\n1.00;2.00;;1.00;color=#FF0000\n2;3;1;1\n"))
     assert read.value[[0, 2]].tolist() == [0.5, 1]
     assert read.valid.tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        ("CONTINUOUS", "0;1;\n2;1;x\n4;1\n"),
+        ("DISCRETE", "0;1;0;1;\n1;2;1;1;seen twice\n2;3;2;1;color=#FF0000;a;b\n"),
+        ("DISCRETE", "0,00;1,00;0;1,00;\n1,00;2,00;1;1,00;\n2,00;3,00;2;1,00;\n"),
+        ("FREE", "0;1;0;1;\n1;2;0.5;1;meta\n2;3;1;1;color=#FF0000;meta\n"),
+    ],
+)
+def test_what_nova_writes_after_the_confidence_is_ignored(tmp_path, kind, data):
+    items = "".join(f'<item name="{name}" id="{i}" />' for i, name in enumerate(("0", "0.5", "1")))
+    assert read_annotation(nova(tmp_path, kind, data, items)).value.tolist() == [0, 0.5, 1]
+
+
+def test_numbers_in_a_header_are_read_as_those_in_rows(tmp_path):
+    path = nova(tmp_path, "CONTINUOUS", "0;1\n2;1\n4;1\n")
+    path.write_text(path.read_text("windows-1252").replace('sr="5" min="0" max="4"', 'sr="25,0" min="0,0" max="4,00"'))
+    read = read_annotation(path)
+    np.testing.assert_allclose(read.end_s, [0.04, 0.08, 0.12])
+    assert read.value.tolist() == [0, 0.5, 1]
+    path.write_text(path.read_text().replace('max="4,00"', 'max="1.#INF00"'))
+    with pytest.raises(InputError, match="max=inf are not a rate and a range"):
+        read_annotation(path)
 
 
 @pytest.mark.parametrize(
@@ -373,3 +495,50 @@ def test_names_that_xml_does_not_allow_are_refused(tmp_path):
     with pytest.raises(InputError, match="annotations end in"):
         write_annotation(tmp_path / "a.xlsx", labels_of([0.5]))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_class_that_the_scheme_does_not_have_is_refused(tmp_path):
+    with pytest.raises(InputError, match="class 7 of its rows is not in <scheme>"):
+        read_annotation(nova(tmp_path, "DISCRETE", "0;1;0;1\n1;2;7;1\n2;3;-1;1\n", '<item name="1" id="0"/>'))
+
+
+def fitted_to(tmp_path, text, end_s, n_frames=0, slack_s=0.5):
+    path = tmp_path / "a.csv"
+    path.write_text(text)
+    return fitted("a.csv", read_annotation(path, value_range=(0, 1)), end_s, slack_s, n_frames)
+
+
+@pytest.mark.parametrize("end_s", [10.0, 600.0])
+def test_milliseconds_are_named_where_they_were_taken_for_seconds(tmp_path, end_s):
+    text = "".join(f"{1000 * k};{1000 * (k + 1)};0.5\n" for k in range(round(end_s) if end_s < 60 else 80))
+    if end_s < 60:
+        with pytest.raises(InputError, match="its times look like ms: name the columns start_ms;end_ms;value"):
+            fitted_to(tmp_path, text, end_s)
+    named, notes = fitted_to(tmp_path, "start_ms;end_ms;value\n" + text, end_s)
+    assert named.end_s[-1] == min(end_s, 80)
+    assert bool(notes) == (end_s > 60)
+    _, notes = fitted_to(tmp_path, "0;40;0.5\n40;80;0.5\n", 600)
+    assert notes == ["a.csv: annotated up to 80.00 s of 600.00 s; are its times in s?"]
+
+
+@given(st.floats(5, 4000), st.sampled_from([24, 24000 / 1001, 25, 30000 / 1001, 50]), st.integers(-14, 14))
+def test_every_count_that_is_off_is_noted_or_refused(end_s, rate_hz, extra):
+    expected = round(end_s * 25)
+    count = expected + extra
+    edges_s = np.arange(count + 1) / 25
+    annotation = Annotation(edges_s[:-1], edges_s[1:], np.full(count, 0.5, np.float32), series=True, lines=True)
+    n_frames = round(end_s * rate_hz)
+    try:
+        _, notes = fitted("a.csv", annotation, end_s, 0.5, n_frames)
+    except InputError:
+        assert abs(extra) > 1
+    else:
+        assert bool(notes) == (count != expected)
+
+
+def test_a_first_line_of_0_is_a_value_where_the_count_fits(tmp_path):
+    read, notes = fitted_to(tmp_path, "0\n" + "0.5\n" * 49, 2.0)
+    assert (len(read), notes) == (50, [])
+    read, notes = fitted_to(tmp_path, "0\n0\n" + "0.5\n" * 49, 2.0)  # a series that begins with zeros
+    assert len(read) == 51
+    assert "51 lines, where 50 are expected" in notes[0]

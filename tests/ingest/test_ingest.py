@@ -69,7 +69,14 @@ def test_good_recordings_are_taken_with_their_length_and_hash(folder):
         (lambda r: (r / "a.wav").write_bytes((r / "a.mp4").read_bytes()), r"a\.wav: no audio in it"),
         (lambda r: (r / "a.mp4").write_bytes((r / "a.wav").read_bytes()), r"a\.mp4: no video in it, only audio"),
         (lambda r: (r / "a.csv").write_text("0.5\n" * 20), r"a\.csv: 20 labels are 0\.80 s, .*lasts 4\.00 s"),
-        (lambda r: (r / "a.csv").write_text("0.5\nhalf\n"), r"a\.csv, line 2: 'half' is not value"),
+        (
+            lambda r: (
+                make_video(r / "a.mp4", np.arange(SECONDS * 24) / 24),
+                (r / "a.csv").write_text("0.5\n" * SECONDS * 24),
+            ),
+            r"a\.csv: 96 lines for the 96 frames of the video, but labels have 25 lines a second, so 100; convert it",
+        ),
+        (lambda r: (r / "a.csv").write_text("0.5\nhalf\n"), r"a\.csv, line 2: 'half' is not a number"),
     ],
 )
 def test_a_bad_file_is_named_and_nothing_is_written(folder, spoil, expected):
@@ -166,3 +173,15 @@ def test_workers_write_the_same_as_one_process(folder):
     ingest(params, out, lambda f, tasks: run_all(f, tasks, 2, "processes", "ingest"))
     assert Manifest.read(out / "manifest.jsonl") == alone
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == alone_files
+
+
+def test_counts_that_are_off_are_logged(folder, caplog):
+    (folder / "a.csv").write_text("0\n" + "0.5\n" * SECONDS * 25)
+    (folder / "b.csv").write_text("0.5\n" * (SECONDS * 25 - 7))
+    with caplog.at_level("INFO"):
+        run(folder, A, B)
+    assert "own/s/a: " + str(folder / "a.csv") + ": its first line, 0, is the name of a column" in caplog.text
+    assert "93 lines, where 100 are expected for 4.00 s; the last 7 are missing" in caplog.text
+    value = pq.read_table(folder.parent / "corpus/labels/own/s/a.parquet")["value"].to_numpy()
+    assert (value == 0.5).all()
+    assert len(value) == 100
