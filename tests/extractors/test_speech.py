@@ -12,6 +12,7 @@ from damamba.extractors.emotion import Emotion, EmotionParams, pool
 from damamba.extractors.wav2vec2 import Wav2Vec2, Wav2Vec2Params
 from damamba.features.extractor import SOUND_LOOKAHEAD_S, ExtractorInput
 from damamba.media.sound import Waveform, read_waveform
+from damamba.spool import RowsOnDisk
 from tests.conftest import make_wav
 from tests.extractors.conftest import participant
 
@@ -89,14 +90,15 @@ def test_pieces_of_a_local_encoder_are_exactly_the_whole(n):
         return np.lib.stride_tricks.sliding_window_view(samples, CLOCK.receptive)[:: CLOCK.stride, ::7]
 
     samples = np.random.default_rng(0).normal(size=n).astype(np.float32)
-    np.testing.assert_array_equal(in_pieces(encode, samples, CLOCK, core_s=0.5, context_s=0.1), encode(samples))
+    pieces = list(in_pieces(encode, samples, CLOCK, core_s=0.5, context_s=0.1))
+    np.testing.assert_array_equal(np.concatenate(pieces), encode(samples))
 
 
 def test_pieces_are_nearly_the_whole_where_frames_attend_to_each_other(speech):
     encoder = SpeechEncoder.load("damamba/extractors/checkpoints/compact-wav2vec2", None, -1)
     samples = speech.astype(np.float32)
     whole = encoder.encode(samples)
-    pieces = in_pieces(encoder._encode_piece, samples, encoder.frames, core_s=1.0, context_s=0.5)
+    pieces = np.concatenate(list(in_pieces(encoder._encode_piece, samples, encoder.frames, core_s=1.0, context_s=0.5)))
     assert pieces.shape == whole.shape
     assert np.corrcoef(pieces.ravel(), whole.ravel())[0, 1] > 0.98
 
@@ -155,7 +157,7 @@ def test_a_token_over_everything_is_what_the_published_model_says(emotion_checkp
 def test_windows_at_the_ends_are_cut_short():
     frames_s = CLOCK.centres_s(50)
     states = np.arange(50, dtype=np.float32)[:, None]
-    first, last = pool(states, frames_s, np.array([0.0, 1.0]), window_s=1.0)[:, 0]
+    first, last = pool([states[:20], states[20:]], 1, frames_s, np.array([0.0, 1.0]), window_s=1.0)[:, 0]
     assert first == pytest.approx(states[frames_s < 0.5].mean())
     assert last == pytest.approx(states[frames_s >= 0.5].mean())
 
@@ -277,3 +279,18 @@ def test_a_causal_token_is_the_mean_state_of_the_sound_before_it(emotion_checkpo
     np.testing.assert_allclose(stream.x[20, :16], states[(times_s >= 1.0) & (times_s < 2.0)].mean(0), atol=1e-5)
     assert stream.valid.tolist() == [False] * 5 + [True] * 26  # half a window of sound at least
     assert np.isnan(stream.x[:5]).all()
+
+
+def test_sound_on_the_disk_gives_nearly_the_same_rows_as_sound_in_memory(
+    speech_checkpoint, emotion_checkpoint, spoken, speech, monkeypatch
+):
+    """Statistics are summed in another order."""
+    recording = spoken(speech)
+    expected = [e.extract(recording) for e in (wav2vec2(speech_checkpoint), emotion(emotion_checkpoint))]
+    monkeypatch.setattr("damamba.spool.MOST_BYTES", 4000)
+    assert isinstance(read_waveform(recording.audio).samples, RowsOnDisk)
+    again = [e.extract(recording) for e in (wav2vec2(speech_checkpoint), emotion(emotion_checkpoint))]
+    assert isinstance(again[0].x, RowsOnDisk)
+    for one, other in zip(expected, again, strict=True):
+        assert one.t_s.tolist() == other.t_s.tolist()
+        np.testing.assert_allclose(np.asarray(other.x), one.x, atol=1e-4)
