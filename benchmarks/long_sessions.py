@@ -38,7 +38,7 @@ def write_corpus(folder: Path, minutes: float, width: int, steps: int) -> None:
         for seat in range(PEOPLE):
             name = f"p{seat}"
             who = Participant(
-                "own", split, name, name, split, "en", f"{number}{name}", "", "", "", duration_s=60 * minutes
+                "own", split, name, name, split, "en", f"{number}{name}", "", "", "labels.csv", duration_s=60 * minutes
             )
             people.append(who)
             rng = np.random.default_rng((number, seat))
@@ -58,7 +58,13 @@ def write_corpus(folder: Path, minutes: float, width: int, steps: int) -> None:
             pq.write_table(pa.table({"value": value, "valid": np.ones(len(value), bool)}), label)
     Manifest(tuple(people)).write(folder / "data/corpus/manifest.jsonl")
     values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf8"))
-    values["train"] |= {"steps": steps, "validate_steps": steps, "checkpoint_steps": steps, "threads": 1}
+    values["train"] |= {
+        "steps": steps,
+        "warmup_steps": 0,
+        "validate_steps": steps,
+        "checkpoint_steps": steps,
+        "threads": 1,
+    }
     values["extract"]["executor"] = "serial"
     values["runs"] = ["da_mamba-0"]
     (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf8")

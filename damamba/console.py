@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
@@ -51,6 +51,16 @@ def progress(items: Iterable[ItemT], what: str, total: int | None = None, unit: 
             delay=0.0 if terminal else 5.0,
         )
     )
+
+
+def item_argument() -> dict[str, Any]:
+    """Options of argparse for the name of the run or cue that a stage works on.
+
+    Commands in dvc.yaml contain no names from params.yaml, which a shell would read. DVC sets DVC_STAGE to the name of
+    the stage, such as ``train@da_mamba-0``; outside of DVC the name must be given.
+    """
+    _, at, item = os.environ.get("DVC_STAGE", "").rpartition("@")
+    return {"nargs": "?", "default": item} if at else {}
 
 
 def _terminate(signum: int, frame: object) -> None:

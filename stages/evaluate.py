@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from damamba.config import Params
-from damamba.console import run_stage
+from damamba.console import item_argument, run_stage
 from damamba.data.batch import WindowReader
 from damamba.data.causality import require_causal
 from damamba.data.shards import Aligned
@@ -37,7 +37,7 @@ def main(options: argparse.Namespace) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", help="VARIANT-SEED, as in data/models")
+    parser.add_argument("name", help="VARIANT-SEED, as in data/models", **item_argument())
     parser.add_argument("--aligned", type=Path, default=Path("data/aligned"))
     parser.add_argument("--models", type=Path, default=Path("data/models"))
     parser.add_argument("--predictions", type=Path, default=Path("data/predictions"))

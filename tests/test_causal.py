@@ -98,7 +98,7 @@ def people(root: Path) -> Manifest:
             manifest.append(
                 Participant(
                     "c", session, name, name, "train" if session == "train" else "test", "en", name,
-                    f"{stem}.mkv", f"{stem}.wav", "", f"{stem}v", f"{stem}a", SECONDS, 25.0, FRAMES,
+                    f"{stem}.mkv", f"{stem}.wav", "labels.csv", f"{stem}v", f"{stem}a", SECONDS, 25.0, FRAMES,
                 )
             )  # fmt: skip
     return Manifest(tuple(manifest))

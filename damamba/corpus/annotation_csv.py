@@ -120,8 +120,8 @@ def in_unit_range(path: Path, series: ValueSeries) -> ValueSeries:
     if least < 0 or most > 1:
         i = int(np.flatnonzero((series.value < 0) | (series.value > 1))[0])
         raise InputError(
-            f"{path}, line {series.first + i}: {series.value[i]:g} lies outside [0, 1]; rescale the labels: "
-            "damamba convert --range"
+            f"{path}, line {series.first + i}: {series.value[i]:g} lies outside [0, 1]; rescale: damamba "
+            "convert with --range, and name what it writes"
         )
     return series
 

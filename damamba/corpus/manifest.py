@@ -16,6 +16,8 @@ from damamba.corpus.ssi import read_stream
 
 ANNOTATORS = ";"
 """Separates the label files of several annotators of one participant."""
+BETWEEN_FILES = re.compile(rf"(?<!\\){ANNOTATORS}")
+"""A `ANNOTATORS` that belongs to a folder has a backslash in front."""
 RESERVED = ("global", "interval", "frames", "split", "protocol", "simulated")
 """Keys beside the corpora in files of results; no corpus may have one of these names."""
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
@@ -31,7 +33,8 @@ TIER = re.compile(r"(?P<file>.+\.eaf)#(?P<tier>.+)", re.IGNORECASE)
 def label_files(label: str) -> list[tuple[str, str | None]]:
     """File of each annotator in a `Participant.label`, with its tier; None for the only tier, or no tiers."""
     files = []
-    for part in filter(None, map(str.strip, label.split(ANNOTATORS))):
+    for escaped in filter(None, map(str.strip, BETWEEN_FILES.split(label))):
+        part = escaped.replace(f"\\{ANNOTATORS}", ANNOTATORS)
         tiered = TIER.fullmatch(part)
         files.append((tiered["file"], tiered["tier"]) if tiered else (part, None))
     return files
@@ -40,7 +43,7 @@ def label_files(label: str) -> list[tuple[str, str | None]]:
 def label_below(root: Path, label: str) -> str:
     """A label whose files are relative to `root`, as one with whole paths."""
     joined = [f"{(root / name).as_posix()}{f'#{tier}' if tier else ''}" for name, tier in label_files(label)]
-    return ANNOTATORS.join(joined)
+    return ANNOTATORS.join(part.replace(ANNOTATORS, f"\\{ANNOTATORS}") for part in joined)
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ UNIT = re.compile(r"[\s_(\[-]+(?P<unit>ms|msec|milliseconds|s|sec|seconds)[)\]]?
 NAME = re.compile(r"[^\W\d][\w \-()\[\]]*")
 """A name of a column; a damaged number, such as O.5, is none."""
 SEPARATOR_LINE = re.compile(r"sep=(?P<mark>[;,\t])\s*", re.IGNORECASE)
-DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+\s*")
+DECIMAL_COMMA = re.compile(r"\s*[+-]?(?P<whole>\d*),\d+\s*")
 EXPECTED = "expected one value a line, or start;end;value"
 
 
@@ -186,7 +186,7 @@ def _decimal_commas(texts: Sequence[str]) -> bool:
     """Whether commas can only be decimal ones: every line is one number, and the whole parts do not count rows."""
     if not all(DECIMAL_COMMA.fullmatch(text) or ("," not in text and _is_number(text)) for text in texts):
         return False
-    whole = [int(text.partition(",")[0] or 0) for text in texts if "," in text and text.partition(",")[0] not in "+-"]
+    whole = [float(found["whole"] or 0) for text in texts if (found := DECIMAL_COMMA.fullmatch(text))]
     counts_rows = all(b > a for a, b in pairwise(whole)) and len(whole) == len(texts)
     return len(texts) > 1 and not counts_rows
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from damamba.console import InputError
+from damamba.device import choose_device
 from damamba.encoders.checkpoint import loading, local_folder
 from damamba.encoders.torchvision_import import declare_operators
 from damamba.media.sound import SAMPLE_RATE_HZ
@@ -226,5 +227,4 @@ def pretrained(kind: "type[Wav2Vec2PreTrainedModel]", checkpoint: str, revision:
         preprocessor = Wav2Vec2FeatureExtractor.from_pretrained(where, revision=revision or "main")
         if preprocessor.sampling_rate != SAMPLE_RATE_HZ:
             raise ValueError(f"it expects {preprocessor.sampling_rate} Hz; damamba reads sound at {SAMPLE_RATE_HZ} Hz")
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return model.eval().to(device), bool(preprocessor.do_normalize)
+    return model.eval().to(choose_device()), bool(preprocessor.do_normalize)

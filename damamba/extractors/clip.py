@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from damamba.config import Positive, Section
+from damamba.device import choose_device
 from damamba.encoders.checkpoint import loading, local_folder, local_weights, revision_of
 from damamba.encoders.torchvision_import import declare_operators
 from damamba.features.crop import upright_square, warp
@@ -42,6 +43,8 @@ class Clip(Extractor[ClipParams]):
 
     Params = ClipParams
     media = "video"
+    needs_faces = True
+    uses_device = True
 
     @property
     def lookahead_s(self) -> float:
@@ -66,7 +69,7 @@ class Clip(Extractor[ClipParams]):
             model: Any = open_clip.create_model(
                 f"local-dir:{folder}" if folder else name, self.params.pretrained, require_pretrained=True
             )
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._device = choose_device()
         # channels last, the layout of the crops in memory: convolutions take half the time
         self._model = model.eval().to(self._device, memory_format=torch.channels_last)
         size = model.visual.image_size

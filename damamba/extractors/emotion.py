@@ -52,6 +52,7 @@ class Emotion(Extractor[EmotionParams]):
 
     Params = EmotionParams
     media = "audio"
+    uses_device = True
 
     @property
     def lookahead_s(self) -> float | None:

@@ -85,6 +85,7 @@ class Flow(Extractor[FlowParams]):
 
     Params = FlowParams
     media = "video"
+    needs_faces = True
 
     @property
     def lookahead_s(self) -> float | None:

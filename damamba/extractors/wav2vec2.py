@@ -39,6 +39,7 @@ class Wav2Vec2(Extractor[Wav2Vec2Params]):
 
     Params = Wav2Vec2Params
     media = "audio"
+    uses_device = True
 
     @property
     def lookahead_s(self) -> float | None:

@@ -18,6 +18,7 @@ import numpy as np
 from damamba.config import ExtractParams, Section
 from damamba.console import InputError
 from damamba.corpus.manifest import Manifest, Participant
+from damamba.device import jobs_on_device
 from damamba.executor import run_all
 from damamba.features.extractor import Extractor, ExtractorInput
 from damamba.features.health import HEALTH, write_health
@@ -176,7 +177,7 @@ def _write_empty(
     described = (describe(like) or {}) if like else {}
     for participant in absent:
         note = f"{lacking[participant.key]}: the cue is not valid throughout"
-        same = {name: described[name] for name in ("rate_hz", "extractor", "checkpoint", "revision", "lookahead_s")}
+        same = {name: described.get(name) for name in ("rate_hz", "extractor", "checkpoint", "revision", "lookahead_s")}
         channels = tuple(described["channels"])
         key = hashlib.sha256(json.dumps([note, same, channels], sort_keys=True).encode()).hexdigest()
         if _key_of(participant.shard(out)) != key:
@@ -223,7 +224,8 @@ def extract_manifest(
     manifest = Manifest.read(Path("data/corpus/manifest.jsonl"))
 
     def run(function: Callable[[ExtractionTask], StreamSize], tasks: Sequence[ExtractionTask]) -> list[StreamSize]:
-        return run_all(function, tasks, loop.jobs, loop.executor, what)
+        jobs = jobs_on_device(loop.jobs) if extractor.uses_device else loop.jobs
+        return run_all(function, tasks, jobs, loop.executor, what)
 
     chosen = manifest.of_session(session).participants
     if skip_missing:

@@ -47,6 +47,10 @@ class Extractor(ABC, Generic[ParamsT]):
     Params: ClassVar[type[Section]]
     media: ClassVar[Literal["video", "audio", "streams"]]
     """What is read: raw media, or streams that came with the corpus."""
+    needs_faces: ClassVar[bool] = False
+    """Whether the face track is read, for which the cue has `reads: faces`."""
+    uses_device: ClassVar[bool] = False
+    """Whether `load` puts a model on the accelerator, whose memory then bounds the number of workers."""
 
     def __init__(self, params: ParamsT) -> None:
         self.params = params

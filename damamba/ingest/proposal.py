@@ -91,12 +91,11 @@ class _Seat:
 
     def aliases(self) -> list[tuple[Folders, str, list[str]]]:
         """Folders and beginnings of the names of files that belong to the video, the latter also as words."""
-        names = [
-            (self.place.folders, self.place.base, words_of(self.place.base)),
-            (self.place.folders, self.participant, words_of(self.participant)),
-            (self.session, self.participant, words_of(self.participant)),
-            ((), self.place.base, words_of(" ".join(self.place.folders)) + words_of(self.participant)),
-        ]
+        place, own = self.place, words_of(self.participant)
+        names = [(place.folders, place.base, words_of(place.base)), (self.session, self.participant, own)]
+        if place.folders:
+            names.append((place.folders, self.participant, own))
+            names.append(((), place.base, words_of(" ".join(place.folders)) + own))
         return [alias for alias in names if alias[2]]
 
 

@@ -119,6 +119,6 @@ def read_stream(path: Path, remedy: str) -> FeatureStream:
             checkpoint=described["checkpoint"],
             revision=described["revision"],
             key=described["key"],
-            note=described.get("note", ""),
             lookahead_s=described.get("lookahead_s"),
+            note=described.get("note", ""),
         )

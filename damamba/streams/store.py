@@ -32,8 +32,8 @@ def write_stream(path: Path, stream: FeatureStream) -> None:
         "checkpoint": stream.checkpoint,
         "revision": stream.revision,
         "key": stream.key,
-        "note": stream.note,
         "lookahead_s": stream.lookahead_s,
+        "note": stream.note,
     }
     columns = {"t_s": pa.float64(), "valid": pa.bool_(), "score": pa.float32()}
     schema = pa.schema(

@@ -36,10 +36,10 @@ class FeatureStream:
     """Version of the weights."""
     key: str = field(default="", compare=False)
     """Hash of all that the rows depend on: input, parameters, code, weights."""
-    note: str = ""
-    """What was lost or repaired on the way; "" if nothing was."""
     lookahead_s: float | None = None
     """How far past its own time a row may depend on the media, s; None: as far as the recording goes."""
+    note: str = ""
+    """What was lost or repaired on the way; "" if nothing was."""
 
     def __post_init__(self) -> None:
         n = len(self.t_s)

@@ -22,7 +22,7 @@ def sound(suffix: str = ".mp4") -> tuple[bytes, bytes]:
     """A video of a second without sound, and a sound."""
     with tempfile.TemporaryDirectory() as folder:
         codec = "libvpx" if suffix == ".webm" else "libx264"
-        video = make_video(Path(folder) / f"v{suffix}", np.arange(25) / 25, codec=codec)
+        video = make_video(Path(folder) / f"v{suffix}", (np.arange(25) / 25).tolist(), codec=codec)
         return video.read_bytes(), make_wav(Path(folder) / "v.wav", tone(1)).read_bytes()
 
 

@@ -85,7 +85,7 @@ PREDICTIONS = [
     zipped("a zip with a name that paints", packed(("\x1b[2J.csv", LABELS)), ", member '\\x1b[2J.csv': has characters that cannot be printed; pack it again"),
     zipped("a zip with a name too long", packed(("x" * 300 + ".csv", LABELS)), ": cannot be unpacked into … (File name too long); unpack it yourself, and name the folder"),
     labelled("labels of nothing", "", ": empty, no values in it; expected one value a line, or start;end;value"),
-    labelled("labels on a scale of 1 to 5", "0.5\n3\n", ", line 2: 3 lies outside [0, 1]; rescale the labels: damamba convert --range"),
+    labelled("labels on a scale of 1 to 5", "0.5\n3\n", ", line 2: 3 lies outside [0, 1]; rescale: damamba convert with --range, and name what it writes"),
     labelled("labels of words", "high\nlow\n", f", line 2: 'low' {NUMBER}"),
     BadInput("labels of a manifest on another scale", labels_of_a_manifest, "t/a.csv, line 2: 2 lies outside [0, 1]; rescale: damamba convert with --range, and name what it writes"),
     BadInput("no labels", files({"t/x": "", PREDICTION: LABELS}, "score", "t", "p"), f"t: {TREE}"),

@@ -6,13 +6,8 @@ import sys
 import pytest
 
 from damamba.cli import main
-from tests.badinput.annotations import ELAN, NOVA
-from tests.badinput.labels import LABELS
-from tests.badinput.manifests import MANIFESTS
-from tests.badinput.media import MEDIA
-from tests.badinput.predictions import PREDICTIONS
+from tests.badinput.collection import CASES
 
-CASES = [*LABELS, *NOVA, *ELAN, *MANIFESTS, *PREDICTIONS, *MEDIA]
 SUMMARIES = re.compile(
     r"\d+ problems; correct them, then run again: damamba init .*"
     r"|.*: \d+ of \d+ participants cannot be scored, so this would not be the score of the corpus; .*"
@@ -46,3 +41,7 @@ def test_the_user_sees_the_documented_line(tmp_path, monkeypatch, capsys, case):
 def test_names_are_told_apart():
     names = [case.name for case in CASES]
     assert len(set(names)) == len(names)
+
+
+def test_there_are_enough_of_each():
+    assert len(CASES) >= 150

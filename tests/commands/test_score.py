@@ -2,74 +2,19 @@
 
 import json
 import shutil
-import tracemalloc
-import warnings
 import zipfile
-from argparse import Namespace
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from damamba.commands.score import run
 from damamba.console import InputError
 from damamba.scoring.pairing import PairedSeries, pair
 from damamba.scoring.predictions import write_prediction
 from damamba.scoring.scorecard import scorecard
 from damamba.scoring.truth import LabelledSeries, read_truth
-
-NAMES_2026 = ("noxi-base/{0}/{1}.engagement.prediction.csv", "mpiigroupinteraction/{0}/{1}.engagement.prediction.csv")
-NAMES_2024 = ("{0}/{1}.engagement.annotation.csv", "{0}/{1}.engagement.annotation.csv")
-DYADS = (("noxi/test-base", "002", "expert"), ("noxi/test-base", "002", "novice"), ("noxi/test-base", "006", "expert"))
-GROUP = (("mpiigroupinteraction/test", "001", "subjectPos1"), ("mpiigroupinteraction/test", "001", "subjectPos2"))
-
-
-def by_definition(pairs):
-    """Lin's CCC from population moments over all frames that have both values; NaN for 0 / 0."""
-    both = [(p, t) for pred, target in pairs for p, t in zip(pred, target, strict=True)]
-    both = np.array([(p, t) for p, t in both if np.isfinite(p) and np.isfinite(t)])
-    if not len(both) or (both == both[0, 0]).all():
-        return float("nan")
-    p, t = both.T
-    return 2 * np.mean((p - p.mean()) * (t - t.mean())) / (np.var(p) + np.var(t) + (p.mean() - t.mean()) ** 2)
-
-
-def lines(values, invalid="nan"):
-    return "".join(f"{v:.6f}\n" if np.isfinite(v) else f"{invalid}\n" for v in values)
-
-
-def write(path, values, invalid="nan"):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(lines(values, invalid))
-
-
-@pytest.fixture
-def release(tmp_path):
-    """Labels as released, predictions for all of them in both generations of names, and the series behind them."""
-    rng = np.random.default_rng(0)
-    series = {}
-    for k, (folder, session, role) in enumerate(DYADS + GROUP):
-        target = np.round(np.clip(0.5 + np.cumsum(rng.normal(0, 0.02, 300 + k)), 0, 1), 6)
-        pred = np.round(np.clip(0.2 + 0.6 * target + rng.normal(0, 0.05, len(target)), 0, 1), 6)
-        target[40:60] = np.nan
-        series[session, role] = (pred, target)
-        write(tmp_path / "labels" / folder / session / f"{role}.engagement.annotation.csv", target, "-nan(ind)")
-        (tmp_path / "labels" / folder / session / f"{role}.gender.annotation.csv").write_text(f"0;9;{1 + k % 2};1\n")
-        write(tmp_path / "p26" / NAMES_2026[k >= 3].format(session, role), pred)
-        write(tmp_path / "p24" / NAMES_2024[k >= 3].format(session, role), pred)
-    for session, language in (("002", "English"), ("006", "French")):
-        (tmp_path / "labels/noxi/test-base" / session / "language.annotation.csv").write_text(f"0;9;{language};1\n")
-    return tmp_path, series
-
-
-def score(folder, predictions, **changed):
-    options = {"truth": folder / "labels", "predictions": folder / predictions, "split": "test", "official": False}
-    options |= {"partial": False, "resamples": 200, "confidence": 0.95, "json": folder / "out.json"}
-    run(Namespace(**(options | changed)))
-    return json.loads((folder / "out.json").read_text())
+from tests.commands.challenge import DYADS, EXPERT, GROUP, NAMES_2026, by_definition, score, write
 
 
 @pytest.mark.parametrize("predictions", ["p26", "p24"])
@@ -126,10 +71,16 @@ def test_the_official_pairing_removes_invalid_lines_first_and_a_difference_is_re
 
 
 value = st.one_of(st.floats(0, 1), st.just(float("nan")), st.sampled_from([0.1, 0.3, 0.5]))
+
+
 participant = st.integers(1, 12).flatmap(
     lambda n: st.tuples(*(st.lists(value, min_size=n, max_size=n) for _ in range(2)))
 )
+
+
 constant = st.tuples(st.sampled_from([0.1, 0.3]), st.integers(1, 40)).map(lambda c: ([c[0]] * c[1], [c[0]] * c[1]))
+
+
 invalid = st.just(([0.5] * 4, [float("nan")] * 4))
 
 
@@ -161,9 +112,6 @@ def test_values_that_are_not_finite_are_missing_frames_and_reported(release, cap
     assert card["corpora"]["noxi"]["ccc"] == pytest.approx(by_definition([*others, (pred, target)]), abs=1e-9)
     assert card["corpora"]["noxi"]["missing"] == 10
     assert "10 of 302 values are not finite" in capsys.readouterr().err
-
-
-EXPERT = NAMES_2026[0].format("006", "expert")
 
 
 @pytest.mark.parametrize(
@@ -263,179 +211,3 @@ def test_a_tree_without_split_folders_is_split_by_the_official_lists(tmp_path):
     assert [one.session for one in read_truth(tmp_path, "test")] == ["001"]
     assert [one.session for one in read_truth(tmp_path, "val")] == ["008"]
     assert len(read_truth(tmp_path, "all")) == 2
-
-
-def rewritten(values, form):
-    """A file of predictions as another program writes it."""
-    plain = lines(values)
-    texts = plain.splitlines()
-    match form:
-        case "BOM":
-            return b"\xef\xbb\xbf" + plain.encode()
-        case "UTF-16":
-            return plain.encode("utf-16")
-        case "header":
-            return f"prediction\n{plain}".encode()
-        case "quoted":
-            return "".join(f'"{text}"\n' for text in ["engagement", *texts]).encode()
-        case "decimal comma":
-            return plain.replace(".", ",").encode()
-        case "semicolon and sep":
-            return (
-                ("sep=;\nframe;value\n" + "".join(f"{i};{t}\n" for i, t in enumerate(texts))).replace(".", ",").encode()
-            )
-        case "pandas' index":
-            return (",0\n" + "".join(f"{i},{t}\n" for i, t in enumerate(texts))).encode()
-        case "pandas' header":
-            return f"0\n{plain}".encode()
-        case _:
-            return plain.replace("\n", "\r\n").encode()
-
-
-@pytest.mark.parametrize(
-    "form",
-    [
-        "BOM",
-        "UTF-16",
-        "header",
-        "quoted",
-        "decimal comma",
-        "semicolon and sep",
-        "pandas' index",
-        "pandas' header",
-        "CR",
-    ],
-)
-def test_predictions_of_other_programs_score_as_plain_ones(release, form, capsys):
-    folder, series = release
-    expected = score(folder, "p26")["corpora"]["noxi"]["ccc"]
-    for _, session, role in DYADS:
-        path = folder / "p26" / NAMES_2026[0].format(session, role)
-        path.write_bytes(rewritten(series[session, role][0], form))
-    capsys.readouterr()
-    assert score(folder, "p26")["corpora"]["noxi"]["ccc"] == pytest.approx(expected, abs=1e-9)
-    told = "of which the first, 0, is the name of a column" in capsys.readouterr().err
-    assert told == (form == "pandas' header")
-
-
-def test_labels_on_another_scale_are_refused(release):
-    folder, series = release
-    label = folder / "labels/noxi/test-base/006/expert.engagement.annotation.csv"
-    write(label, 1 + 4 * series["006", "expert"][1])
-    with pytest.raises(InputError, match=r"expert\.engagement\.annotation\.csv, line 1: .* lies outside \[0, 1\]"):
-        score(folder, "p26")
-
-
-def test_frames_without_a_prediction_count_like_a_file_that_is_too_short(release, capsys):
-    folder, series = release
-    pred, target = series["006", "expert"]
-    sparse = np.where(np.arange(len(pred)) % 100 == 0, pred, np.nan)
-    for spoiled in (sparse, pred[:260]):
-        write(folder / "p26" / EXPERT, spoiled)
-        with pytest.raises(InputError, match="1 of 5 participants cannot be scored"):
-            score(folder, "p26")
-        card = score(folder, "p26", partial=True)
-        padded = np.concatenate([spoiled, np.full(len(pred) - len(spoiled), np.nan)])
-        assert card["corpora"]["noxi"]["missing"] == int((np.isnan(padded) & np.isfinite(target)).sum())
-
-
-@pytest.mark.parametrize(
-    ("extra", "told"), [(18, "320 lines, the label has 302; the last 18 are cut"), (-5, "297 lines")]
-)
-def test_every_difference_of_counts_is_told(release, capsys, extra, told):
-    folder, series = release
-    pred, _ = series["006", "expert"]
-    write(folder / "p26" / EXPERT, np.concatenate([pred, np.full(extra, 0.5)]) if extra > 0 else pred[:extra])
-    score(folder, "p26")
-    assert told in capsys.readouterr().err
-
-
-def zipped(path, members, compression=zipfile.ZIP_DEFLATED):
-    with warnings.catch_warnings(), zipfile.ZipFile(path, "w", compression) as archive:
-        warnings.simplefilter("ignore")  # of two members of one name
-        for name, content in members:
-            archive.writestr(name, content)
-    return path
-
-
-def flipped(path):
-    """Damage inside the compressed data of a zip."""
-    content = bytearray(path.read_bytes())
-    content[60:64] = b"\xff\xff\xff\xff"
-    path.write_bytes(bytes(content))
-
-
-HOSTILE_ZIPS = {
-    "a bomb": ([("a.csv", b"0\n" * 100_000_000)], r"KiB that unpack to 191 MiB in 1 files; predictions are at most"),
-    "many members": ([(f"{i}.csv", b"") for i in range(9000)], r"in 9000 files; predictions are at most"),
-    "two members of one name": ([("a/b.csv", b"1\n"), ("a/b.csv", b"0\n")], r"member 'a/b\.csv': 2 members have"),
-    "a name that paints": ([("a\x1b[2J.csv", b"1\n")], r"member 'a\\x1b\[2J\.csv': has characters that cannot"),
-    "a name that is too long": ([("x" * 300 + ".csv", b"1\n")], r"cannot be unpacked .*File name too long"),
-    "a file that is a folder": ([("a", b"1\n"), ("a/b.csv", b"1\n")], "cannot be unpacked"),
-}
-
-
-@pytest.mark.parametrize("case", HOSTILE_ZIPS)
-def test_a_zip_that_cannot_be_predictions_is_refused_in_a_line(release, case):
-    folder, _ = release
-    members, message = HOSTILE_ZIPS[case]
-    zipped(folder / "p.zip", members)
-    tracemalloc.start()
-    with pytest.raises(InputError, match=rf"p\.zip.*{message}") as raised:
-        score(folder, "p.zip")
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 200 << 20
-    assert str(raised.value).isprintable()
-
-
-def test_a_damaged_zip_is_refused_in_a_line(release):
-    folder, series = release
-    flipped(
-        zipped(
-            folder / "p.zip", [("noxi-base/002/expert.engagement.prediction.csv", lines(series["002", "expert"][0]))]
-        )
-    )
-    with pytest.raises(InputError, match=r"p\.zip: not a readable zip"):
-        score(folder, "p.zip")
-
-
-def test_a_constant_prediction_packs_well_and_is_read(release):
-    folder, series = release
-    members = []
-    for (session, role), (pred, _) in series.items():
-        name = NAMES_2026[role.startswith("subject")].format(session, role)
-        members.append((name, "0.5000000000000000\n" * len(pred)))
-    zipped(folder / "p.zip", members)
-    assert score(folder, "p.zip")["corpora"]["noxi"]["frames"] == 280 + 281 + 282
-
-
-@pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_a_file_far_longer_than_its_labels_is_not_read(release, kind):
-    folder, _ = release
-    path = folder / "p26" / EXPERT
-    if kind == "parquet":
-        path.unlink()
-        path = path.with_name("expert.parquet")
-        column = pa.DictionaryArray.from_arrays(
-            pa.array(np.zeros(3_000_000, np.int8)), pa.array([0.5])
-        ).dictionary_decode()
-        pq.write_table(pa.table({"prediction": column}), path, compression="zstd")
-        assert path.stat().st_size < 20_000
-    else:
-        path.write_bytes(b"0\n" * 5_000_000)
-    tracemalloc.start()
-    with pytest.raises(InputError, match=r"expert\..*(9\.5 MiB for 302 label frames|3000000 rows)"):
-        score(folder, "p26")
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 2 << 20
-
-
-def test_names_of_files_reach_the_terminal_in_printed_letters(release, capsys):
-    folder, _ = release
-    write(folder / "p26/noxi-base/\x1b[2J/expert.engagement.prediction.csv", [0.5])
-    score(folder, "p26")
-    printed = capsys.readouterr()
-    assert "\x1b" not in printed.err + printed.out
-    assert r"noxi-base/\x1b[2J/expert" in printed.err
