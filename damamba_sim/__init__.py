@@ -3,8 +3,7 @@
 Four words have one meaning throughout:
 
 - A *channel* is one true variable of a participant's behaviour at 25 Hz, such as ``smile`` or ``speech``.
-- A *law* is one set of constants of the behaviour model (`behaviour.scene.Law`). ``full`` is for sessions of minutes,
-  ``brief`` for sessions of seconds.
+- The *law* is the set of constants of the behaviour model (`behaviour.scene.Law`).
 - A *reader* is a regression that is fitted on some people and tested on others. The oracle's readers predict labels
   from channels; the readers in `rendering` predict channels from face landmarks.
 - The *ceiling* is the score of a reader that may use all channels: about the best that a model can reach.

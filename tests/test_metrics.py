@@ -99,3 +99,34 @@ def test_an_unknown_metric_and_an_unknown_key_are_refused_with_what_is_known(tmp
         find_metrics(params)
     with pytest.raises(InputError, match="there is no module nowhere"):
         find_metrics(EvaluateParams(split="test", metrics=("nowhere.gaze",), bootstrap=10, confidence=0.9))
+
+
+WITHIN = find_metrics(EvaluateParams(split="test", metrics=("ccc_within",), bootstrap=1, confidence=0.9))["ccc_within"]
+
+
+@given(st.integers(0, 2**32 - 1), st.lists(st.integers(2, 40), min_size=1, max_size=5))
+def test_ccc_within_is_the_ccc_of_everyones_deviations_from_their_own_means(seed, lengths):
+    rng = np.random.default_rng(seed)
+    people = [rng.random((2, frames)) for frames in lengths]
+    moments = sum(WITHIN.of_series(pred, target, everywhere(pred)) for pred, target in people)
+    pred, target = np.concatenate([series - series.mean(axis=1, keepdims=True) for series in people], axis=1)
+    assert WITHIN.of_moments(moments) == pytest.approx(by_scipy(pred, target), abs=1e-12)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(-0.5, 0.5))
+def test_ccc_within_is_blind_to_levels(seed, shift):
+    pred, target = np.random.default_rng(seed).random((2, 30))
+    score = WITHIN.of_moments(WITHIN.of_series(pred, target, everywhere(pred)))
+    assert WITHIN.of_moments(WITHIN.of_series(pred + shift, target, everywhere(pred))) == pytest.approx(score)
+    level = np.full(30, target.mean())
+    assert WITHIN.of_moments(WITHIN.of_series(level, target, everywhere(pred))) == 0
+
+
+def test_ccc_within_masks_and_is_undefined_without_movement():
+    pred, target = np.array([0.1, 0.9, 0.5, 0.3]), np.array([0.2, np.nan, 0.6, 0.4])
+    moments = WITHIN.of_series(pred, target, np.isfinite(target))
+    assert moments[0] == 3
+    assert WITHIN.of_moments(moments) == pytest.approx(1)
+    for constant in (np.full(7, 0.1), np.full(7, 1 / 3)):
+        assert math.isnan(WITHIN.of_moments(WITHIN.of_series(constant, constant + 0.1, everywhere(constant))))
+    assert math.isnan(WITHIN.of_moments(WITHIN.of_series(pred, target, np.zeros(4, bool))))

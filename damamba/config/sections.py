@@ -134,8 +134,6 @@ class SimulateParams(Section):
     """Width and height of the videos, px; multiples of 4."""
     fps: Annotated[float, Field(gt=0, le=1000)]
     """Frames a second of the videos, Hz."""
-    law: Literal["brief", "full"]
-    """Constants of behaviour (`damamba_sim.behaviour.scene.LAWS`): one for sessions of seconds, one for minutes."""
     timing: Share
     """How much engagement decides that responses come where the partner made a point; 0: not at all."""
     shared: Share

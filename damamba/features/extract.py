@@ -177,7 +177,7 @@ def _write_empty(
     described = (describe(like) or {}) if like else {}
     for participant in absent:
         note = f"{lacking[participant.key]}: the cue is not valid throughout"
-        same = {name: described.get(name) for name in ("rate_hz", "extractor", "checkpoint", "revision", "lookahead_s")}
+        same = {name: described[name] for name in ("rate_hz", "extractor", "checkpoint", "revision", "lookahead_s")}
         channels = tuple(described["channels"])
         key = hashlib.sha256(json.dumps([note, same, channels], sort_keys=True).encode()).hexdigest()
         if _key_of(participant.shard(out)) != key:

@@ -56,6 +56,7 @@ def main_table(comparison: Mapping[str, Any], metrics: Mapping[str, Metric], sim
         f"({sessions}). Few sessions make rough intervals, and seeds are held fixed in them. "
         f"Splits: {comparison['protocol']}.",
         "",
+        *_who_and_when(comparison, metrics),
         *table(
             ["variant", "seeds", *titles],
             (
@@ -99,6 +100,23 @@ def main_table(comparison: Mapping[str, Any], metrics: Mapping[str, Metric], sim
         *_published_scores(),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _who_and_when(comparison: Mapping[str, Any], metrics: Mapping[str, Metric]) -> list[str]:
+    """What the two forms of CCC mean, and how much of the labels' variance each rests on."""
+    if not {"ccc", "ccc_within"} <= metrics.keys():
+        return []
+    shares = ", ".join(
+        f"{corpus_title(corpus)} {'undefined' if share is None else f'{share:.0%}'}"
+        for corpus, share in comparison["label_variance_within"].items()
+    )
+    return [
+        "CCC, as the challenge computes it, rewards both: *who* is engaged, the level of each person, and *when*, the "
+        "movement over time. CCC within is the same after each participant's own means in the session were taken off "
+        "prediction and label, so it is about *when* alone: a constant for each person scores 0. Share of the labels' "
+        f"variance that lies within participants: {shares}.",
+        "",
+    ]
 
 
 def _cell(row: Mapping[str, Any], place: str) -> str:

@@ -13,6 +13,7 @@ from damamba.config import EvaluateParams
 from damamba.console import InputError
 from damamba.metrics import Metric
 from damamba.scoring.layout import join_metrics
+from damamba.scoring.participants import label_variance_within
 from damamba.scoring.pooling import GLOBAL, defined, global_score, percentile_interval, resampled_scores
 from damamba.scoring.runs import FULL_MODEL, RunResult
 
@@ -28,7 +29,8 @@ def compare_runs(runs: Sequence[RunResult], params: EvaluateParams, metrics: Map
     Returns:
         ``{<run>: its scores, …, "variants": {<variant>: {"seeds", "mean", "sd", "interval"}},
         "paired": {"da_mamba - <variant>": {<corpus> | "global": {"difference", "interval"}}}, "split", "protocol",
-        "sessions", "confidence"}``. `sd` is the standard deviation over seeds (n - 1), None with one seed. Variants and
+        "sessions", "label_variance_within",
+        "confidence"}``. `sd` is the standard deviation over seeds (n - 1), None with one seed. Variants and
         pairs hold the same of each further metric under its name.
 
     Raises:
@@ -55,6 +57,10 @@ def compare_runs(runs: Sequence[RunResult], params: EvaluateParams, metrics: Map
         "split": runs[0].scores["split"],
         "protocol": runs[0].scores["protocol"],
         "sessions": {corpus: len(moments) for corpus, moments in sessions.items()},
+        "label_variance_within": {
+            corpus: label_variance_within([one for one in runs[0].participants if one.corpus == corpus])
+            for corpus in sessions
+        },
         "confidence": params.confidence,
     }
 

@@ -20,7 +20,12 @@ from damamba.digits import json_text, write_result
 from damamba.files import prune
 from damamba.metrics import Metric, ccc
 from damamba.scoring.layout import join_metrics, of_metric
-from damamba.scoring.participants import ParticipantScore, statistics, write_participants
+from damamba.scoring.participants import (
+    ParticipantScore,
+    label_variance_within,
+    statistics,
+    write_participants,
+)
 from damamba.scoring.pooling import GLOBAL, bootstrap_interval, defined, global_score, moments_by_session, stacked
 from damamba.scoring.predictions import prediction_path, write_prediction
 
@@ -111,8 +116,9 @@ def corpus_scores(
     """Score of each corpus and Global by every metric, their intervals over sessions, and frames scored.
 
     Returns:
-        ``{<corpus>: CCC, …, "global": …, "interval": {the same keys: [low, high]}, "frames": {<corpus>: …}}``, and
-        under the name of each further metric the same but frames; None where a score or an end is undefined.
+        ``{<corpus>: CCC, …, "global": …, "interval": {the same keys: [low, high]}, "frames": {<corpus>: …},
+        "label_variance_within": {<corpus>: share}}``, and under the name of each further metric its scores and
+        intervals; None where a score, an end or a share is undefined.
 
     Raises:
         InputError: A corpus is called like a metric.
@@ -123,7 +129,8 @@ def corpus_scores(
     if clash := sorted(frames.keys() & metrics.keys()):
         raise InputError(f"corpus {clash[0]!r} is called like a metric of evaluate.metrics; rename one of the two")
     records = {name: _corpus_scores(scores, params, name, metric) for name, metric in metrics.items()}
-    return {**join_metrics(records), "frames": frames}
+    shares = {corpus: label_variance_within([one for one in scores if one.corpus == corpus]) for corpus in frames}
+    return {**join_metrics(records), "frames": frames, "label_variance_within": shares}
 
 
 def _corpus_scores(

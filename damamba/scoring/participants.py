@@ -66,6 +66,19 @@ def statistics(pred: np.ndarray, target: np.ndarray) -> dict[str, float]:
     }
 
 
+def label_variance_within(participants: Sequence[ParticipantScore]) -> float | None:
+    """Share of the labels' variance over all frames that lies within participants of a session; the rest is between.
+
+    None without a label, or where all labels are equal.
+    """
+    known = [one for one in participants if one.mean_label is not None and one.std_label is not None]
+    frames = np.array([one.frames for one in known], float)
+    means = np.array([one.mean_label for one in known], float)
+    within = frames @ np.square([one.std_label for one in known], dtype=float)
+    between = frames @ np.square(means - frames @ means / frames.sum()) if known else 0.0
+    return float(within / (within + between)) if within + between > 0 else None
+
+
 def read_participants(path: Path, metrics: Mapping[str, Metric], run: str) -> list[ParticipantScore]:
     """Rows of a ``sessions/<run>.csv``.
 

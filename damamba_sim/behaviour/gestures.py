@@ -5,7 +5,7 @@ import numpy as np
 from damamba.config import LABEL_RATE_HZ
 from damamba_sim.behaviour.processes import arch, late, raise_to, smooth, wander
 from damamba_sim.behaviour.scene import AWAY_GAZE, SEAT_GAZE, Scene
-from damamba_sim.behaviour.turns import happens, latency_s, response_s
+from damamba_sim.behaviour.turns import latency_s, response_s
 
 BLINKS_PER_S = 17 / 60
 BLINK = np.array([0.5, 0.0, 0.0, 0.4, 0.8])  # opening of the eye, frame by frame
@@ -30,10 +30,9 @@ def respond(rng: np.random.Generator, scene: Scene) -> np.ndarray:
 
 
 def _respond(
-    rng: np.random.Generator, track: np.ndarray, at_s: float | None, seconds: float, sizes: tuple[float, float]
+    rng: np.random.Generator, track: np.ndarray, at_s: float, seconds: float, sizes: tuple[float, float]
 ) -> None:
-    if at_s is not None:
-        raise_to(track, at_s, arch(seconds) * rng.uniform(*sizes))
+    raise_to(track, at_s, arch(seconds) * rng.uniform(*sizes))
 
 
 def smile(rng: np.random.Generator, scene: Scene) -> None:
@@ -48,8 +47,6 @@ def smile(rng: np.random.Generator, scene: Scene) -> None:
             for other in scene.others(person):
                 if rng.random() < law.q_smile * fewer:
                     attentive = rng.random() < scene.attentiveness[other, frame]
-                    if not attentive and not happens(rng, law.displaced):
-                        continue
                     wait_s = 0.1 + latency_s(rng) if attentive else rng.uniform(-12, 12)
                     raise_to(track[other], frame / LABEL_RATE_HZ + wait_s, _smile_shape(rng))
 
@@ -108,7 +105,7 @@ def _prompted_looks(rng: np.random.Generator, scene: Scene) -> dict[tuple[int, i
             if rng.random() >= law.q_look * (0.5 if speaks else 1.0):
                 continue
             attentive = rng.random() < scene.attentiveness[person, frame]
-            if attentive == phrase.complete and (attentive or happens(rng, law.displaced)):
+            if attentive == phrase.complete:
                 others = scene.others(person)
                 target = others[int(rng.integers(len(others)))] if speaks else phrase.speaker
                 at_s = phrase.end_s + latency_s(rng) - 0.15

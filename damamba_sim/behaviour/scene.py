@@ -48,50 +48,55 @@ class Law:
 
     level: float = 0.0
     """Engagement of the average person, logits."""
-    spread: float = 1.45
-    """Logits per unit of z, the weighted sum of five parts: person, topic, wander, flicker, coupling."""
-    person: float = 0.85
-    contrast: float = 0.1
-    """Share of the others' mean that is subtracted from a person's part: where one leads, the others wait."""
-    topic: float = 0.45
+    spread: float = 1.0
+    """Logits per unit of z, the weighted sum of six parts: person, topic, drift, stance, flicker, coupling."""
+    person: float = 0.35
+    """Level of the person, constant in a session."""
+    topic: float = 0.15
     """Episodes of about 70 s, half shared."""
-    wander: float = 0.4
-    flicker: float = 0.1
-    coupling: float = 0.3
-    """Weight of the partners' movement, 1-3 s later."""
-    tension: float = 1.3
-    """n: raises the cues that are heard and lowers those that are seen; each person has their own."""
-    mood: float = 1.5
-    """h: raises both; shared by everyone in the session."""
-    baseline: float = 0.8
+    drift: float = 0.4
+    """Movement with a time constant of 23 s."""
+    stance: float = 0.65
+    """Movement with a time constant of 3.3 s."""
+    flicker: float = 0.33
+    """Movement within about a second."""
+    coupling: float = 0.8
+    """Weight of the partners' movement, 0.6-1 s later. The direct cues of the person who is moved do not show it."""
+    tension: float = 0.4
+    """n: raises the cues that are heard and lowers those that are seen. A level of the person's own in a session."""
+    tension_moves: float = 0.75
+    """Movement of n, with a time constant of 6 s."""
+    mood: float = 0.4
+    """h: raises both, and everyone in the session shares it. A level of the session."""
+    mood_moves: float = 0.2
+    """Movement of h, with a time constant of 6 s."""
+    baseline: float = 0.25
     """A person's habit in each direct cue."""
-    gains: float = 0.2
+    gains: float = 0.1
     """Log spread of a person's gain on each direct cue."""
     shared: float = 1.0
-    """Strength of the slow ties between people (one mood for all, coupling, the floor): 1 full, 0 none."""
-    phrase_noise: float = 1.0
+    """Strength of the ties between people (one mood for all, coupling, the floor): 1 full, 0 none."""
+    phrase_noise: float = 0.1
     """Variation of prosody from phrase to phrase."""
-    slow_noise: float = 1.0
+    slow_noise: float = 0.08
     """Variation of posture and expression over seconds."""
     timing: float = 1.0
     """How strongly engagement decides that responses come where the partner made a point; 0: not at all."""
-    displaced: float = 0.65
-    """Share of the inattentive responses that come in a mere pause; the others do not come."""
-    floor: float = 0.2
+    floor: float = 0.15
     """How much engagement helps to get the floor."""
     quick_s: float = 0.10
     """How much later the disengaged take their turn, s per unit of e."""
-    q_nod: float = 1.0
+    q_nod: float = 0.9
     """Chance of a nod in response to the partner's point."""
-    q_vocal: float = 0.8
+    q_vocal: float = 0.9
     """Chance of a "mhm" in response to the partner's point."""
     habit: float = 0.40
     """Share of the "mhm" whose timing does not depend on engagement."""
     eager: float = 0.40
     """Chance of a "mhm" where no point was made, relative to that at a point."""
-    q_brow: float = 0.7
+    q_brow: float = 0.5
     """Chance of raised brows in response to the partner's point."""
-    q_look: float = 1.0
+    q_look: float = 0.6
     """Chance of a look at the end of a phrase; half as much for the speaker."""
     follow: float = 0.60
     """Share of the engaged people's looks that go to the speaker."""
@@ -99,32 +104,6 @@ class Law:
     """Chance of a smile in response to a smile."""
     smiles: float = 2.2
     """Spontaneous smiles a minute."""
-
-
-LAWS = {
-    "full": Law(),
-    "brief": Law(
-        displaced=1.0,
-        person=1.0,
-        contrast=0.12,
-        topic=0.2,
-        wander=0.2,
-        flicker=0.06,
-        coupling=0.1,
-        tension=0.6,
-        mood=1.05,
-        baseline=0.25,
-        gains=0.1,
-        phrase_noise=0.3,
-        slow_noise=0.3,
-        floor=0.15,
-        q_nod=0.9,
-        q_vocal=0.9,
-        q_brow=0.5,
-        q_look=0.6,
-    ),
-}
-"""Under `full`, habits are strong and levels noisy: reading takes minutes. `brief` has weak habits, for seconds."""
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,6 @@ def latency_s(rng: np.random.Generator) -> float:
     return float(np.clip(rng.lognormal(np.log(0.3), 0.35), 0.12, 0.8))
 
 
-def happens(rng: np.random.Generator, chance: float) -> bool:
-    """Whether an event of this chance happens; a certain one draws no random number."""
-    return chance >= 1 or rng.random() < chance
-
-
 def take_turns(rng: np.random.Generator, scene: Scene) -> None:
     """Fill `scene.phrases`: a semi-Markov process in which talkative and engaged people get the floor more often."""
     law, (people, frames) = scene.law, scene.size
@@ -76,10 +71,8 @@ def add_prosody(rng: np.random.Generator, scene: Scene, phrase: Phrase) -> Phras
     )
 
 
-def response_s(
-    rng: np.random.Generator, scene: Scene, listener: int, phrase: Phrase, habit: float = 0.0
-) -> float | None:
-    """Time at which a listener responds to a point: an attentive one right after it, others in a pause nearby or never.
+def response_s(rng: np.random.Generator, scene: Scene, listener: int, phrase: Phrase, habit: float = 0.0) -> float:
+    """Time at which a listener responds to a point: an attentive one right after it, others in a pause nearby.
 
     Args:
         rng: Source of randomness.
@@ -92,8 +85,6 @@ def response_s(
     attentiveness = 0.5 if rng.random() < habit else scene.value_at(scene.attentiveness, listener, point_s)
     if rng.random() < attentiveness:
         return point_s + latency_s(rng)
-    if not happens(rng, scene.law.displaced):
-        return None
     pauses = [
         other.end_s
         for other in scene.phrases
@@ -118,8 +109,6 @@ def add_backchannels(rng: np.random.Generator, scene: Scene) -> None:
             if rng.random() >= scale * relative_chance * scene.people[listener].vocal:
                 continue
             start_s = response_s(rng, scene, listener, phrase, law.habit)
-            if start_s is None:
-                continue
             spoken = Phrase(listener, start_s, start_s + rng.uniform(0.3, 0.6), backchannel=True)
             if start_s < 0 or start_s * LABEL_RATE_HZ >= frames or busy[listener, spoken.frames(frames)].any():
                 continue

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from damamba_sim.behaviour.conversation import Conversation, SessionQuantiles, converse
+from damamba_sim.behaviour.conversation import Conversation, converse
+from damamba_sim.behaviour.engagement import SessionQuantiles
 from damamba_sim.behaviour.scene import Law
 
 

@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 
-from damamba_sim.behaviour.conversation import SessionQuantiles
+from damamba_sim.behaviour.engagement import SessionQuantiles
 from damamba_sim.corpora.releases import MAX_PEOPLE
 
 HALTON_BASES = (2, 3, 5, 7, 11)

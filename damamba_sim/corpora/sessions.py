@@ -4,14 +4,12 @@ Everything about a session follows from the seed of the corpora and the session'
 session changes no other.
 """
 
-from dataclasses import replace
-
 import numpy as np
 
 from damamba.config import SimulateParams
 from damamba.console import InputError
 from damamba.corpus.release import EMPTY_SEATS
-from damamba_sim.behaviour.scene import LAWS, Law
+from damamba_sim.behaviour.scene import Law
 from damamba_sim.corpora.checks import problems_of, session_count
 from damamba_sim.corpora.persons import member
 from damamba_sim.corpora.plan import SessionPlan
@@ -63,8 +61,7 @@ def _plan(params: SimulateParams, corpus: str, split: str, k: int) -> SessionPla
 
 
 def _law(params: SimulateParams, release: CorpusRelease) -> Law:
-    law = LAWS[params.law]
-    return replace(law, level=law.level + release.level, timing=params.timing, shared=params.shared)
+    return Law(level=release.level, timing=params.timing, shared=params.shared)
 
 
 def _language(seed: int, split_number: int, k: int, languages: tuple[str, ...]) -> str:

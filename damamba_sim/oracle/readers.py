@@ -4,7 +4,7 @@ Where both reach the same score, what is missing to a perfect one is missing inf
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TypeVar
 
@@ -25,8 +25,8 @@ HELD_OUT = 5
 MOST_STRETCH = 1.8
 
 Setting = TypeVar("Setting", float, tuple[float, float])
-Score = Callable[[np.ndarray, np.ndarray], float]
-"""Score of (n,) predictions against (n,) labels."""
+Score = Callable[[np.ndarray, np.ndarray, np.ndarray], float]
+"""Score of (n,) predictions against (n,) labels of (n,) participant-sessions."""
 
 
 @dataclass(frozen=True)
@@ -39,21 +39,28 @@ class Examples:
     """(n,) labels."""
     session: np.ndarray
     """(n,) number of the session."""
+    seat: np.ndarray
+    """(n,) number of the participant-session: every participant of every session has another."""
 
     @classmethod
     def join(cls, sessions: Sequence[tuple[np.ndarray, np.ndarray]]) -> "Examples":
         """The labelled rows of sessions, each (P, K, statistics) and labels (P, K), NaN where there is no label."""
         rows = [(x.reshape(-1, x.shape[-1]), y.ravel()) for x, y in sessions]
         labelled = [np.isfinite(y) for _, y in rows]
+        seats = np.cumsum([0, *(len(y) for _, y in sessions)])
+        seat = [
+            first + np.repeat(np.arange(len(y)), y.shape[1]) for first, (_, y) in zip(seats, sessions, strict=False)
+        ]
         return cls(
             np.concatenate([x[chosen] for (x, _), chosen in zip(rows, labelled, strict=True)]),
             np.concatenate([y[chosen] for (_, y), chosen in zip(rows, labelled, strict=True)]),
             np.repeat(np.arange(len(rows)), [int(chosen.sum()) for chosen in labelled]),
+            np.concatenate([numbers[chosen] for numbers, chosen in zip(seat, labelled, strict=True)]),
         )
 
     def where(self, rows: np.ndarray) -> "Examples":
         """Some of the rows."""
-        return Examples(self.x[rows], self.y[rows], self.session[rows])
+        return Examples(self.x[rows], self.y[rows], self.session[rows], self.seat[rows])
 
 
 def linear(train: Examples, test: Examples) -> np.ndarray:
@@ -78,7 +85,7 @@ def _predict(
 ) -> np.ndarray:
     """Choose the setting on held-out sessions, fit on all, stretch to the labels' spread: CCC punishes shrinkage."""
     mean, sd = train.x.mean(0), train.x.std(0) + 1e-6
-    train, test = (Examples(np.clip((e.x - mean) / sd, -CLIP_SD, CLIP_SD), e.y, e.session) for e in (train, test))
+    train, test = (replace(e, x=np.clip((e.x - mean) / sd, -CLIP_SD, CLIP_SD)) for e in (train, test))
     held_out = train.session % HELD_OUT == 0
     fitting, choosing = train.where(~held_out), train.where(held_out)
     centre = train.y.mean()
@@ -100,5 +107,5 @@ def chance(predicted: np.ndarray, test: Examples, score: Score, shifts: int = 7)
         shifted = [(a, b, min(len(a), len(b))) for a, b in zip(parts, parts[shift:] + parts[:shift], strict=True)]
         own = np.concatenate([a[:n] for a, _, n in shifted])
         other = np.concatenate([b[:n] for _, b, n in shifted])
-        scores.append(score(predicted[own], test.y[other]))
+        scores.append(score(predicted[own], test.y[other], test.seat[other]))
     return float(np.mean(scores))

@@ -1,6 +1,6 @@
 """Scores of readers of the true channels: with all of them (the ceiling) and with parts of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Annotated, Any
@@ -92,30 +92,38 @@ def describe(task: DescriptionTask) -> DescribedSession:
     return DescribedSession(plan.corpus, plan.split, x, y, tuple(columns))
 
 
-def oracle_results(simulate: SimulateParams, oracle: OracleParams, score: Score, run: Run) -> dict[str, Any]:
-    """Content of ``oracle.json``: scores of both readers by corpus and view, as means over the seeds.
+def oracle_results(
+    simulate: SimulateParams, oracle: OracleParams, scores: Mapping[str, Score], run: Run
+) -> dict[str, Any]:
+    """Content of ``oracle.json``: scores of both readers by corpus, measure and view, as means over the seeds.
 
     Args:
-        simulate: Minutes and law of the sessions.
+        simulate: Minutes of the sessions, and how much they tell.
         oracle: Seeds of the generator, numbers of sessions, and how often a session is described.
-        score: Measure of agreement, such as CCC.
+        scores: Measures of agreement by name, such as CCC. Values of the first stand at the top of each corpus, those
+            of the others under their names.
         run: Runs the tasks.
     """
-    by_seed = [_scores_of_seed(simulate, seed, oracle, score, run) for seed in oracle.seeds]
+    by_seed = [_scores_of_seed(simulate, seed, oracle, scores, run) for seed in oracle.seeds]
     corpora = list(by_seed[0])
+
+    def of_corpus(corpus: str) -> dict[str, Any]:
+        first, *others = (_summary([seed[corpus][measure] for seed in by_seed]) for measure in scores)
+        return first | dict(zip(list(scores)[1:], others, strict=True))
+
     return {
         "simulated": True,
         "seeds": list(oracle.seeds),
         "minutes": simulate.minutes,
         "sessions": {c: by_seed[0][c]["sessions"] for c in corpora},
-        **{corpus: _summary([scores[corpus] for scores in by_seed]) for corpus in corpora},
+        **{corpus: of_corpus(corpus) for corpus in corpora},
     }
 
 
 def _scores_of_seed(
-    simulate: SimulateParams, seed: int, oracle: OracleParams, score: Score, run: Run
+    simulate: SimulateParams, seed: int, oracle: OracleParams, scores: Mapping[str, Score], run: Run
 ) -> dict[str, Any]:
-    """Scores by corpus, reader and view."""
+    """Scores by corpus, measure, reader and view."""
     described = {}
     for timing in dict.fromkeys((simulate.timing, 0.0)):
         changed = {"seed": seed, "timing": timing, "sessions": oracle.sessions}
@@ -129,17 +137,19 @@ def _scores_of_seed(
         if not train or not test:
             continue
         results[corpus] = {"sessions": {"train": len(train), "test": len(test)}}
+        results[corpus] |= {measure: {name: {} for name in READERS} for measure in scores}
         for name, reader in READERS.items():
-            scores: dict[str, float] = {}
             for view in VIEWS:
                 predicted, examples = _read(reader, full, view, trained_on, corpus)
-                scores[view.name] = score(predicted, examples.y)
-                if view.name == "ceiling":
-                    scores["chance"] = chance(predicted, examples, score)
+                for measure, score in scores.items():
+                    results[corpus][measure][name][view.name] = score(predicted, examples.y, examples.seat)
+                    if view.name == "ceiling":
+                        results[corpus][measure][name]["chance"] = chance(predicted, examples, score)
                 if view.name in WITHOUT_CONTINGENCY:
                     predicted, examples = _read(reader, without_contingency, view, trained_on, corpus)
-                    scores[f"no_contingency_{view.name}"] = score(predicted, examples.y)
-            results[corpus][name] = scores
+                    for measure, score in scores.items():
+                        value = score(predicted, examples.y, examples.seat)
+                        results[corpus][measure][name][f"no_contingency_{view.name}"] = value
     return results
 
 

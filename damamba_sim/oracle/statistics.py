@@ -18,6 +18,8 @@ Sense = Literal["audio", "visual", "both"]
 SESSION = 0.0
 """Window length that stands for the whole session."""
 WINDOWS_S = (1.0, 4.0, 15.0, 60.0, SESSION)
+LAGS_S = (1.0, 2.0, 4.0)
+"""How much earlier the shortest window is described once more: annotators and contagion lag behind."""
 RESPONSE_S = (0.04, 0.95)
 """Shortest and longest time from a point to a response; `SMILE_S` from a smile to a smile."""
 SMILE_S = (0.1, 1.3)
@@ -37,6 +39,8 @@ class Statistic(NamedTuple):
     window_s: float
     """`SESSION` for the whole session."""
     name: str
+    lag_s: float = 0.0
+    """How much earlier than the label the middle of the window is."""
 
 
 class _Ratio(NamedTuple):
@@ -80,16 +84,17 @@ def _windowed(
     total = np.concatenate([np.zeros((1, len(keys))), np.cumsum(tracks, axis=0)])
     frames = len(tracks)
     values, columns = [], []
-    for window_s in WINDOWS_S:
+    for window_s, lag_s in (*((window_s, 0.0) for window_s in WINDOWS_S), *((WINDOWS_S[0], lag_s) for lag_s in LAGS_S)):
         half = frames if window_s == SESSION else round(window_s * LABEL_RATE_HZ / 2)
-        first, stop = np.clip(at - half, 0, frames), np.clip(at + half + 1, 0, frames)
+        middle = np.maximum(at - round(lag_s * LABEL_RATE_HZ), 0)
+        first, stop = np.clip(middle - half, 0, frames), np.clip(middle + half + 1, 0, frames)
         sums = total[stop] - total[first]
         values.append(sums / (stop - first)[:, None])
-        columns += [Statistic(who, sense, window_s, name) for who, sense, name in keys]
+        columns += [Statistic(who, sense, window_s, name, lag_s) for who, sense, name in keys]
         for (who, sense), named in ratios.items():
             for name, ratio in named.items():
                 values.append((sums[:, place[ratio.part]] / (sums[:, place[ratio.whole]] + ratio.few))[:, None])
-                columns.append(Statistic(who, sense, window_s, name))
+                columns.append(Statistic(who, sense, window_s, name, lag_s))
     return np.concatenate(values, axis=1).astype(np.float32), columns
 
 

@@ -57,7 +57,7 @@ def setting(params: Params, ccc: dict[str, Any]) -> str:
     sizes = default.settings
     tested = ", ".join(f"{corpus_title(corpus)} {n}" for corpus, n in ccc["sessions"].items())
     return (
-        f"{simulate.sessions.noxi.train} training sessions of {60 * simulate.minutes:g} s, law `{simulate.law}`. Test "
+        f"{simulate.sessions.noxi.train} training sessions of {60 * simulate.minutes:g} s. Test "
         f"sessions, all of other people: {tested}. Default: windows of {window.frames / window.rate_hz:.3g} s at "
         f"{window.rate_hz} Hz, {train.steps} steps of {train.batch_windows} windows, `lambda_align` "
         f"{default.weights['align']:g}, `d_state` {sizes['d_state']}, `chunk_frames` {sizes['chunk_frames']}, "

@@ -16,7 +16,7 @@ from tests.conftest import FROZEN_PARAMS
 
 NAMES = preset_names()
 TEXT = FROZEN_PARAMS.read_text()
-SIMULATE = {"simulate.seed", "simulate.minutes", "simulate.resolution", "simulate.fps", "simulate.law"} | {
+SIMULATE = {"simulate.seed", "simulate.minutes", "simulate.resolution", "simulate.fps"} | {
     f"simulate.{key}" for key in ("timing", "shared", "flaws", "sessions", "languages")
 }
 SIZES = {"preset", "window", "architectures", "losses", "model", "variants", "runs", "train", "benchmark"} | {

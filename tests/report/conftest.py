@@ -42,7 +42,7 @@ RUNS = (
     "transformer-0",
     "dat-0",
 )
-EVALUATE = EvaluateParams(split="test", metrics=("ccc",), bootstrap=200, confidence=0.95)
+EVALUATE = EvaluateParams(split="test", metrics=("ccc", "ccc_within"), bootstrap=200, confidence=0.95)
 METRICS = find_metrics(EVALUATE)
 N_LABELS = 500
 

@@ -218,7 +218,9 @@ def test_own_recordings_of_one_session_without_gaps_are_reported_too(finished, t
 def _keep_one_session(folder):
     path = folder / "results/scores/da_mamba-0.json"
     scores = json.loads(path.read_text())
-    kept = {"interval": {"noxi": [None, None], "global": [None, None]}, "frames": {"noxi": scores["frames"]["noxi"]}}
+    interval = {"noxi": [None, None], "global": [None, None]}
+    within = {"noxi": scores["ccc_within"]["noxi"], "global": scores["ccc_within"]["noxi"], "interval": interval}
+    kept = {"interval": interval, "ccc_within": within, "frames": {"noxi": scores["frames"]["noxi"]}}
     path.write_text(
         json.dumps(
             {

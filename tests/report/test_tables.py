@@ -145,7 +145,7 @@ def test_runs_scored_on_different_sessions_are_refused(runs):
 
 
 def test_an_undefined_score_is_a_dash_and_spoils_no_other(runs):
-    nothing = {"ccc": np.zeros(6)}
+    nothing = {"ccc": np.zeros(6), "ccc_within": np.zeros(4)}
     participants = [replace(p, moments=nothing) if p.corpus == "noxi" else p for p in runs[0].participants]
     scores = {**runs[0].scores, "noxi": None, "global": None}
     ccc = compare_runs([replace(runs[0], scores=scores, participants=tuple(participants)), runs[1]], EVALUATE, METRICS)

@@ -124,10 +124,15 @@ def test_a_corpus_has_one_ccc_over_all_its_frames_and_global_is_the_mean_of_corp
     pooled = {
         corpus: lin(*(np.concatenate(part) for part in zip(*parts, strict=True))) for corpus, parts in series.items()
     }
-    assert list(scores) == ["noxi", "mine", "global", "interval", "frames"]
+    assert list(scores) == ["noxi", "mine", "global", "interval", "frames", "label_variance_within"]
     assert {name: scores[name] for name in pooled} == pytest.approx(pooled, abs=1e-9)
     assert scores["global"] == pytest.approx(np.mean(list(pooled.values())), abs=1e-9)
     assert scores["frames"] == {corpus: sum(len(x) for x, _ in parts) for corpus, parts in series.items()}
+    for corpus, parts in series.items():
+        labels = [label for _, label in parts]
+        within = sum(((label - label.mean()) ** 2).sum() for label in labels)
+        total = ((np.concatenate(labels) - np.concatenate(labels).mean()) ** 2).sum()
+        assert scores["label_variance_within"][corpus] == pytest.approx(within / total, abs=1e-6)
     for name in ("noxi", "mine", "global"):
         low, high = scores["interval"][name]
         assert low <= scores[name] <= high
@@ -146,6 +151,7 @@ def test_undefined_is_null_in_json_and_empty_in_csv(tmp_path):
         "global": None,
         "interval": {"own": [None, None], "global": [None, None]},
         "frames": {"own": 0},
+        "label_variance_within": {"own": None},
         "split": "test",
         "protocol": "as given",
         "simulated": False,

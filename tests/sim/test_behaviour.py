@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from damamba.console import InputError
 from damamba_sim.behaviour.annotators import INVALID_TOKENS, annotate, write_labels
 from damamba_sim.behaviour.conversation import BODY_CHANNELS, VOICE_CHANNELS, Conversation, converse
-from damamba_sim.behaviour.scene import LAWS, Law
+from damamba_sim.behaviour.scene import Law
 from damamba_sim.corpora.quantiles import session_quantiles
+from damamba_sim.oracle.pace import REAL_AUTOCORRELATION, pace_of
 
 LIMITS = {
     "speech": (0, 1),
@@ -153,7 +154,7 @@ def oracle(people: int, seed: int) -> dict[str, float]:
     for k in range(36):
         split_number, index = (0, k) if k < 24 else (1, k - 24)
         quantiles = session_quantiles(seed, split_number, index, people)
-        described.append(describe(converse(1000 * seed + k, people, 1 / 3, "en", (), LAWS["brief"], quantiles)))
+        described.append(describe(converse(1000 * seed + k, people, 1 / 3, "en", (), None, quantiles)))
     scores = {}
     for name, columns, partner in (
         ("target", slice(None), False),
@@ -215,3 +216,9 @@ def test_label_file_has_the_format_of_the_release(tmp_path):
     path = tmp_path / "expert.engagement.annotation.csv"
     write_labels(path, np.array([0.5, 0.1, 0.2, 0.3, 1.0]), np.array([True, False, False, False, True]))
     assert path.read_text().split("\n") == ["0.500000", *INVALID_TOKENS, "1.000000", ""]
+
+
+def test_labels_move_as_fast_as_real_ones_and_mostly_within_people():
+    pace = pace_of(hours=50, minutes=17, seed=0, law=Law())
+    np.testing.assert_allclose(pace.median[:5], REAL_AUTOCORRELATION[:5], atol=0.05)
+    assert pace.std_within**2 > 2 * pace.std_between**2

@@ -31,7 +31,7 @@ def corpus(tmp_path, monkeypatch):
         "mpiigi": NO_SESSIONS | {"test": 1},
     }
     values = params.model_dump()
-    values["simulate"] |= {"features_only": True, "minutes": 0.2, "law": "full", "sessions": sessions}
+    values["simulate"] |= {"features_only": True, "minutes": 0.2, "sessions": sessions}
     params = Params.model_validate(values)
     plans = plan_corpora(params.simulate)
     recordings = [

@@ -82,7 +82,6 @@ def test_only_code_that_writes_a_session_changes_its_key(changed, name):
     ("parameter", "value", "changed"),
     [
         ("minutes", 0.7, (True, True)),
-        ("law", "full", (True, True)),
         ("seed", 5, (True, True)),
         ("resolution", (64, 64), (False, True)),
         ("fps", 30.0, (False, True)),

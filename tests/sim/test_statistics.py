@@ -22,7 +22,7 @@ def conversation(seconds=60):
 
 
 def value(x, columns, name, window_s=SESSION):
-    (at,) = [i for i, c in enumerate(columns) if c.name == name and c.window_s == window_s]
+    (at,) = [i for i, c in enumerate(columns) if c.name == name and c.window_s == window_s and c.lag_s == 0]
     return x[:, 0, at]
 
 
@@ -43,7 +43,7 @@ def test_windows_are_means_around_their_frame_cut_off_at_the_ends():
     at = np.array([0, 700])
     x, columns = statistics(channels, at)
     for window_s in WINDOWS_S:
-        (column,) = [i for i, c in enumerate(columns) if c.name == "own_smile" and c.window_s == window_s]
+        (column,) = [i for i, c in enumerate(columns) if (c.name, c.window_s, c.lag_s) == ("own_smile", window_s, 0)]
         half = 10**9 if window_s == SESSION else round(window_s * 12.5)
         for k, frame in enumerate(at):
             seen = channels["smile"][1, max(frame - half, 0) : frame + half + 1]
