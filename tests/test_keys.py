@@ -121,6 +121,7 @@ def constant(text: str) -> str:
         ("damamba/media/stamps.py", SPEECH | SEEING | {"egemaps", "faces"}),
         ("damamba/media/container.py", SPEECH | SEEING | {"egemaps", "faces"}),
         ("damamba/media/track.py", STREAMS),
+        ("damamba/spool.py", STREAMS | {"shards"}),
         ("damamba/encoders/speech_encoder.py", SPEECH),
         ("damamba/encoders/emotion_model.py", {"emotion"}),
         ("damamba/encoders/checkpoint.py", SPEECH | {"clip"}),

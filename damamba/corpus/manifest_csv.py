@@ -28,12 +28,12 @@ OWN_CORPUS = "own"
 MAX_PROBLEMS = 50
 """Reading stops after so many."""
 MAX_PATH = 1024
+TRACK = re.compile(r"[1-9][0-9]{0,2}", re.ASCII)
 HEAD_BYTES = 1 << 12
 """From which encoding and separator follow."""
 NEAR = 0.8
 """How alike an unknown column and a known one may be (difflib's ratio); 0.8: one letter of five."""
 PATHS = ("video", "audio", "label")
-TRACK = re.compile(r"^[1-9][0-9]{0,2}$", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,7 @@ def _participant(row: dict[str, str], root: Path, corpus: str, where: str) -> tu
     problems += [
         f"{where}: {name} is {values[name][:80]!r}; use a number from 1 on, or leave it empty"
         for name in TRACKS
-        if values[name] and not TRACK.match(values[name])
+        if values[name] and not TRACK.fullmatch(values[name])
     ]
     streams, stream_problems = _streams(values.pop("streams"), values["participant"], root, where)
     problems += stream_problems

@@ -10,7 +10,7 @@ piece k      [=======context=======|core]
 piece k + 1       [=======context=======|core]
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from damamba.device import choose_device
 from damamba.encoders.checkpoint import loading, local_folder
 from damamba.encoders.torchvision_import import declare_operators
 from damamba.media.sound import SAMPLE_RATE_HZ
+from damamba.spool import RowsOnDisk
 
 if TYPE_CHECKING:
     from transformers import Wav2Vec2Config, Wav2Vec2Model, Wav2Vec2PreTrainedModel
@@ -29,6 +30,8 @@ CORE_S, CONTEXT_S = 16.0, 2.0
 """Of a piece, s: about as long as the sound that these encoders were trained on; attention costs the square of it."""
 CHUNK_S = 0.32
 """Length of a causal core, s: a frame depends on less than this after its time. Time grows with context / core."""
+BLOCK = 1 << 20
+"""Samples of long sound that are in memory at once for its statistics."""
 MAY_BE_MISSING = {"masked_spec_embed", "wav2vec2.masked_spec_embed"}
 """Weights that only pretraining uses; some checkpoints lack them."""
 
@@ -79,12 +82,12 @@ class FrameClock:
 
 def in_pieces(
     encode: Callable[[np.ndarray], np.ndarray],
-    samples: np.ndarray,
+    samples: np.ndarray | RowsOnDisk,
     clock: FrameClock,
     core_s: float = CORE_S,
     context_s: float = CONTEXT_S,
-) -> np.ndarray:
-    """Apply `encode` to a long sound, piece by piece.
+) -> Iterator[np.ndarray]:
+    """Apply `encode` to a long sound, piece by piece, and yield the rows of each.
 
     Args:
         encode: Maps (n,) samples to (clock.count(n), D) rows.
@@ -93,17 +96,25 @@ def in_pieces(
         core_s: Length of the part of a piece whose rows are kept, s.
         context_s: Length of the context on each side of it, s.
 
-    Returns:
-        (clock.count(n), D) float32.
+    Yields:
+        (m, D) float32, in all clock.count(n) rows.
     """
     n = clock.count(len(samples))
     core, context = round(core_s * clock.rate_hz), round(context_s * clock.rate_hz)
-    rows = []
     for start in range(0, n, core):
         stop = min(start + core, n)
         first, last = max(0, start - context), min(n, stop + context)
-        rows.append(encode(samples[clock.span(first, last)])[start - first : stop - first])
-    return np.concatenate(rows)
+        yield encode(samples[clock.span(first, last)])[start - first : stop - first]
+
+
+def mean_and_variance(samples: np.ndarray | RowsOnDisk) -> tuple[np.floating, np.floating]:
+    """Of all samples; of those on the disk, without holding them."""
+    if isinstance(samples, np.ndarray):
+        return samples.mean(), samples.var()
+    blocks = range(0, len(samples), BLOCK)
+    mean = sum(samples[k : k + BLOCK].sum(dtype=np.float64) for k in blocks) / len(samples)
+    squares = sum(((samples[k : k + BLOCK] - mean) ** 2).sum(dtype=np.float64) for k in blocks)
+    return np.float32(mean), np.float32(squares / len(samples))
 
 
 class SpeechEncoder:
@@ -139,26 +150,34 @@ class SpeechEncoder:
         return cls(model, normalise, layer, checkpoint)
 
     def encode(self, samples: np.ndarray, causal: bool = False) -> np.ndarray:
-        """(frames.count(n), width) float32 hidden states of (n,) samples at 16 kHz, in [-1, 1].
+        """(frames.count(n), width) float32 hidden states of (n,) samples at 16 kHz, in [-1, 1]."""
+        return np.concatenate([np.empty((0, self.width), np.float32), *self.pieces(samples, causal)])
+
+    def pieces(self, samples: np.ndarray | RowsOnDisk, causal: bool = False) -> Iterator[np.ndarray]:
+        """The rows of `encode`, piece by piece.
 
         With `causal`, a frame depends on less than `CHUNK_S` of sound after its centre.
         """
         if not self.frames.count(len(samples)):
-            return np.empty((0, self.width), np.float32)
+            return iter(())
         if causal:
             return self._encode_causally(samples)
-        if self._normalise:
-            # over the whole session: statistics of single pieces would jump from one to the next
-            samples = ((samples - samples.mean()) / np.sqrt(samples.var() + 1e-7)).astype(np.float32)
-        return in_pieces(self._encode_piece, samples, self.frames)
+        if not self._normalise:
+            return in_pieces(self._encode_piece, samples, self.frames)
+        # over the whole session: statistics of single pieces would jump from one to the next
+        mean, variance = mean_and_variance(samples)
+        scale = np.sqrt(variance + 1e-7)
+        return in_pieces(
+            lambda piece: self._encode_piece(((piece - mean) / scale).astype(np.float32)), samples, self.frames
+        )
 
-    def _encode_causally(self, samples: np.ndarray) -> np.ndarray:
-        """`encode` in short cores, each with the sound before it, normalised by the statistics of all sound so far."""
+    def _encode_causally(self, samples: np.ndarray | RowsOnDisk) -> Iterator[np.ndarray]:
+        """`pieces` in short cores, each with the sound before it, normalised by the statistics of all sound so far."""
         clock = self.frames
         core = max((round(CHUNK_S * SAMPLE_RATE_HZ) - clock.receptive // 2) // clock.stride + 1, 1)
         context, n = round(CONTEXT_S * clock.rate_hz), clock.count(len(samples))
         total = squares = 0.0
-        heard, rows = 0, []
+        heard = 0
         for start in range(0, n, core):
             first, stop = max(0, start - context), min(start + core, n)
             span = clock.span(first, stop)
@@ -168,8 +187,7 @@ class SpeechEncoder:
                 total, squares, heard = total + new.sum(), squares + (new**2).sum(), span.stop
                 mean = total / heard
                 piece = ((piece - mean) / np.sqrt(max(squares / heard - mean**2, 0.0) + 1e-7)).astype(np.float32)
-            rows.append(self._encode_piece(piece)[start - first :])
-        return np.concatenate(rows)
+            yield self._encode_piece(piece)[start - first :]
 
     def _encode_piece(self, samples: np.ndarray) -> np.ndarray:
         import torch

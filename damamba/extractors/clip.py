@@ -20,7 +20,7 @@ from damamba.encoders.torchvision_import import declare_operators
 from damamba.features.crop import upright_square, warp
 from damamba.features.extractor import Extractor, ExtractorInput
 from damamba.features.tracked_frames import open_track, tracked_frames
-from damamba.streams.spool import SpooledRows
+from damamba.spool import RowsOnDisk, SpooledRows
 from damamba.streams.stored_face_track import StoredFaceTrack
 from damamba.streams.stream import FeatureStream
 
@@ -86,20 +86,20 @@ class Clip(Extractor[ClipParams]):
             InputError: The track belongs to another video.
         """
         with open_track(source) as faces:
-            rows = self._rows(source, faces)
+            x = self._rows(source, faces)
         return FeatureStream(
             t_s=faces.t_s,
-            x=rows.rows(),
+            x=x,
             valid=faces.valid,
             score=np.where(faces.valid, faces.score, 0).astype(np.float32),
             rate_hz=source.participant.rate_hz,
-            channels=tuple(f"embedding_{i}" for i in range(rows.width)),
+            channels=tuple(f"embedding_{i}" for i in range(x.shape[1])),
             extractor="clip",
             checkpoint=self.params.checkpoint,
             revision=revision_of(self.params.checkpoint, self.params.pretrained),
         )
 
-    def _rows(self, source: ExtractorInput, faces: StoredFaceTrack) -> SpooledRows:
+    def _rows(self, source: ExtractorInput, faces: StoredFaceTrack) -> np.ndarray | RowsOnDisk:
         """An embedding for every frame, NaN where it shows no face."""
         width = self.embed(np.zeros((1, self._side_px, self._side_px, 3), np.uint8)).shape[1]
         rows = SpooledRows(width)
@@ -119,7 +119,7 @@ class Clip(Extractor[ClipParams]):
             full = waiting + [np.zeros_like(waiting[0])] * (self.params.batch_frames - len(waiting))
             rows.place(places, self.embed(np.stack(full))[: len(waiting)])
         rows.pad(len(faces.t_s))
-        return rows
+        return rows.rows()
 
     def embed(self, squares: np.ndarray) -> np.ndarray:
         """(n, embed_dim) float32 embeddings of (n, side, side, 3) uint8 RGB pictures."""

@@ -13,6 +13,7 @@ Source:
     Wagner et al. 2023, arXiv:2203.07378 (model and pooling); window and hop: free choice, docs/design.md.
 """
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -76,18 +77,19 @@ class Emotion(Extractor[EmotionParams]):
     def extract(self, source: ExtractorInput) -> FeatureStream:
         """Tokens of one participant; valid where half of the window was observed, and pooled over that."""
         waveform = read_waveform(source.audio)
-        states = self._encoder.encode(waveform.samples, self.params.causal)
+        clock = self._encoder.frames
+        frames_s = clock.centres_s(clock.count(len(waveform.samples)))
         duration_s = len(waveform.samples) / SAMPLE_RATE_HZ
-        n = int(duration_s / self.params.hop_s) + 1 if len(states) else 0
+        n = int(duration_s / self.params.hop_s) + 1 if len(frames_s) else 0
         times_s = np.arange(n) * self.params.hop_s
-        half_s = self.params.window_s / 2
-        middles_s = times_s - half_s if self.params.causal else times_s
-        frames_s, frame_s = self._encoder.frames.centres_s(len(states)), self._encoder.frames.receptive / SAMPLE_RATE_HZ
-        heard = waveform.observed(frames_s - frame_s / 2, frames_s + frame_s / 2) == 1
-        valid = waveform.observed(middles_s - half_s, middles_s + half_s) >= LEAST_OBSERVED
-        valid &= np.diff(np.searchsorted(frames_s[heard], [middles_s - half_s, middles_s + half_s]), axis=0)[0] > 0
-        valid &= middles_s >= 0
-        tokens = pool(states[heard], frames_s[heard], middles_s[valid], self.params.window_s)
+        window_s, half_s = self.params.window_s, clock.receptive / SAMPLE_RATE_HZ / 2
+        middles_s = times_s - window_s / 2 if self.params.causal else times_s
+        heard = waveform.observed(frames_s - half_s, frames_s + half_s) == 1
+        edges_s = [middles_s - window_s / 2, middles_s + window_s / 2]
+        valid = (middles_s >= 0) & (waveform.observed(*edges_s) >= LEAST_OBSERVED)
+        valid &= np.diff(np.searchsorted(frames_s[heard], edges_s), axis=0)[0] > 0
+        states = _where(heard, self._encoder.pieces(waveform.samples, self.params.causal))
+        tokens = pool(states, self._encoder.width, frames_s[heard], middles_s[valid], window_s)
         x = np.full((n, tokens.shape[1] + len(self._dimensions)), np.nan, np.float32)
         x[valid] = np.hstack([tokens, self._dimensions_of(tokens)])
         return FeatureStream(
@@ -110,19 +112,43 @@ class Emotion(Extractor[EmotionParams]):
             return self._head(torch.from_numpy(tokens).to(device)).cpu().numpy()
 
 
-def pool(states: np.ndarray, frames_s: np.ndarray, times_s: np.ndarray, window_s: float) -> np.ndarray:
-    """Mean of the frames within half a window of each time.
+def _where(heard: np.ndarray, pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """The rows of pieces that were heard."""
+    first = 0
+    for piece in pieces:
+        yield piece[heard[first : first + len(piece)]]
+        first += len(piece)
+
+
+def pool(
+    pieces: Iterable[np.ndarray], width: int, frames_s: np.ndarray, times_s: np.ndarray, window_s: float
+) -> np.ndarray:
+    """Mean of the frames within half a window of each time; a few windows of frames are in memory.
 
     Args:
-        states: (M, D) rows of the frames.
+        pieces: (m, width) rows of the frames, M in all.
+        width: Of a row.
         frames_s: (M,) times of the frames, s, increasing.
-        times_s: (N,) middles of the windows, s; every window must contain a frame.
+        times_s: (N,) middles of the windows, s, increasing; every window must contain a frame.
         window_s: Length of a window, s.
 
     Returns:
-        (N, D) float32.
+        (N, width) float32.
     """
     first = np.searchsorted(frames_s, times_s - window_s / 2)
     last = np.searchsorted(frames_s, times_s + window_s / 2)
-    total = np.vstack([np.zeros((1, states.shape[1])), np.cumsum(states, axis=0, dtype=np.float64)])
-    return ((total[last] - total[first]) / (last - first)[:, None]).astype(np.float32)
+    pooled = np.empty((len(times_s), width), np.float32)
+    totals, low, done = np.zeros((1, width)), 0, 0
+    """Sums of all frames before the frames `low`, `low` + 1, …"""
+    for piece in pieces:
+        sums = np.cumsum(np.vstack([totals[-1:], piece]), axis=0, dtype=np.float64)
+        totals = np.vstack([totals, sums[1:]])
+        ready = int(np.searchsorted(last, low + len(totals) - 1, side="right"))
+        a, b = first[done:ready], last[done:ready]
+        pooled[done:ready] = (totals[b - low] - totals[a - low]) / (b - a)[:, None]
+        done = ready
+        kept = int(first[done]) if done < len(first) else low + len(totals) - 1
+        totals, low = totals[kept - low :], kept
+    if done != len(times_s):
+        raise ValueError(f"{len(times_s) - done} windows end after the last frame")
+    return pooled

@@ -17,6 +17,7 @@ from damamba.encoders.checkpoint import local_weights, revision_of
 from damamba.encoders.speech_encoder import CHUNK_S, SpeechEncoder
 from damamba.features.extractor import SOUND_LOOKAHEAD_S, Extractor, ExtractorInput
 from damamba.media.sound import SAMPLE_RATE_HZ, read_waveform
+from damamba.spool import SpooledRows
 from damamba.streams.stream import FeatureStream
 
 
@@ -56,19 +57,20 @@ class Wav2Vec2(Extractor[Wav2Vec2Params]):
     def extract(self, source: ExtractorInput) -> FeatureStream:
         """Frames of one participant; valid where all of the sound that they hear was observed."""
         waveform = read_waveform(source.audio)
-        states = self._encoder.encode(waveform.samples, self.params.causal)
         frames = self._encoder.frames
-        n = len(states)
+        n = frames.count(len(waveform.samples))
         centres_s, half_s = frames.centres_s(n), frames.receptive / SAMPLE_RATE_HZ / 2
         valid = waveform.observed(centres_s - half_s, centres_s + half_s) == 1
-        states[~valid] = np.nan
+        states = SpooledRows(self._encoder.width)
+        for piece in self._encoder.pieces(waveform.samples, self.params.causal):
+            states.append(np.where(valid[states.n : states.n + len(piece), None], piece, np.float32(np.nan)))
         return FeatureStream(
             t_s=waveform.start_s + centres_s,
-            x=states,
+            x=states.rows(),
             valid=valid,
             score=valid.astype(np.float32),
             rate_hz=frames.rate_hz,
-            channels=tuple(f"state_{i}" for i in range(states.shape[1])),
+            channels=tuple(f"state_{i}" for i in range(self._encoder.width)),
             extractor="wav2vec2",
             checkpoint=self.params.checkpoint,
             revision=revision_of(self.params.checkpoint, self.params.revision),

@@ -24,7 +24,7 @@ from damamba.features.extractor import Extractor, ExtractorInput
 from damamba.features.health import HEALTH, write_health
 from damamba.files import prune, sha256
 from damamba.keys import source_digest
-from damamba.streams.spool import RowsOnDisk
+from damamba.spool import RowsOnDisk
 from damamba.streams.store import describe, write_stream
 from damamba.streams.stream import FeatureStream
 

@@ -15,8 +15,8 @@ from damamba.config import FacesParams
 from damamba.features.extractor import Extractor, ExtractorInput
 from damamba.features.landmarker import SHA256, check_model, detect, open_landmarker
 from damamba.media.decode import Frame, FrameReader
+from damamba.spool import SpooledRows
 from damamba.streams.face_track import CHANNELS
-from damamba.streams.spool import SpooledRows
 from damamba.streams.stream import FeatureStream
 
 STEP_PX = 1 / 16

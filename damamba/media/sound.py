@@ -14,6 +14,7 @@ from damamba.console import InputError
 from damamba.media.container import Kind, choose, open_media, reason, refuse_claim, several, zero_s
 from damamba.media.stamps import ErrorCount, PacketTable, read_packets
 from damamba.media.track import MediaTrack, as_track
+from damamba.spool import RowsOnDisk, SpooledRows
 
 SAMPLE_RATE_HZ = 16_000
 TOLERANCE_S = 0.02
@@ -31,8 +32,8 @@ KIND: Kind = "audio"
 class Waveform:
     """Mono sound at 16 kHz."""
 
-    samples: np.ndarray
-    """(n,) float32 in [-1, 1]; 0 where nothing was observed."""
+    samples: np.ndarray | RowsOnDisk
+    """(n,) float32 in [-1, 1]; 0 where nothing was observed. Of long sound, slices are read from the disk."""
     start_s: float
     """Time of the first sample."""
     missing: tuple[tuple[int, int], ...] = ()
@@ -150,27 +151,22 @@ def read_waveform(media: Path | MediaTrack) -> Waveform:
     track = as_track(media)
     survey = survey_sound(track)
     place, resampler = _Clock(survey.clock), _Resampler(survey.clock)
-    out: list[np.ndarray] = []
+    out = SpooledRows(None)
     missing: list[tuple[int, int]] = []
-    n = 0
     for piece in _pieces(track, _Damage()):
         length = piece.samples.shape[1] / piece.rate_hz
-        hole_s = place.place(piece.t_s, length)
-        if hole_s:
+        if place.place(piece.t_s, length):
             out.append(resampler.finish())
-            n += len(out[-1])
             stop = round((place.next_s - length * survey.clock - place.start_s) * SAMPLE_RATE_HZ)
-            if stop > n:
-                missing.append((n, stop))
-                out.append(np.zeros(stop - n, np.float32))
-                n = stop
+            if stop > out.n:
+                missing.append((out.n, stop))
+            for first in range(out.n, stop, SAMPLE_RATE_HZ):
+                out.append(np.zeros(min(SAMPLE_RATE_HZ, stop - first), np.float32))
         out.append(resampler.add(_mono(piece.samples, track), piece.rate_hz))
-        n += len(out[-1])
     out.append(resampler.finish())
-    samples = np.concatenate(out)
     if survey.silent:
-        missing = [(0, len(samples))]
-    return Waveform(samples, survey.start_s, tuple(missing))
+        missing = [(0, out.n)]
+    return Waveform(out.rows(), survey.start_s, tuple(missing))
 
 
 @dataclass

@@ -17,6 +17,7 @@ from damamba.config import LABEL_RATE_HZ
 from damamba.corpus.manifest import Participant
 from damamba.digits import write_result
 from damamba.media.decode import read_frames
+from damamba.media.track import video_of
 from damamba.report.markdown import number
 from damamba.report.published import session_title
 from damamba.report.timeline import clock, draw_clock, draw_scores, participant_title, timeline_figure
@@ -73,7 +74,7 @@ def _face_picture(participant: Participant, faces: Path, label: np.ndarray) -> F
     if not usable.any():
         return None
     row = int(np.argmax(np.where(usable, labels, -np.inf)))
-    image = next(frame.image for frame in read_frames(Path(participant.video)) if frame.t_s >= track.t_s[row] - 1e-3)
+    image = next(frame.image for frame in read_frames(video_of(participant)) if frame.t_s >= track.t_s[row] - 1e-3)
     return FacePicture(float(track.t_s[row]), _jpeg(image, track.box_px[row]))
 
 

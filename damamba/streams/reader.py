@@ -34,7 +34,6 @@ class StoredStream:
             """See `FeatureStream`."""
             self.note: str = described.get("note", "")
             """What was lost or repaired on the way; "" if nothing was."""
-            self.key: str = described["key"]
             small = self._file.read(columns=["t_s", "valid", "score"])
             self.t_s = small["t_s"].to_numpy()
             """(N,) s."""

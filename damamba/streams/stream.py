@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from damamba.streams.spool import RowsOnDisk
+from damamba.spool import RowsOnDisk
 
 ROWS_AT_ONCE = 3000
 

@@ -47,7 +47,8 @@ def voice_correlations(
 
     wave = read_waveform(sound)
     hop = round(HOP_S * wave.rate_hz)
-    level_db = 20 * np.log10(librosa.feature.rms(y=wave.samples, frame_length=2 * hop, hop_length=hop)[0] + 1e-6)
+    samples = np.asarray(wave.samples)
+    level_db = 20 * np.log10(librosa.feature.rms(y=samples, frame_length=2 * hop, hop_length=hop)[0] + 1e-6)
     row = np.rint((wave.start_s + HOP_S * np.arange(len(level_db))) * LABEL_RATE_HZ).astype(int)
     row = np.clip(row, 0, len(truth["t_s"]) - 1)
     quiet = np.ones(len(row), bool)
@@ -57,7 +58,7 @@ def voice_correlations(
     correlations = {"speech": _correlation(speaks[quiet], _active(level_db)[quiet], VOICE_SPREAD["speech"])}
     if speaks.any():
         f0_hz, voiced, _ = librosa.pyin(
-            wave.samples,
+            samples,
             fmin=LOWEST_PITCH_HZ,
             fmax=HIGHEST_PITCH_HZ,
             sr=wave.rate_hz,

@@ -12,6 +12,7 @@ from damamba.extractors.emotion import Emotion, EmotionParams, pool
 from damamba.extractors.wav2vec2 import Wav2Vec2, Wav2Vec2Params
 from damamba.features.extractor import SOUND_LOOKAHEAD_S, ExtractorInput
 from damamba.media.sound import Waveform, read_waveform
+from damamba.spool import RowsOnDisk
 from tests.conftest import make_wav
 from tests.extractors.conftest import participant
 
@@ -89,14 +90,15 @@ def test_pieces_of_a_local_encoder_are_exactly_the_whole(n):
         return np.lib.stride_tricks.sliding_window_view(samples, CLOCK.receptive)[:: CLOCK.stride, ::7]
 
     samples = np.random.default_rng(0).normal(size=n).astype(np.float32)
-    np.testing.assert_array_equal(in_pieces(encode, samples, CLOCK, core_s=0.5, context_s=0.1), encode(samples))
+    pieces = list(in_pieces(encode, samples, CLOCK, core_s=0.5, context_s=0.1))
+    np.testing.assert_array_equal(np.concatenate(pieces), encode(samples))
 
 
 def test_pieces_are_nearly_the_whole_where_frames_attend_to_each_other(speech):
     encoder = SpeechEncoder.load("damamba/extractors/checkpoints/compact-wav2vec2", None, -1)
     samples = speech.astype(np.float32)
     whole = encoder.encode(samples)
-    pieces = in_pieces(encoder._encode_piece, samples, encoder.frames, core_s=1.0, context_s=0.5)
+    pieces = np.concatenate(list(in_pieces(encoder._encode_piece, samples, encoder.frames, core_s=1.0, context_s=0.5)))
     assert pieces.shape == whole.shape
     assert np.corrcoef(pieces.ravel(), whole.ravel())[0, 1] > 0.98
 
@@ -155,9 +157,39 @@ def test_a_token_over_everything_is_what_the_published_model_says(emotion_checkp
 def test_windows_at_the_ends_are_cut_short():
     frames_s = CLOCK.centres_s(50)
     states = np.arange(50, dtype=np.float32)[:, None]
-    first, last = pool(states, frames_s, np.array([0.0, 1.0]), window_s=1.0)[:, 0]
+    first, last = pool([states[:20], states[20:]], 1, frames_s, np.array([0.0, 1.0]), window_s=1.0)[:, 0]
     assert first == pytest.approx(states[frames_s < 0.5].mean())
     assert last == pytest.approx(states[frames_s >= 0.5].mean())
+
+
+def test_rows_that_would_hear_lost_sound_are_not_valid(
+    speech_checkpoint, emotion_checkpoint, spoken, speech, monkeypatch
+):
+    recording = spoken(speech)
+    whole = read_waveform(recording.audio)
+    lost = replace(whole, missing=((16_000, 24_000),))
+    expected = emotion(emotion_checkpoint, window_s=0.4).extract(recording)
+    for module in ("wav2vec2", "emotion"):
+        monkeypatch.setattr(f"damamba.extractors.{module}.read_waveform", lambda media: lost)
+    frames = wav2vec2(speech_checkpoint).extract(recording)
+    hears_hole = (frames.t_s > 1 - 0.0125 + 1e-9) & (frames.t_s < 1.5 + 0.0125 - 1e-9)
+    assert (frames.valid == ~hears_hole).all()
+    assert np.isnan(frames.x[hears_hole]).all()
+    assert (frames.score[hears_hole] == 0).all()
+    tokens = emotion(emotion_checkpoint, window_s=0.4).extract(recording)
+    assert tokens.valid.tolist() == [not 1.0 < t < 1.5 for t in np.round(tokens.t_s, 3)]
+    assert np.isnan(tokens.x[~tokens.valid]).all()
+    far = (tokens.t_s < 0.7) | (tokens.t_s > 1.8)
+    np.testing.assert_array_equal(tokens.x[far], expected.x[far])
+
+
+def test_digital_silence_gives_no_valid_row(speech_checkpoint, emotion_checkpoint, spoken):
+    recording = spoken(np.zeros(32_000))
+    for extractor in (wav2vec2(speech_checkpoint), emotion(emotion_checkpoint)):
+        stream = extractor.extract(recording)
+        assert len(stream.t_s) > 10
+        assert not stream.valid.any()
+        assert np.isnan(stream.x).all()
 
 
 def heard_ahead_s(extractor, tmp_path, sound, rate_hz, events_s) -> float:
@@ -249,31 +281,16 @@ def test_a_causal_token_is_the_mean_state_of_the_sound_before_it(emotion_checkpo
     assert np.isnan(stream.x[:5]).all()
 
 
-def test_rows_that_would_hear_lost_sound_are_not_valid(
+def test_sound_on_the_disk_gives_nearly_the_same_rows_as_sound_in_memory(
     speech_checkpoint, emotion_checkpoint, spoken, speech, monkeypatch
 ):
+    """Statistics are summed in another order."""
     recording = spoken(speech)
-    whole = read_waveform(recording.audio)
-    lost = replace(whole, missing=((16_000, 24_000),))
-    expected = emotion(emotion_checkpoint, window_s=0.4).extract(recording)
-    for module in ("wav2vec2", "emotion"):
-        monkeypatch.setattr(f"damamba.extractors.{module}.read_waveform", lambda media: lost)
-    frames = wav2vec2(speech_checkpoint).extract(recording)
-    hears_hole = (frames.t_s > 1 - 0.0125 + 1e-9) & (frames.t_s < 1.5 + 0.0125 - 1e-9)
-    assert (frames.valid == ~hears_hole).all()
-    assert np.isnan(frames.x[hears_hole]).all()
-    assert (frames.score[hears_hole] == 0).all()
-    tokens = emotion(emotion_checkpoint, window_s=0.4).extract(recording)
-    assert tokens.valid.tolist() == [not 1.0 < t < 1.5 for t in np.round(tokens.t_s, 3)]
-    assert np.isnan(tokens.x[~tokens.valid]).all()
-    far = (tokens.t_s < 0.7) | (tokens.t_s > 1.8)
-    np.testing.assert_array_equal(tokens.x[far], expected.x[far])
-
-
-def test_digital_silence_gives_no_valid_row(speech_checkpoint, emotion_checkpoint, spoken):
-    recording = spoken(np.zeros(32_000))
-    for extractor in (wav2vec2(speech_checkpoint), emotion(emotion_checkpoint)):
-        stream = extractor.extract(recording)
-        assert len(stream.t_s) > 10
-        assert not stream.valid.any()
-        assert np.isnan(stream.x).all()
+    expected = [e.extract(recording) for e in (wav2vec2(speech_checkpoint), emotion(emotion_checkpoint))]
+    monkeypatch.setattr("damamba.spool.MOST_BYTES", 4000)
+    assert isinstance(read_waveform(recording.audio).samples, RowsOnDisk)
+    again = [e.extract(recording) for e in (wav2vec2(speech_checkpoint), emotion(emotion_checkpoint))]
+    assert isinstance(again[0].x, RowsOnDisk)
+    for one, other in zip(expected, again, strict=True):
+        assert one.t_s.tolist() == other.t_s.tolist()
+        np.testing.assert_allclose(np.asarray(other.x), one.x, atol=1e-4)

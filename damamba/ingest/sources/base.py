@@ -13,6 +13,7 @@ from damamba.corpus.defects import Defect
 from damamba.corpus.labels import Labels
 from damamba.corpus.manifest import Participant
 from damamba.media.glance import length_s
+from damamba.media.guarded import guarded
 
 ParamsT = TypeVar("ParamsT", bound=Section)
 logger = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ class Source(ABC, Generic[ParamsT]):
                 p.corpus,
                 p.session,
                 p.split,
-                released_s(p) if p.streams else length_s(Path(p.video)),
+                released_s(p) if p.streams else guarded(length_s, Path(p.video)),
                 input_bytes(p),
                 filmed=bool(p.video),
                 labelled=bool(p.label),
