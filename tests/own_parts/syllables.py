@@ -4,7 +4,7 @@ import numpy as np
 
 from damamba.config import PositiveFloat, Section
 from damamba.features.extractor import Extractor, ExtractorInput
-from damamba.media.decode import read_waveform
+from damamba.media.sound import read_waveform
 from damamba.streams.stream import FeatureStream
 
 
