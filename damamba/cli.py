@@ -5,7 +5,8 @@ import signal
 import sys
 
 from damamba.commands import convert, init, plan, preset, score, submit
-from damamba.console import InputError
+from damamba.console import plain_terminal
+from damamba.files import FileError
 
 COMMANDS = (preset, convert, init, plan, score, submit)
 
@@ -18,10 +19,11 @@ def main() -> None:
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(subparsers)
+    plain_terminal()
     options = parser.parse_args()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `damamba … | head` exits quietly
     try:
         options.run(options)
-    except InputError as error:
+    except FileError as error:
         print(f"damamba: error: {error}", file=sys.stderr)
         sys.exit(1)

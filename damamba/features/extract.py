@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -19,11 +20,13 @@ from damamba.config import ExtractParams, Section
 from damamba.corpus.manifest import Manifest, Participant
 from damamba.executor import run_all
 from damamba.features.extractor import Extractor, ExtractorInput
-from damamba.files import prune, sha256
+from damamba.files import ASIDE, prune, sha256, take_back, unchanged
 from damamba.keys import source_digest
 from damamba.streams.store import describe, write_stream
 from damamba.streams.stream import FeatureStream
 
+LIMIT_S, LIMIT_TIMES = 900.0, 200.0
+"""A participant whose stream takes longer than this, and so many times the length of the media, hangs."""
 logger = logging.getLogger(__name__)
 
 
@@ -37,6 +40,16 @@ class ExtractionTask:
     source: ExtractorInput
     shard: Path
     key: str
+
+    @property
+    def name(self) -> str:
+        """Of the participant."""
+        return self.source.participant.name
+
+    @property
+    def limit_s(self) -> float:
+        """Time after which it counts as hanging."""
+        return LIMIT_S + LIMIT_TIMES * self.source.participant.duration_s
 
 
 @dataclass(frozen=True)
@@ -57,10 +70,22 @@ def _loaded(extractor: type[Extractor[Any]], params: Any) -> Extractor[Any]:
 
 
 def _make(task: ExtractionTask) -> StreamSize:
-    stream = _loaded(task.extractor, task.params).extract(task.source)
+    ready = _loaded(task.extractor, task.params)
+    with ExitStack() as stack:
+        for path, digest in _media(task.extractor, task.source.participant):
+            stack.enter_context(unchanged(path, digest, "list it again: dvc repro -f ingest"))
+        stream = ready.extract(task.source)
     _check_times(stream, task.source.participant)
     write_stream(task.shard, replace(stream, key=task.key))
     return StreamSize(len(stream.t_s), int(np.count_nonzero(stream.valid)), stream.width)
+
+
+def _media(extractor: type[Extractor[Any]], participant: Participant) -> list[tuple[Path, str]]:
+    """Files that the extractor reads, and what `ingest` saw in them."""
+    if extractor.media == "streams":
+        return []
+    path, digest = getattr(participant, extractor.media), getattr(participant, f"{extractor.media}_sha256")
+    return [(Path(path), digest)] if digest else []
 
 
 def _check_times(stream: FeatureStream, participant: Participant) -> None:
@@ -114,6 +139,8 @@ def extract_all(
         inputs = {"media": ready.input_key(participant), "faces": _key_of(track) if track else None}
         key = hashlib.sha256(json.dumps({**common, **inputs}, sort_keys=True).encode()).hexdigest()
         shard = participant.shard(out)
+        if not shard.exists():
+            take_back(shard)
         if _key_of(shard) != key:
             tasks.append(ExtractionTask(extractor, params, ExtractorInput(participant, track), shard, key))
     kept = len(participants) - len(tasks)
@@ -161,12 +188,20 @@ def extract_manifest(
     manifest = Manifest.read(Path("data/corpus/manifest.jsonl"))
 
     def run(function: Callable[[ExtractionTask], StreamSize], tasks: Sequence[ExtractionTask]) -> list[StreamSize]:
-        return run_all(function, tasks, loop.jobs, loop.executor, what)
+        return run_all(
+            function,
+            tasks,
+            loop.jobs,
+            loop.executor,
+            what,
+            name=lambda task: task.name,
+            limit_s=lambda task: task.limit_s,
+        )
 
     chosen = manifest.of_session(session).participants
     if skip_missing:
         chosen = [p for p in chosen if getattr(p, extractor.media)]
     out.mkdir(parents=True, exist_ok=True)
     summary = extract_all(extractor, params, chosen, out, run, faces)
-    removed = prune(out, {participant.shard(out) for participant in manifest.participants})
-    return summary + (f" · {len(removed)} removed" if removed else "")
+    removed = prune(out, {participant.shard(out) for participant in manifest.participants}, aside=True)
+    return summary + (f" · {len(removed)} moved to {ASIDE}" if removed else "")
