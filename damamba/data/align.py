@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
-from safetensors.numpy import save
 
 from damamba.config import LABEL_RATE_HZ, AlignParams, CueParams
 from damamba.console import InputError
@@ -26,9 +25,10 @@ from damamba.data.shards import (
     shard_key,
     shard_moments,
     write_labels,
+    write_statistics,
 )
 from damamba.data.stream_on_grid import StreamOnGrid
-from damamba.files import BLANK_SEAL, check_seal, prune, replace_file
+from damamba.files import check_seal, prune
 from damamba.keys import source_digest
 from damamba.streams.reader import StoredStream
 from damamba.streams.store import describe
@@ -109,7 +109,7 @@ def align_all(
     done = run(align_session, tasks)
     files = dict(sorted((name, seal) for d in done for name, seal in d.files.items()))
     index = Aligned(out, params.rate_hz, described, tuple(d.session for d in done), files, protocol)
-    replace_file(out / STATISTICS, save(_statistics(index), {"seal": BLANK_SEAL}), sealed=True)
+    write_statistics(out, _statistics(index))
     files[STATISTICS] = check_seal(out / STATISTICS)
     index.write()
     prune(out, {out / "index.json", *(out / name for name in files)})

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 from safetensors import SafetensorError
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save
 
 from damamba.console import InputError
 from damamba.data.moments import ChannelMoments
@@ -112,6 +112,11 @@ def read_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
     with _readable(path):
         table = _open(path).read_all()
         return table["value"].to_numpy(), table["valid"].to_numpy()
+
+
+def write_statistics(root: Path, statistics: dict[str, np.ndarray]) -> None:
+    """Write mean and standard deviation of each cue, ``<cue>.mean`` and ``<cue>.std`` of (D,)."""
+    replace_file(root / STATISTICS, save(statistics, {"seal": BLANK_SEAL}), sealed=True)
 
 
 @dataclass(frozen=True)

@@ -66,14 +66,7 @@ def make_aligned(root, n_labels=N_LABELS, seed=0):
             for seat in seats:
                 _write_seat(root / corpus / session.session / seat.participant, rng, n_labels)
     aligned = Aligned(root, 100, CUES, tuple(sessions), {})
-    index = {
-        "schema": SCHEMA,
-        "rate_hz": 100,
-        "cues": {name: asdict(cue) for name, cue in CUES.items()},
-        "sessions": [asdict(session) for session in sessions],
-        "sha256": {},
-    }
-    (root / "index.json").write_text(json.dumps(index))
+    aligned.write()
     return aligned
 
 

@@ -5,12 +5,14 @@ import re
 import shutil
 import xml.etree.ElementTree as ET
 from argparse import Namespace
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from damamba.console import InputError
+from damamba.data.shards import Aligned
 from damamba.report.timing import read_timing
 from stages import ablate, report
 from tests.conftest import FROZEN_PARAMS
@@ -152,9 +154,9 @@ def test_a_name_from_the_data_cannot_end_the_script_that_holds_it(finished, tmp_
     folder = tmp_path / "repo"
     shutil.copytree(finished, folder)
     shutil.copy(ROOT / "params.yaml", folder)
-    path = folder / "data/aligned/index.json"
     hostile = "</script><script>alert(1)</script><!--"
-    path.write_text(path.read_text().replace('"language": "de"', f'"language": {json.dumps(hostile)}'))
+    index = Aligned.read(folder / "data/aligned")
+    replace(index, sessions=tuple(replace(session, language=hostile) for session in index.sessions)).write()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         ablate.main(OPTIONS)
@@ -233,7 +235,5 @@ def _keep_one_session(folder):
     )
     path = folder / "results/sessions/da_mamba-0.csv"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:3]))
-    path = folder / "data/aligned/index.json"
-    index = json.loads(path.read_text())
-    index["sessions"] = [s for s in index["sessions"] if s["corpus"] == "noxi" and s["session"] in ("001", "005")]
-    path.write_text(json.dumps(index))
+    index = Aligned.read(folder / "data/aligned")
+    replace(index, sessions=tuple(s for s in index.sessions if s.name in ("noxi/001", "noxi/005"))).write()

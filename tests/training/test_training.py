@@ -7,13 +7,12 @@ import pytest
 import torch
 import yaml
 from accelerate.state import AcceleratorState
-from safetensors.numpy import save_file
 
 from damamba import training
 from damamba.config import Params
 from damamba.console import InputError
 from damamba.data.batch import LABEL_SAMPLE, TrainingWindows, WindowReader
-from damamba.data.shards import AlignedSeat, AlignedSession
+from damamba.data.shards import AlignedSeat, AlignedSession, write_statistics
 from damamba.data.windows import WindowGrid
 from damamba.inference import predict
 from damamba.metrics import ccc
@@ -27,14 +26,12 @@ from tests.data.test_batch import WIDTHS, make_aligned
 @pytest.fixture
 def aligned(tmp_path):
     held = make_aligned(tmp_path, sessions=4, n_labels=120)
-    save_file(
-        {
-            f"{cue}.{what}": np.full(width, value, np.float32)
-            for cue, width in WIDTHS.items()
-            for what, value in (("mean", 15.0), ("std", 11.0))
-        },
-        tmp_path / "statistics.safetensors",
-    )
+    statistics = {
+        f"{cue}.{what}": np.full(width, value, np.float32)
+        for cue, width in WIDTHS.items()
+        for what, value in (("mean", 15.0), ("std", 11.0))
+    }
+    write_statistics(tmp_path, statistics)
     sessions = (*held.sessions[:3], replace(held.sessions[3], split="val"))
     return replace(held, sessions=sessions)
 
