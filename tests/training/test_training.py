@@ -19,7 +19,9 @@ from damamba.metrics import ccc
 from damamba.model import DAMamba, load_model
 from damamba.scan import ssd_scan
 from damamba.training import Ema, fit, learning_rate
+from damamba.training.resume import read_state, write_state
 from tests.conftest import FROZEN_PARAMS
+from tests.damage import damages
 from tests.data.test_batch import WIDTHS, make_aligned
 
 
@@ -198,12 +200,24 @@ def test_a_damaged_resume_state_is_told(tmp_path, aligned):
         fit(Run(aligned, params(), "da_mamba", 0), tmp_path / "c.pt")
 
 
+def test_damage_of_a_resume_state_is_never_used(tmp_path, aligned):
+    path = tmp_path / "c.pt"
+    run = Run(aligned, params(), "da_mamba", 0)
+    run.advance()
+    write_state(path, run.state())
+    assert torch.equal(read_state(path)["model"]["head.bias"], run.model.state_dict()["head.bias"])
+    for _, damaged in damages(path.read_bytes(), 60, 0):
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match=r"c\.pt: damaged.*rm "):
+            read_state(path)
+
+
 def test_a_resume_state_runs_no_code(tmp_path, aligned):
     class Evil:
         def __reduce__(self):
             return os.system, (f"touch {tmp_path / 'ran'}",)
 
-    torch.save({"step": Evil()}, tmp_path / "d.pt")
+    write_state(tmp_path / "d.pt", {"step": Evil()})
     with pytest.raises(InputError, match="damaged"):
         fit(Run(aligned, params(), "da_mamba", 0), tmp_path / "d.pt")
     assert not (tmp_path / "ran").exists()
