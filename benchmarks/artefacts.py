@@ -35,7 +35,9 @@ def columns(table: pa.Table) -> bytes:
 
 def described(metadata: dict[bytes, bytes] | None) -> dict[str, Any]:
     """Metadata of a table without its key."""
-    found: dict[str, Any] = {name.decode(): value for name, value in (metadata or {}).items() if name not in (b"key", b"seal")}
+    found: dict[str, Any] = {
+        name.decode(): value for name, value in (metadata or {}).items() if name not in (b"key", b"seal")
+    }
     if "damamba" in found:
         found["damamba"] = {name: value for name, value in json.loads(found["damamba"]).items() if name != "key"}
     return {name: value for name, value in found.items() if not name.startswith("ARROW:")}

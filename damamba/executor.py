@@ -1,7 +1,7 @@
 """Parallel work on sessions and participants, in worker processes that fail one by one.
 
-A task is computed on one thread, wherever it runs: the same task gives the same bytes beside seven workers, alone, or in
-this process. A worker that dies, or a task that runs over its limit, costs that task; the others go on.
+A task is computed on one thread, wherever it runs: it gives the same bytes beside seven others, alone, or in this
+process. A worker that dies, or a task that runs over its limit, costs that task; the others go on.
 """
 
 import logging

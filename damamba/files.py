@@ -14,7 +14,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 BLANK_SEAL = "damamba-sha256:" + "0" * 64
@@ -129,7 +129,7 @@ def check_once(path: Path) -> str:
     return _checked(path, *(getattr(stat, name) for name in _STAT))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _checked(path: Path, *stat: int) -> str:
     return check_seal(path)
 

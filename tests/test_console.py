@@ -56,7 +56,9 @@ def test_a_stage_that_runs_already_is_refused_in_one_line(tmp_path):
 def test_a_stage_ends_with_dvc(tmp_path):
     """DVC starts a stage through a shell; `kill -9` of DVC must not leave the stage behind."""
     slow = "import os, time\nfrom damamba.console import run_stage\n"
-    slow += "def main():\n    print(os.getpid(), flush=True)\n    time.sleep(60)\n    return ''\nrun_stage('stage', main)\n"
+    slow += (
+        "def main():\n    print(os.getpid(), flush=True)\n    time.sleep(60)\n    return ''\nrun_stage('stage', main)\n"
+    )
     (tmp_path / "stage.py").write_text(slow)
     dvc = "import subprocess, sys\nsubprocess.run(f'env A=1 {sys.executable} stage.py', shell=True)\n"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "DVC_STAGE": "stage"}

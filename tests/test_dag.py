@@ -227,7 +227,7 @@ def test_a_full_disk_is_one_clear_line_and_finished_participants_stay(repo):
     limited = "ulimit -f 2; python stages/extract.py clip --jobs 1"  # 2 KiB a file
     done = call(repo, "bash", "-c", limited, check=False)
     assert done.returncode == 1
-    assert "cannot write" in done.stderr
+    assert "cannot be written (File too large, after 2048 bytes)" in done.stderr
     assert "Traceback" not in done.stderr
     assert len(times(repo, "data/features/clip")) == kept - 1
     assert not [p for p in (repo / "data/features/clip").rglob("*") if ".part" in p.name]

@@ -96,9 +96,7 @@ class Shard:
 
 def write_labels(path: Path, value: np.ndarray, valid: np.ndarray) -> None:
     """Write the labels of one participant, at 25 Hz."""
-    table = pa.table(
-        {"value": pa.array(value, pa.float32()), "valid": pa.array(valid)}, metadata={"seal": BLANK_SEAL}
-    )
+    table = pa.table({"value": pa.array(value, pa.float32()), "valid": pa.array(valid)}, metadata={"seal": BLANK_SEAL})
     with (
         whole_file(path, sealed=True) as temporary,
         pa.OSFile(str(temporary), "wb") as sink,

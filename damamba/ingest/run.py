@@ -81,8 +81,7 @@ def _write_corpus(
     for path, series in labels.items():
         _write_labels(path, series)
     manifest.write(out / "manifest.jsonl")
-    with whole_file(out / "defects.json") as temporary:
-        write_report(temporary, defects)
+    write_report(out / "defects.json", defects)
     prune(out, {out / "manifest.jsonl", out / "defects.json", *labels})
     return len(labels)
 

@@ -2,14 +2,13 @@
 
 import csv
 import json
-from dataclasses import asdict
 
 import numpy as np
 import pytest
 
 from damamba.config import LABEL_RATE_HZ, EvaluateParams
 from damamba.corpus.manifest import Manifest, Participant
-from damamba.data.shard_writer import SCHEMA, write_shard
+from damamba.data.shard_writer import write_shard
 from damamba.data.shards import Aligned, AlignedSeat, AlignedSession, Cue, write_labels
 from damamba.metrics import find_metrics
 from damamba.report.benchmark import memory_figure, memory_table, speed_table
