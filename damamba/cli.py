@@ -6,7 +6,7 @@ import sys
 
 from damamba.commands import convert, init, plan, preset, score, submit
 from damamba.console import plain_terminal
-from damamba.files import FileError
+from damamba.files import FileError, disk_problem
 
 COMMANDS = (preset, convert, init, plan, score, submit)
 
@@ -26,4 +26,9 @@ def main() -> None:
         options.run(options)
     except FileError as error:
         print(f"damamba: error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        if (line := disk_problem(error)) is None:
+            raise
+        print(f"damamba: error: {line}", file=sys.stderr)
         sys.exit(1)

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from damamba.files import FileError, only_one, replace_file
+from damamba.files import FileError, disk_problem, only_one, replace_file
 
 ItemT = TypeVar("ItemT")
 logger = logging.getLogger(__name__)
@@ -127,6 +127,8 @@ def run_stage(name: str, main: Callable[[], str], timed: bool = True) -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         if "DVC_STAGE" in os.environ:
             _end_with_dvc()
     started = time.perf_counter()
@@ -138,6 +140,11 @@ def run_stage(name: str, main: Callable[[], str], timed: bool = True) -> None:
                 write_timing(Path("results/timing") / f"{name}.json", seconds)
     except FileError as error:
         print(f"{name}: error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        if (line := disk_problem(error)) is None:
+            raise
+        print(f"{name}: error: {line}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print(f"{name}: stopped; run again to continue", file=sys.stderr)

@@ -12,6 +12,7 @@ import mmap
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -64,7 +65,7 @@ def whole_file(path: Path, sealed: bool = False) -> Iterator[Path]:
             temporary.replace(path)
             _sync_folder(path.parent)
         finally:
-            size = temporary.stat().st_size if temporary.exists() else 0
+            size = os.fstat(lock).st_size  # some writers have removed the name
             temporary.unlink(missing_ok=True)
             os.close(lock)
     except OSError as error:
@@ -76,6 +77,14 @@ def whole_file(path: Path, sealed: bool = False) -> Iterator[Path]:
             f"{path}: cannot be written ({reason}); free space or make the folder writable, then run again: "
             "what is finished is kept"
         ) from None
+
+
+def disk_problem(error: OSError) -> str | None:
+    """A line about a write outside of `whole_file` that failed, such as into a temporary file; None for other errors."""
+    if error.errno not in _DISK:
+        return None
+    where = error.filename or f"{tempfile.gettempdir()} or the working folder"
+    return f"{where}: cannot be read or written ({os.strerror(error.errno)}); free space or correct the permissions"
 
 
 def _sync_folder(folder: Path) -> None:

@@ -69,3 +69,20 @@ def test_a_stage_ends_with_dvc(tmp_path):
     process.wait()
     assert process.stdout.read() == b""  # ends when the last holder of the pipe ends
     process.stdout.close()
+
+
+@pytest.mark.parametrize(("error", "shown"), [("28", "cannot be read or written (No space left on device)"), ("2", "")])
+def test_a_full_disk_without_a_name_is_one_line_and_other_errors_keep_their_traceback(tmp_path, error, shown):
+    script = (
+        "from damamba.console import run_stage\ndef main():\n    raise OSError({0}, 'x')\nrun_stage('stage', main)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script.format(error)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert shown in done.stderr
+    assert ("Traceback" in done.stderr) == (not shown)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import faults
 from tests.dag import ENVIRONMENT, LANDMARKER, call, copy_repository, damamba, ran, repro, set_param, times
 
 pytestmark = pytest.mark.slow
@@ -246,3 +247,12 @@ def test_a_missing_checkpoint_and_a_missing_landmarker_name_the_command(repo):
     assert "dvc repro landmarker" in done.stderr
     call(repo, "dvc", "checkout", "landmarker")
     assert (repo / LANDMARKER).is_file()
+
+
+def test_the_campaign_of_faults_in_short(finished, tmp_path):
+    """`benchmarks/faults.py` in full takes an hour."""
+    damage = faults.damage(finished, tmp_path, 6, 1)
+    assert len(damage) == 16
+    assert all(outcome == {"trials": 6, "refused": 6} for outcome in damage.values()), damage
+    flow = [stage for stage in faults.STAGES if stage.name == "extract@flow"]
+    assert faults.kills(finished, tmp_path, 2, 1, flow) == {"kills": 2, "identical": 2, "others": []}
