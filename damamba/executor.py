@@ -62,6 +62,7 @@ def one_thread() -> Iterator[None]:
 
 def _stop_worker(signum: int, frame: object) -> None:
     """Let the worker remove the file that it is writing; by default, SIGTERM would end it on the spot."""
+    signal.signal(signum, signal.SIG_IGN)  # libraries tidy up at the exit; who is too slow is killed
     raise SystemExit(128 + signum)
 
 
@@ -76,6 +77,7 @@ def _serve(connection: Connection, function: Callable[[Any], Any], parent: int) 
             try:
                 task = connection.recv()
             except EOFError:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
                 return
             try:
                 answer = function(task), None, ""
@@ -129,12 +131,13 @@ class _Worker:
         return f"its worker process ended with exit code {code}"
 
     def stop(self) -> None:
-        """End the process, by force where that takes too long."""
-        self.process.terminate()
+        """End the process, by force where that takes too long; an idle one ends when its connection is closed."""
+        self.connection.close()
+        if self.index is not None:
+            self.process.terminate()
         self.process.join(STOP_S)
         self.process.kill()
         self.process.join()
-        self.connection.close()
 
 
 def run_all(
@@ -224,7 +227,8 @@ def _in_workers(
             yield from _next_outcomes(workers)
     finally:
         for worker in workers:
-            worker.process.terminate()  # all at once, before the first is waited for
+            if worker.index is not None:
+                worker.process.terminate()  # all at once, before the first is waited for
         for worker in workers:
             worker.stop()
 

@@ -80,7 +80,7 @@ def whole_file(path: Path, sealed: bool = False) -> Iterator[Path]:
 
 
 def disk_problem(error: OSError) -> str | None:
-    """A line about a write outside of `whole_file` that failed, such as into a temporary file; None for other errors."""
+    """A line about a failed write outside of `whole_file`, such as to a temporary file; None for other errors."""
     if error.errno not in _DISK:
         return None
     where = error.filename or f"{tempfile.gettempdir()} or the working folder"

@@ -28,3 +28,9 @@ def threads(_: int) -> tuple[int, int, str]:
     import torch
 
     return os.getpid(), torch.get_num_threads(), f"{cv2.getNumThreads()} {os.environ['OMP_NUM_THREADS']}"
+
+
+def compiled(number: int) -> int:
+    """A task that leaves torch with work at the exit of the process."""
+
+    return number

@@ -149,3 +149,14 @@ def test_a_task_has_one_thread_wherever_it_runs(tasks, jobs, kind):
     assert {one[1:] for one in seen} == {(1, "1 1")}
     assert len({one[0] for one in seen}) == 1  # `most` bounds the workers
     assert (seen[0][0] == os.getpid()) == (kind == "serial")
+
+
+def test_workers_end_quietly_when_all_is_done(tmp_path):
+    """Torch imports more packages at the exit; a signal then would print a traceback."""
+    script = "from damamba.executor import run_all\nfrom tests.tasks import compiled\n"
+    script += "if __name__ == '__main__':\n    print(run_all(compiled, [1, 2, 3], 2, 'processes', 'x'))\n"
+    (tmp_path / "script.py").write_text(script)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stdout == "[1, 2, 3]\n"
+    assert "Traceback" not in done.stderr, done.stderr
