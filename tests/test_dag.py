@@ -14,9 +14,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import yaml
 
 from benchmarks import faults
-from tests.dag import ENVIRONMENT, LANDMARKER, call, copy_repository, damamba, ran, repro, set_param, times
+from tests.dag import ENVIRONMENT, LANDMARKER, ROOT, call, copy_repository, damamba, ran, repro, set_param, times
 
 pytestmark = pytest.mark.slow
 
@@ -136,6 +137,46 @@ def test_one_stage_alone_then_a_changed_parameter(repo):
     assert repro(repo, "align") == ["extract@flow", "align"]
     after = call(repo, "dvc", "status", "--quiet", check=False)
     assert after.returncode != 0  # training is due
+
+
+def test_one_part_of_each_kind_from_a_project_outside_goes_through_the_pipeline(repo, tmp_path, monkeypatch):
+    lab = tmp_path / "project/lab"
+    shutil.copytree(ROOT / "tests/own_parts", lab)
+    monkeypatch.setitem(ENVIRONMENT, "PYTHONPATH", str(lab.parent))
+    (tmp_path / "pairs").mkdir()
+    for name, video in zip("ab", sorted((repo / "data/raw").rglob("*.video.mp4")), strict=False):
+        shutil.copy2(video, tmp_path / f"pairs/{name}.mp4")
+        shutil.copy2(video.with_name(video.name.replace("video.mp4", "audio.wav")), tmp_path / f"pairs/{name}.wav")
+    params = yaml.safe_load((repo / "params.yaml").read_text())
+    params["code"] = str(lab)
+    params["cues"]["syllables"] = {"group": "text", "extractor": "lab.syllables", "reads": "corpus", "hop_s": 0.25}
+    params["corpus"]["sources"].append("lab.pairs")
+    params["corpus"]["pairs"] = {"root": str(tmp_path / "pairs"), "engagement": 0.25}
+    params["architectures"]["gated"] = {"width": 8}
+    params["variants"]["gated"] = {"architecture": "lab.gated"}
+    params["losses"]["smooth"] = {"loss": "lab.smooth", "power": 1.0}
+    params["model"]["lambda_smooth"] = 0.5
+    params["evaluate"]["metrics"].append("lab.mae")
+    params["runs"] = ["da_mamba-0", "gated-0"]
+    (repo / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    before = set(times(repo, "data/features/clip"))
+
+    stages = repro(repo, "ablate")
+
+    assert {"ingest", "extract@syllables", "align", "train@gated-0", "evaluate@gated-0", "ablate"} <= set(stages)
+    added = {path.split("/")[0] for path in set(times(repo, "data/features/clip")) - before}
+    assert added == {"pairs"}
+    groups = json.loads((repo / "data/models/da_mamba-0/model.json").read_text())["cues"]
+    assert groups["text"] == {"syllables": 1}
+    header = (repo / "results/curves/gated-0.csv").read_text().splitlines()[0].split(",")
+    assert {"ccc", "align", "smooth"} <= set(header)
+    scores = json.loads((repo / "results/scores/gated-0.json").read_text())
+    assert 0 < scores["mae"]["global"] < 1
+    assert "MAE" in (repo / "results/ccc.md").read_text()
+    assert repro(repo, "ablate") == []
+    smooth = lab / "smooth.py"
+    smooth.write_text(smooth.read_text().replace("mean()", "sum()"))
+    assert "train@gated-0" in call(repo, "dvc", "status").stdout
 
 
 def test_one_session_added_and_one_removed(repo):

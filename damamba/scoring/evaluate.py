@@ -1,7 +1,8 @@
 """From a trained model to its predictions of a split, the scores of each corpus, and one row a participant.
 
-The challenge's protocol: predictions and labels are paired by frame, frames without a label are masked, and one CCC
-is taken over all frames of all sessions and participants of a corpus. Global is the mean over corpora.
+Predictions and labels are paired by frame, frames without a label are masked, and one CCC is taken over all frames of
+all sessions and participants of a corpus. Global is the mean over corpora. The challenge's script differs in one point:
+it removes invalid lines before it pairs (`damamba.scoring.pairing`).
 
 Source: hcmlab/MultiMediate26 ``baseline/5_CreateResulttable.py``.
 """
