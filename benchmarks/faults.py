@@ -26,7 +26,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from damamba.corpus.manifest import Manifest
-from damamba.data.shards import Aligned
+from damamba.data.shards import Aligned, AlignedSession
 from damamba.files import FileError, replace_file, sha256
 from damamba.model.checkpoint import read_checkpoint
 from damamba.scoring.predictions import read_column, read_label, read_prediction
@@ -267,36 +267,27 @@ def disks(base: Path, work: Path, seed: int) -> Outcome:
     }
 
 
-def _participant(folder: Path) -> tuple[Any, ...]:
-    aligned = Aligned.read(folder / "data/aligned")
-    session = aligned.split("test")[0]
-    return aligned, session, session.seats[0].participant
-
-
-def _frames(folder: Path) -> list[Any]:
-    aligned, session, who = _participant(folder)
+def _frames(aligned: Aligned, session: AlignedSession, who: str) -> list[Any]:
     shard = aligned.shard(session, who)
     return [part for cue in aligned.cues for part in shard.read(cue, 0, shard.rows)]
 
 
-def _labels(folder: Path) -> list[Any]:
-    aligned, session, who = _participant(folder)
-    return list(aligned.labels(session, who))
-
-
 def artefacts(folder: Path) -> dict[str, tuple[Path, Callable[[], Any]]]:
     """Name of an artefact -> one file of it, and what readers make of it."""
-    aligned, session, who = _participant(folder)
+    aligned = Aligned.read(folder / "data/aligned")
+    session = aligned.split("test")[0]
+    who = session.seats[0].participant
     below = f"{session.corpus}/{session.session}/{who}"
+    manifest = folder / "data/corpus/manifest.jsonl"
     state = folder / "state/train/damage.pt"
     prediction = folder / f"data/predictions/{RUN}/{below}.parquet"
     labels = folder / f"data/corpus/labels/{below}.parquet"
     model = folder / "data/models" / RUN
     found = {
-        "manifest": (folder / "data/corpus/manifest.jsonl", None),
+        "manifest": (manifest, lambda: Manifest.read(manifest)),
         "labels": (labels, lambda: read_column(labels, "value", "")),
-        "aligned frames": (aligned.path(session, who, ".arrow"), lambda: _frames(folder)),
-        "aligned labels": (aligned.path(session, who, ".label.arrow"), lambda: _labels(folder)),
+        "aligned frames": (aligned.path(session, who, ".arrow"), lambda: _frames(aligned, session, who)),
+        "aligned labels": (aligned.path(session, who, ".label.arrow"), lambda: aligned.labels(session, who)),
         "index": (folder / "data/aligned/index.json", lambda: Aligned.read(folder / "data/aligned")),
         "statistics": (aligned.root / "statistics.safetensors", aligned.statistics),
         "weights": (model / "model.safetensors", lambda: read_checkpoint(model)),
@@ -304,7 +295,6 @@ def artefacts(folder: Path) -> dict[str, tuple[Path, Callable[[], Any]]]:
         "resume state": (state, lambda: read_state(state)),
         "predictions": (prediction, lambda: (read_prediction(prediction, RUN), read_label(prediction, RUN))),
     }
-    found["manifest"] = (found["manifest"][0], lambda: Manifest.read(folder / "data/corpus/manifest.jsonl"))
     for name in ("faces", *(f"features/{cue}" for cue in aligned.cues)):
         path = folder / "data" / name / f"{below}.parquet"
         found[name] = (path, partial(read_stream, path, ""))
