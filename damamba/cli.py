@@ -5,7 +5,7 @@ import signal
 import sys
 
 from damamba.commands import convert, init, plan, preset, score, submit
-from damamba.console import plain_terminal
+from damamba.console import plain_terminal, printable
 from damamba.files import FileError, disk_problem
 
 COMMANDS = (preset, convert, init, plan, score, submit)
@@ -25,7 +25,7 @@ def main() -> None:
     try:
         options.run(options)
     except FileError as error:
-        print(f"damamba: error: {error}", file=sys.stderr)
+        print(f"damamba: error: {printable(str(error))}", file=sys.stderr)
         sys.exit(1)
     except OSError as error:
         if (line := disk_problem(error)) is None:

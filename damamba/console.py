@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
@@ -35,6 +35,11 @@ class InputError(FileError):
     """
 
 
+def printable(text: str) -> str:
+    """The text with every character that controls a terminal shown as its code; line ends stay."""
+    return "".join(char if char == "\n" or char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
 def progress(items: Iterable[ItemT], what: str, total: int | None = None, unit: str = "it") -> Iterator[ItemT]:
     """Yield `items` and show a progress bar with time left on stderr.
 
@@ -53,6 +58,16 @@ def progress(items: Iterable[ItemT], what: str, total: int | None = None, unit: 
             delay=0.0 if terminal else 5.0,
         )
     )
+
+
+def item_argument() -> dict[str, Any]:
+    """Options of argparse for the name of the run or cue that a stage works on.
+
+    Commands in dvc.yaml contain no names from params.yaml, which a shell would read. DVC sets DVC_STAGE to the name of
+    the stage, such as ``train@da_mamba-0``; outside of DVC the name must be given.
+    """
+    _, at, item = os.environ.get("DVC_STAGE", "").rpartition("@")
+    return {"nargs": "?", "default": item} if at else {}
 
 
 def _terminate(signum: int, frame: object) -> None:
@@ -139,7 +154,7 @@ def run_stage(name: str, main: Callable[[], str], timed: bool = True) -> None:
             if timed:
                 write_timing(Path("results/timing") / f"{name}.json", seconds)
     except FileError as error:
-        print(f"{name}: error: {error}", file=sys.stderr)
+        print(f"{name}: error: {printable(str(error))}", file=sys.stderr)
         sys.exit(1)
     except OSError as error:
         if (line := disk_problem(error)) is None:

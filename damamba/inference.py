@@ -9,6 +9,7 @@ from damamba.config import WindowParams, parse_section
 from damamba.data.batch import WindowReader, at_labels, tiled
 from damamba.data.shards import AlignedSession
 from damamba.data.windows import WindowGrid
+from damamba.device import choose_device
 from damamba.model import EngagementModel, load_model
 from damamba.model.checkpoint import read_description
 
@@ -17,12 +18,12 @@ BATCH_FRAMES = 6144
 
 
 def load_trained(checkpoint: Path) -> tuple[EngagementModel, WindowGrid]:
-    """A trained model and the window that it was trained with.
+    """A trained model, on the device of this machine, and the window that it was trained with.
 
     Raises:
         InputError: The checkpoint is missing or damaged.
     """
-    model = load_model(checkpoint)
+    model = load_model(checkpoint, choose_device())
     window = parse_section(WindowParams, read_description(checkpoint).extra["window"], f"{checkpoint}: window")
     return model, WindowGrid.of(window)
 

@@ -14,6 +14,7 @@ HARMLESS = {
     "damamba.config": "names and ranges of parameters; every key hashes their values",
     "damamba.console": "messages and progress",
     "damamba.corpus.manifest": "names and paths; every key hashes the values that an extractor reads",
+    "damamba.device": "chooses the device; the machine is no part of a key",
     "damamba.encoders.licences": "licences, for the log",
     "damamba.files": "puts bytes on the disk without changing them",
     "damamba.keys": "a new way to compute keys changes them by itself",

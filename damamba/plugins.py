@@ -8,7 +8,7 @@ import importlib
 import importlib.util
 import inspect
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -56,12 +56,23 @@ def find(folder: str, name: str, base: type[T]) -> type[T]:
     return defined[0]
 
 
-def settings_of(folder: str, name: str) -> type[Any]:
-    """`Params` of the class called `name`: the pydantic model that checks its settings; errors as of `find`."""
+def part(folder: str, name: str) -> type[Any]:
+    """The class called `name`, whatever its base: the one with `Params` in its module; errors as of `find`."""
     defined = [kind for kind in _classes(folder, name) if hasattr(kind, "Params")]
     if len(defined) != 1:
         raise _not_one(folder, name, "class with `Params`", defined)
-    return defined[0].Params
+    return defined[0]
+
+
+def settings_of(folder: str, name: str) -> type[Any]:
+    """`Params` of the class called `name`: the pydantic model that checks its settings; errors as of `find`."""
+    return part(folder, name).Params
+
+
+def made(folder: str, name: str, settings: Mapping[str, Any]) -> Any:
+    """An instance of the class called `name`, with settings that its `Params` accepts; errors as of `find`."""
+    kind = part(folder, name)
+    return kind(kind.Params.model_validate(settings))
 
 
 def _classes(folder: str, name: str) -> list[type[Any]]:

@@ -1,8 +1,13 @@
 """Tables and quantities for a terminal."""
 
+import re
 from collections.abc import Iterable, Sequence
+from shlex import quote
 
 MISSING = "–"
+PLAIN_VALUE = re.compile(r"[A-Za-z/][A-Za-z0-9/._-]*")
+HYDRA_WORDS = ("null", "true", "false", "nan", "inf")
+"""Not texts for Hydra unless quoted."""
 
 
 def columns(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> list[str]:
@@ -42,3 +47,19 @@ def some(names: Iterable[str], most: int = 6) -> str:
     names = list(names)
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def shell_path(path: str) -> str:
+    """A path as an argument of a command: quoted, and never an option or the name of a protocol."""
+    odd = path.startswith(("-", "~")) or ":" in path.partition("/")[0]
+    return quote(f"./{path}" if odd else path)
+
+
+def override(key: str, value: str) -> str:
+    """``key=value`` as an argument of ``dvc exp run -S``, quoted for the shell and for Hydra's grammar."""
+    if PLAIN_VALUE.fullmatch(value) and value.lower() not in HYDRA_WORDS:
+        return f"{key}={value}"
+    plain = re.sub(r"(\\*)\$\{", lambda found: found[1] * 2 + r"\${", value)
+    escaped = re.sub(r'(\\*)"', lambda found: found[1] * 2 + r"\"", plain)
+    escaped = re.sub(r"\\+$", lambda found: found[0] * 2, escaped)
+    return quote(f'{key}="{escaped}"')

@@ -12,8 +12,9 @@ from pathlib import Path
 import torch
 
 from damamba.config import Params
-from damamba.console import run_stage
+from damamba.console import item_argument, run_stage
 from damamba.data.batch import WindowReader
+from damamba.data.causality import require_causal
 from damamba.data.shards import Aligned
 from damamba.inference import load_trained, predict
 from damamba.metrics import find_metrics
@@ -26,6 +27,7 @@ def main(options: argparse.Namespace) -> str:
     torch.set_num_threads(params.train.threads or torch.get_num_threads())
     model, grid = load_trained(options.models / options.name)
     aligned = Aligned.read(options.aligned)
+    require_causal(aligned, model.causal)
     predictor = partial(predict, model, WindowReader(aligned, grid))
     scores = score_sessions(predictor, aligned, params.evaluate.split, metrics, options.predictions / options.name)
     return write_scores(
@@ -35,7 +37,7 @@ def main(options: argparse.Namespace) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", help="VARIANT-SEED, as in data/models")
+    parser.add_argument("name", help="VARIANT-SEED, as in data/models", **item_argument())
     parser.add_argument("--aligned", type=Path, default=Path("data/aligned"))
     parser.add_argument("--models", type=Path, default=Path("data/models"))
     parser.add_argument("--predictions", type=Path, default=Path("data/predictions"))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from damamba import plugins
 from damamba.config import EXTRACTORS, Params, parse_section
-from damamba.console import InputError, run_stage
+from damamba.console import InputError, item_argument, run_stage
 from damamba.features.extract import extract_manifest
 from damamba.features.extractor import Extractor
 from damamba.features.options import add_loop_arguments, workers
@@ -33,7 +33,7 @@ def main(options: argparse.Namespace) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cue", metavar="CUE", help="key under `cues` in params.yaml")
+    parser.add_argument("cue", metavar="CUE", help="key under `cues` in params.yaml", **item_argument())
     add_loop_arguments(parser)
     options = parser.parse_args()
     run_stage(f"extract-{options.cue}", partial(main, options))

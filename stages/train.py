@@ -18,7 +18,8 @@ import torch
 
 from damamba import __version__
 from damamba.config import LABEL_RATE_HZ, Params, split_run
-from damamba.console import InputError, run_stage
+from damamba.console import InputError, item_argument, run_stage
+from damamba.data.causality import delay_of
 from damamba.data.shards import Aligned
 from damamba.digits import DECIMALS, rounded, write_result
 from damamba.files import prune
@@ -36,6 +37,7 @@ def main(options: argparse.Namespace, name: str) -> str:
     aligned.verify()
     what = params.variant(variant), params.losses, params.window, params.train, seed, options.shuffle_labels
     run = Run(aligned, *what)
+    delay = delay_of(aligned, run.model.widths, params.window.rate_hz) if run.model.causal else None
     resume = options.state / f"{name}-{run_key(aligned, *what)}.pt"
     model = fit(run, resume, label=f"train {name}")
     model.save(
@@ -46,15 +48,22 @@ def main(options: argparse.Namespace, name: str) -> str:
         label_rate_hz=LABEL_RATE_HZ,
         step=run.best[1] if run.validation else run.step,
         validation_ccc=run.best[0] if run.validation else None,
+        weights=f"last step: {run.unvalidated}" if run.unvalidated else "best validation",
         simulated=params.simulated,
+        **({"delay": delay} if delay else {}),
         versions={"damamba": __version__, "torch": torch.__version__},
     )
     # norms of gradients are the least exact: their fourth digit differs by machine
     write_result(options.curves / f"{name}.csv", curve_text(run.history), relative=1e-3)
     prune(options.state, set(options.state.glob("*.pt")) - set(options.state.glob(f"{name}-{'[0-9a-f]' * 64}.pt")))
     n = sum(p.numel() for p in model.parameters())
-    best = f"best validation CCC {run.best[0]:.3f} at step {run.best[1]}" if run.validation else "no validation split"
-    return f"{name}: {n / 1e6:.2f} M parameters, {run.step} steps of {params.train.batch_windows} windows, {best}"
+    kept = f"best validation CCC {run.best[0]:.3f} at step {run.best[1]}"
+    if run.unvalidated:
+        kept = f"last weights, not validated: {run.unvalidated}"
+    causal = f" · causal, {delay['total_s']:.2f} s behind its media" if delay else ""
+    return (
+        f"{name}: {n / 1e6:.2f} M parameters, {run.step} steps of {params.train.batch_windows} windows, {kept}{causal}"
+    )
 
 
 def curve_text(history: Sequence[Mapping[str, Any]]) -> str:
@@ -69,7 +78,9 @@ def curve_text(history: Sequence[Mapping[str, Any]]) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", metavar="VARIANT-SEED", help="variant: a key of `variants` in params.yaml")
+    parser.add_argument(
+        "run", metavar="VARIANT-SEED", help="variant: a key of `variants` in params.yaml", **item_argument()
+    )
     parser.add_argument("--shuffle-labels", type=int, metavar="SEED", help="control: swap labels between sessions")
     parser.add_argument("--aligned", type=Path, default=Path("data/aligned"))
     parser.add_argument("--models", type=Path, default=Path("data/models"))

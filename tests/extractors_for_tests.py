@@ -5,7 +5,8 @@ import numpy as np
 from damamba.config import Section
 from damamba.console import InputError
 from damamba.features.extractor import Extractor, ExtractorInput
-from damamba.media.decode import read_frames, read_waveform
+from damamba.media.decode import read_frames
+from damamba.media.sound import read_waveform
 from damamba.streams.stream import FeatureStream
 
 

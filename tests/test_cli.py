@@ -42,3 +42,8 @@ def test_help_lists_the_commands():
     assert done.returncode == 0
     for command in cli.COMMANDS:
         assert command.__name__.rpartition(".")[2] in done.stdout
+
+
+def test_the_commands_are_listed_without_torch():
+    program = "import sys; import damamba.cli; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

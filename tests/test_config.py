@@ -1,7 +1,8 @@
 import pytest
 import yaml
 
-from damamba.config import Params, split_run
+from damamba import plugins
+from damamba.config import EXTRACTORS, Params, split_run
 from damamba.console import InputError
 from tests.conftest import FROZEN_PARAMS
 
@@ -90,3 +91,94 @@ def test_runs_are_variant_and_seed():
     assert split_run("no_fusion-12", {"no_fusion": {}}) == ("no_fusion", 12)
     with pytest.raises(ValueError, match="VARIANT-SEED"):
         split_run("no_fusion", {"no_fusion": {}})
+
+
+def causal(values, *cues) -> None:
+    """Make architecture, grid and some cues causal."""
+    values["architectures"]["da_mamba"]["causal"] = True
+    values["align"]["causal"] = True
+    for cue in cues:
+        values["cues"][cue]["causal"] = True
+
+
+def test_a_causal_model_is_refused_on_a_grid_that_looks_ahead(tmp_path):
+    def change(values):
+        values["variants"]["streaming"] = {"architecture": "lstm", "causal": True}
+
+    with pytest.raises(InputError, match=r"variants streaming: .*align\.causal: true.*docs/design\.md") as refused:
+        load(tmp_path, change)
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def test_a_causal_grid_is_refused_for_each_cue_that_depends_on_its_whole_recording(tmp_path):
+    with pytest.raises(InputError) as refused:
+        load(tmp_path, lambda values: causal(values, "wav2vec2", "flow"))
+    lines = str(refused.value).splitlines()
+    assert len(lines) == 2
+    for line, cue in zip(lines, ("emotion", "landmark_flow"), strict=True):
+        assert line.startswith(f"params.yaml: cues.{cue}: depends on the whole recording")
+        assert f"set cues.{cue}.causal: true" in line
+
+
+def test_what_a_causal_model_needs_is_accepted(tmp_path):
+    params = load(tmp_path, lambda values: causal(values, "wav2vec2", "emotion", "flow", "landmark_flow"))
+    assert params.align.causal
+
+
+def test_a_released_stream_is_causal_where_its_lookahead_is_stated(tmp_path):
+    released = {"group": "visual", "extractor": "official", "reads": "corpus", "stream": "openface2"}
+
+    def change(values, **stated):
+        causal(values)
+        values["cues"] = {"openface": {**released, **stated}}
+
+    with pytest.raises(InputError, match=r"cues\.openface: .*set cues\.openface\.lookahead_s"):
+        load(tmp_path, change)
+    load(tmp_path, lambda values: change(values, lookahead_s=0.04))
+
+
+def test_an_extractor_of_ones_own_declares_its_lookahead(tmp_path, monkeypatch):
+    own = """
+from damamba.config import Section
+from damamba.features.extractor import Extractor
+
+class Settings(Section):
+    pass
+
+class Own(Extractor[Settings]):
+    Params = Settings
+    media = "video"
+    def extract(self, source):
+        raise NotImplementedError
+"""
+    (tmp_path / "own_package").mkdir()
+    (tmp_path / "own_package/own_cue.py").write_text(own)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def change(values):
+        causal(values)
+        values["cues"] = {"own": {"group": "visual", "extractor": "own_package.own_cue", "reads": "corpus"}}
+
+    with pytest.raises(
+        InputError, match=r"cues\.own: .*declare `lookahead_s` in its extractor \(own_package\.own_cue\)"
+    ):
+        load(tmp_path, change)
+
+
+def test_every_cue_of_the_folder_can_be_causal():
+    """A new extractor states how far it looks ahead, and is in the table of docs/design.md."""
+    settings = {
+        "clip": {"checkpoint": "c", "pretrained": None, "crop": 1.0, "batch_frames": 1},
+        "egemaps": {"window_s": 1.0, "hop_s": 0.04},
+        "emotion": {"checkpoint": "c", "revision": None, "window_s": 1.0, "hop_s": 0.1, "causal": True},
+        "flow": {"reduce": "grid", "cells": 6, "side": 112, "causal": True},
+        "official": {"stream": "s", "lookahead_s": 0.0},
+        "wav2vec2": {"checkpoint": "c", "revision": None, "layer": -1, "causal": True},
+    }
+    assert set(settings) == set(plugins.names(EXTRACTORS))
+    text = (FROZEN_PARAMS.parents[1] / "docs/design.md").read_text()
+    for name, own in settings.items():
+        ahead = plugins.made(EXTRACTORS, name, own).lookahead_s
+        assert ahead is not None
+        assert 0 <= ahead < 0.5
+        assert f"| `{name}` |" in text[text.index("## Causality") :]

@@ -37,6 +37,8 @@ class Stage:
     folder: Path
     name: str
     body: dict
+    items: list | str | None
+    """What stands behind `foreach`."""
 
     def __str__(self) -> str:
         return f"{self.folder.relative_to(ROOT).as_posix()}:{self.name}"
@@ -71,7 +73,7 @@ class Stage:
 
 
 STAGES = [
-    Stage(folder, name, stage.get("do", stage))
+    Stage(folder, name, stage.get("do", stage), stage.get("foreach"))
     for folder in PROJECTS
     for name, stage in read_yaml(folder / "dvc.yaml")["stages"].items()
 ]
@@ -167,6 +169,8 @@ def test_params_are_the_sections_that_are_read(stage):
         }
         read |= set().union(*(_sections_read(path) for path in files if path.is_file()))
     declared = {key.split(".")[0] for file, key in stage.params if file.name == "params.yaml"}
+    if stage.path("params.yaml").relative_to(ROOT).as_posix() in stage.deps:
+        declared |= read
     assert declared == read
 
 
@@ -206,6 +210,13 @@ def test_every_declared_param_exists():
 def test_no_output_is_written_by_two_stages():
     outs = [out for stage in STAGES for out in stage.outs]
     assert len(outs) == len(set(outs))
+
+
+@each_stage
+def test_no_shell_reads_a_name_that_comes_from_parameters(stage):
+    """The lists that stand in dvc.yaml itself may be part of a command."""
+    commands = stage.body["cmd"] if isinstance(stage.body["cmd"], list) else [stage.body["cmd"]]
+    assert isinstance(stage.items, list) or not any("${" in command for command in commands)
 
 
 ALIASES = set((ROOT / "stages").glob("extract_*.py"))

@@ -4,8 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-import torch
-
 from damamba.benchmark.models import CUE_WIDTHS, ModelForm, at_upstream_cues, forms_to_measure, parameters
 from damamba.benchmark.peers import compare_with_peers
 from damamba.benchmark.process import alone
@@ -15,6 +13,7 @@ from damamba.benchmark.streaming import stream_steps_ms
 from damamba.config import BenchmarkParams, LossParams, ModelParams, WindowParams
 from damamba.console import InputError, progress
 from damamba.data.windows import WindowGrid
+from damamba.device import choose_device
 
 PEAKS, TIMES = ("train_peak_mib", "infer_peak_mib"), ("train_ms", "infer_ms")
 
@@ -68,7 +67,7 @@ def measure_models(
     for task in progress(tasks, "benchmark"):
         cost = costs_known.get((task.form.name, task.frames, task.batch))
         costs.append(cost or alone(measure_step, task))
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = choose_device().type
     streaming = {form.variant: variants[form.variant] for form in forms}
     results = {
         "device": device,

@@ -21,6 +21,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from damamba.benchmark.models import CUE_WIDTHS, PARTICIPANTS, ModelForm, build
 from damamba.config import LossParams, ModelParams
+from damamba.device import choose_device
 from damamba.losses import Prediction, make_losses, total_loss
 from damamba.model import recompute_blocks
 
@@ -61,7 +62,7 @@ class StepCost:
 def measure_step(task: StepTask) -> StepCost:
     """Measure one configuration in this process: inference first, then training."""
     torch.set_num_threads(1)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = choose_device()
     model = build(task.params, task.rate_hz).to(device)
     if task.form.checkpointing:
         recompute_blocks(model)
@@ -72,6 +73,7 @@ def measure_step(task: StepTask) -> StepCost:
     present = torch.ones(shape[:2], dtype=torch.bool, device=device)
     label = torch.rand(task.batch, task.frames, device=device)
     observed = torch.ones_like(label, dtype=torch.bool)
+    seat, start = torch.arange(task.batch, device=device), torch.zeros(task.batch, device=device)
     losses = make_losses(task.losses, task.rate_hz)
 
     def infer() -> None:
@@ -82,7 +84,7 @@ def measure_step(task: StepTask) -> StepCost:
         output = model(cues, valid, present)
         groups = dict.fromkeys(output.aligned, observed)
         generator = torch.Generator().manual_seed(0)
-        prediction = Prediction(output.engagement, label, observed, output.aligned, groups, generator)
+        prediction = Prediction(output.engagement, label, observed, output.aligned, groups, seat, start, generator)
         total_loss(prediction, losses, dict.fromkeys(losses, 1.0)).total.backward()
         model.zero_grad(set_to_none=True)
 

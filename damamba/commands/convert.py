@@ -7,6 +7,7 @@ from typing import get_args
 from damamba.config import LABEL_RATE_HZ, MergeMethod
 from damamba.corpus.annotations import SUFFIXES
 from damamba.corpus.conversion import convert
+from damamba.text import duration
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -57,4 +58,7 @@ def run(options: argparse.Namespace) -> None:
         for path, weight in zip(options.inputs, merged.weights, strict=True):
             print(f"{path}: weight {weight:.3f}")
     n_labels, n_valid = len(merged.labels), int(merged.labels.valid.sum())
-    print(f"{options.output}: {n_labels} labels of {LABEL_RATE_HZ} Hz, {n_labels - n_valid} not valid")
+    print(
+        f"{options.output}: {n_labels} labels of {LABEL_RATE_HZ} Hz ({duration(n_labels / LABEL_RATE_HZ)}), "
+        f"{n_labels - n_valid} not valid"
+    )

@@ -1,21 +1,25 @@
 """`damamba init`: from a folder of recordings to a checked manifest and the next command."""
 
 import argparse
-import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 from damamba.config import Params
 from damamba.console import InputError
-from damamba.corpus.manifest_csv import read_csv, read_rows, write_rows
+from damamba.corpus.manifest import NAMED, TEXTS, name_problems
+from damamba.corpus.manifest_csv import ManifestRow, add_rows, read_csv, read_rows, write_rows
 from damamba.ingest.health import examine
 from damamba.ingest.health_report import cuts, next_steps, notes, table, totals
-from damamba.ingest.proposal import propose
+from damamba.ingest.merging import Merged, merge_proposal
+from damamba.ingest.proposal import Proposal, propose, with_splits
+from damamba.text import shell_path
 
 MANIFEST = "manifest.csv"
 PARAMS = Path("params.yaml")
 SLACK_S = 0.5
 """Of labels, outside a repository with params.yaml."""
-KEPT = "exists and is kept; --force replaces it"
 WRITTEN = "written; check it, above all split and person"
 
 
@@ -27,37 +31,92 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         description="Reads a directory with one video file a participant: SESSION/PARTICIPANT.mp4, or "
         "SESSION_PARTICIPANT.mp4 side by side; sound in the video or in a .wav beside it; labels in a .csv (25 a "
         "second, or start;end;value), .eaf or .annotation beside it. "
-        f"Writes {MANIFEST} there, checks every file, and prints the next command. A video that shows "
+        f"Writes {MANIFEST} there or adds to it what is new, checks every file, and prints the next command. What was "
+        "corrected in it by hand stays. A video that shows "
         "several people must be cut into one file each; the commands that do so are printed.",
     )
     parser.add_argument("root", type=Path, metavar="DIR")
-    parser.add_argument("--force", action="store_true", help=f"replace an existing {MANIFEST}")
-    parser.add_argument("--language", default="", metavar="CODE", help="language of all sessions, such as de")
+    parser.add_argument(
+        "--force", action="store_true", help=f"propose everything anew; the old {MANIFEST} stays beside the new one"
+    )
+    parser.add_argument("--language", default="", metavar="CODE", help="language of all new sessions, such as de")
+    parser.add_argument(
+        "--scheme",
+        default="engagement",
+        metavar="NAME",
+        help="what the labels rate, as file names, NOVA headers and ELAN tiers call it (%(default)s)",
+    )
     parser.add_argument("--no-faces", action="store_true", help="do not look for faces")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Propose or read the manifest, check everything, print; raises `InputError` where something must be corrected."""
+    """Propose a manifest or complete the one that is there, check everything, print.
+
+    Raises:
+        InputError: Something must be corrected.
+    """
     root: Path = options.root
     path = root / MANIFEST
-    kept = path.exists() and not options.force
-    if kept:
-        read_csv(root, MANIFEST)  # raises for rows that cannot be used
-    rows = read_rows(path) if kept else propose(root, options.language)
+    there = _there(root, options.force)
+    if problems := name_problems(
+        {**dict.fromkeys(NAMED, "own"), **dict.fromkeys(TEXTS, options.language)}, "--language"
+    ):
+        raise InputError(problems[0])
+    if there and not any(row.video for row in there):
+        proposal = Proposal([], [], [])  # streams alone, which nothing is proposed for
+    else:
+        proposal = propose(root, options.language, options.scheme)
+    if there is None:
+        if proposal.problems:
+            raise InputError("\n".join(proposal.problems))
+        rows, noted, merged = with_splits(proposal.rows), proposal.notes, None
+    else:
+        merged = merge_proposal(root, path, there, proposal.rows)
+        rows = [*(replace(row, **merged.filled.get(row.video, {})) for row in there), *merged.new]
+        noted = [*proposal.problems, *merged.notes, *proposal.notes]
     params = Params.load(PARAMS) if PARAMS.is_file() else None
     landmarker = Path(params.faces.model) if params and not options.no_faces else None
     if landmarker and not landmarker.is_file():
         landmarker = None
     healths = examine(root, rows, params.corpus.label_slack_s if params else SLACK_S, landmarker)
-    if not kept:
-        write_rows(path, rows)
-    noted = notes(healths, no_landmarker=not landmarker and not options.no_faces)
-    print("\n".join([*table(healths), "", *noted, totals(healths), f"{path}: {KEPT if kept else WRITTEN}", ""]))
-    again = f"damamba init {shlex.quote(str(root))}"
+    done = _write(path, rows, merged)
+    noted = [f"note: {note}" for note in noted]
+    noted += notes(healths, no_landmarker=not landmarker and not options.no_faces)
+    print("\n".join([*table(healths), "", *noted, totals(healths), f"{path}: {done}", ""]))
+    again = f"damamba init {shell_path(str(root))}"
     if commands := cuts(healths, root):
-        again += " --force"
         print("\n".join(["Cut one file a person (needs ffmpeg), then remove the original:", *commands, ""]))
     if problems := [problem for health in healths for problem in health.problems]:
         raise InputError("\n".join([*problems, f"{len(problems)} problems; correct them, then run again: {again}"]))
+    read_csv(root, MANIFEST)  # raises for rows that do not fit together
     print("\n".join(next_steps(root, healths)))
+
+
+def _there(root: Path, anew: bool) -> list[ManifestRow] | None:
+    """Rows of the manifest that is there; None where there is none, or `anew`, which moves it aside."""
+    path = root / MANIFEST
+    if not path.exists():
+        return None
+    if anew:
+        aside = next(name for k in count(1) if not (name := root / f"{MANIFEST}.{k}").exists())
+        try:
+            path.rename(aside)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be moved to {aside} ({error.strerror}); move it yourself") from None
+        print(f"{path}: moved to {aside}")
+        return None
+    read_csv(root, MANIFEST)  # raises for rows that cannot be used
+    return read_rows(path)
+
+
+def _write(path: Path, rows: Sequence[ManifestRow], merged: Merged | None) -> str:
+    """Write what is new, and say what was done."""
+    if merged is None:
+        write_rows(path, rows)
+        return WRITTEN
+    if not merged.new and not merged.filled:
+        return "is as it was; nothing is new"
+    add_rows(path, merged.new, merged.filled)
+    n_filled = sum(map(len, merged.filled.values()))
+    return f"{len(merged.new)} rows added, {n_filled} fields filled in; everything else is as it was"

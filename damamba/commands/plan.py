@@ -7,7 +7,6 @@ from typing import Any
 
 from damamba.config import Params, split_run
 from damamba.files import whole_file
-from damamba.planning.plan import make_plan, summary
 from damamba.planning.workload import Workload, planned
 
 
@@ -26,6 +25,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(options: argparse.Namespace) -> None:
     """Plan and print; raises `InputError` where a source cannot be read."""
+    from damamba.planning.plan import summary  # imports torch, which `damamba --help` need not wait for
+
     params = Params.load()
     plan = plan_of(params, planned(params.corpus, params.simulate), Path())
     print("\n".join(summary(plan)))
@@ -36,6 +37,8 @@ def run(options: argparse.Namespace) -> None:
 
 def plan_of(params: Params, work: Workload, root: Path) -> dict[str, Any]:
     """`make_plan` with the sections of `params`."""
+    from damamba.planning.plan import make_plan
+
     return make_plan(
         work,
         root,

@@ -5,6 +5,7 @@ import json
 import sys
 from pathlib import Path
 
+from damamba.console import printable
 from damamba.files import replace_file
 from damamba.report.scorecard import scorecard_lines, scorecard_warnings
 from damamba.scoring.scorecard import score_folder
@@ -46,8 +47,8 @@ def run(options: argparse.Namespace) -> None:
         resamples=options.resamples,
         confidence=options.confidence,
     )
-    print("\n".join(scorecard_lines(card)))
+    print(printable("\n".join(scorecard_lines(card))))
     for line in scorecard_warnings(card, findings):
-        print(f"damamba: warning: {line}", file=sys.stderr)
+        print(f"damamba: warning: {printable(line)}", file=sys.stderr)
     if options.json:
         replace_file(options.json, (json.dumps(card, indent=1, allow_nan=False) + "\n").encode())

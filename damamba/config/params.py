@@ -1,6 +1,9 @@
 """params.yaml as a whole: sections that fit together, variants, and settings checked by the classes behind names."""
 
+import json
+import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +21,9 @@ from damamba.config.base import (
     parse_section,
     read_section,
 )
+from damamba.config.causal import causal_problems
 from damamba.config.sections import (
+    LONGEST_WINDOW,
     AlignParams,
     BenchmarkParams,
     CorpusParams,
@@ -32,8 +37,14 @@ from damamba.config.sections import (
     SimulateParams,
     TrainParams,
     WindowParams,
+    check_batch,
+    repeated,
 )
 from damamba.console import InputError
+
+LARGEST_WEIGHT = 10**6
+"""Of a loss."""
+LARGEST_SEED = 2**31 - 1
 
 
 class Params(Section):
@@ -71,6 +82,15 @@ class Params(Section):
             )
         for name in self.runs:
             split_run(name, self.variants)
+        if twice := repeated(self.runs):
+            raise ValueError(f"runs: {twice} stands twice; remove one")
+        check_batch(self.train.batch_windows, self.window.frames)
+        seconds = self.window.frames / self.window.rate_hz
+        if self.corpus.sources == ("simulate",) and seconds > LONGEST_WINDOW * 60 * self.simulate.minutes:
+            raise ValueError(
+                f"window: {self.window.frames} frames are {seconds:.0f} s, and sessions have "
+                f"{60 * self.simulate.minutes:.0f} s (simulate.minutes); make core_frames and context_frames smaller"
+            )
         return self
 
     @property
@@ -101,6 +121,8 @@ class Params(Section):
         }
         kind = plugins.settings_of(ARCHITECTURES, model.architecture)
         checked = parse_section(kind, settings, where).model_dump(mode="json")
+        if weights and not any(weights.values()):
+            raise InputError(f"{where}: every lambda is 0, so there is nothing to learn; give a loss some weight")
         resolved = {
             "architecture": model.architecture,
             "cues": model.cues,
@@ -108,6 +130,22 @@ class Params(Section):
             "weights": weights,
         }
         return parse_section(ModelParams, resolved, where)
+
+    def check_model(self, variant: str) -> None:
+        """Make the model of a variant without memory, with cues of one channel: whether its sizes fit each other.
+
+        Raises:
+            InputError: They do not, or as of `variant`.
+        """
+        model = self.variant(variant)
+        groups: dict[str, dict[str, int]] = {}
+        for name, cue in self.cues.items():
+            if model.cues is None or name in model.cues:
+                groups.setdefault(cue.group, {})[name] = 1
+        try:
+            _check_sizes(model.architecture, json.dumps(model.settings), json.dumps(groups), self.window.rate_hz)
+        except InputError as error:
+            raise InputError(f"params.yaml: variants.{variant}: {error}") from None
 
     def check_settings(self) -> None:
         """Let the class behind every name check its settings: sources, cues, architectures, losses, metrics, variants.
@@ -124,9 +162,9 @@ class Params(Section):
         ]
         problems += [f"params.yaml: model.{key}: missing: the weight of a loss" for key in sorted(expected - given)]
         problems += [
-            f"params.yaml: model.{key}: expected a number of at least 0, got {value!r}"
+            f"params.yaml: model.{key}: expected a number from 0 to {LARGEST_WEIGHT}, got {value!r}"
             for key, value in (self.model.model_extra or {}).items()
-            if not (isinstance(value, int | float) and value >= 0)
+            if isinstance(value, bool) or not (isinstance(value, int | float) and 0 <= value <= LARGEST_WEIGHT)
         ]
         dotted = {
             plugins.short(name): name
@@ -154,13 +192,31 @@ class Params(Section):
                 parse_section(plugins.settings_of(folder, name), settings, f"params.yaml: {where}")
             except InputError as error:
                 problems.append(str(error))
-        for name in self.variants if not problems else ():
-            try:
-                self.variant(name)
-            except InputError as error:
-                problems.append(str(error))
+        problems += [
+            f"params.yaml: cues.{name}: reads: expected faces, got {cue.reads}: {cue.extractor} reads the face track"
+            for name, cue in self.cues.items()
+            if not problems
+            and cue.reads != "faces"
+            and getattr(plugins.part(EXTRACTORS, cue.extractor), "needs_faces", False)
+        ]
+        if not problems:
+            problems = self._variant_problems()
+        if not problems:
+            causal = [name for name in self.variants if self.variant(name).settings.get("causal")]
+            problems = causal_problems(self.align, self.cues, causal)
         if problems:
             raise InputError("\n".join(problems))
+
+    def _variant_problems(self) -> list[str]:
+        """One line for the first variant whose model cannot be made: what is wrong in it is wrong in most."""
+        problems = []
+        for name in self.variants:
+            try:
+                self.check_model(name)
+            except InputError as error:
+                problems.append(str(error))
+        others = f" ({len(problems) - 1} more variants cannot be used)" if len(problems) > 1 else ""
+        return [f"{problem}{others}" for problem in problems[:1]]
 
     @classmethod
     def load(cls, path: Path = Path("params.yaml")) -> "Params":
@@ -174,6 +230,15 @@ class Params(Section):
         return params
 
 
+@lru_cache
+def _check_sizes(architecture: str, settings: str, groups: str, rate_hz: int) -> None:
+    """Let an architecture check its sizes, once for each set of them."""
+    kind = plugins.part(ARCHITECTURES, architecture)
+    if not hasattr(kind, "check_sizes"):
+        raise InputError(f"{architecture}: {kind.__name__} must be a subclass of damamba.model.EngagementModel")
+    kind.check_sizes(json.loads(groups), kind.Params.model_validate(json.loads(settings)), rate_hz)
+
+
 def split_run(name: str, variants: Mapping[str, Any]) -> tuple[str, int]:
     """VARIANT-SEED -> (variant, seed).
 
@@ -181,6 +246,8 @@ def split_run(name: str, variants: Mapping[str, Any]) -> tuple[str, int]:
         ValueError: Not of that form, or no such variant.
     """
     variant, _, seed = name.rpartition("-")
-    if variant not in variants or not seed.isdecimal():
-        raise ValueError(f"run {name!r} is not VARIANT-SEED with a variant of {', '.join(variants)}")
+    if variant not in variants or not re.fullmatch("0|[1-9][0-9]{0,9}", seed) or int(seed) > LARGEST_SEED:
+        raise ValueError(
+            f"run {name!r} is not VARIANT-SEED with a variant of {', '.join(variants)}, SEED up to {LARGEST_SEED}"
+        )
     return variant, int(seed)

@@ -1,14 +1,17 @@
 """The sections of params.yaml, each frozen and typed."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from damamba import plugins
 from damamba.config.base import (
     LABEL_RATE_HZ,
     METRICS,
     SOURCES,
+    Dropout,
+    InnerShare,
     Name,
     NonNegative,
     NonNegativeFloat,
@@ -18,6 +21,17 @@ from damamba.config.base import (
     Section,
     Share,
 )
+
+LONGEST_WINDOW_S = 3600
+LARGEST_BATCH = 10**6
+"""Frames of a batch; at the widths of the upstream encoders, those of two people take 20 GB."""
+LONGEST_WINDOW = 20
+"""A window may be this many times as long as the longest session; most of it would be padding."""
+Count = Annotated[int, Field(ge=0, le=10_000, strict=True)]
+Repeats = Annotated[int, Field(gt=0, le=1000, strict=True)]
+Length = Annotated[int, Field(gt=0, le=LARGEST_BATCH, strict=True)]
+Windows = Annotated[int, Field(gt=0, le=4096, strict=True)]
+Threads = Annotated[int, Field(ge=0, le=1024, strict=True)]
 
 
 class ProtocolParams(Section):
@@ -50,10 +64,10 @@ class ProtocolParams(Section):
         return self
 
 
-class CorpusParams(BaseModel):
+class CorpusParams(Section):
     """Where sessions come from. Further keys are the settings of the sources, which the source's class checks."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="allow")
 
     sources: Annotated[tuple[Name, ...], Field(min_length=1)]
     """Files in ``damamba/ingest/sources``, or dotted paths of modules of one's own; `ingest` joins them."""
@@ -89,9 +103,9 @@ class CorpusParams(BaseModel):
 class SimulatedCorpus(Section):
     """Sessions of one simulated corpus, by split."""
 
-    train: NonNegative
-    val: NonNegative
-    test: NonNegative
+    train: Count
+    val: Count
+    test: Count
 
 
 class SimulatedSessions(Section):
@@ -114,11 +128,11 @@ class SimulateParams(Section):
     """The built-in corpus."""
 
     seed: NonNegative
-    minutes: PositiveFloat
+    minutes: Annotated[float, Field(gt=0, le=600)]
     """Length of a session, min."""
     resolution: tuple[Pixels, Pixels]
     """Width and height of the videos, px; multiples of 4."""
-    fps: PositiveFloat
+    fps: Annotated[float, Field(gt=0, le=1000)]
     """Frames a second of the videos, Hz."""
     law: Literal["brief", "full"]
     """Constants of behaviour (`damamba_sim.behaviour.scene.LAWS`): one for sessions of seconds, one for minutes."""
@@ -137,26 +151,26 @@ class SimulateParams(Section):
 class FacesParams(Section):
     """Face tracking."""
 
-    model: str
+    model: Annotated[str, Field(min_length=1)]
     """MediaPipe FaceLandmarker file (the stage `landmarker` fetches it)."""
-    min_confidence: Share
+    min_confidence: InnerShare
     """Of detection and presence."""
     min_found: Share
-    """A video with a smaller share of frames with a face is refused."""
+    """With a smaller share of frames with a face, a participant counts as without a face: visual cues are not valid."""
 
 
 class ExtractParams(Section):
     """The loop over participants, of every extractor."""
 
-    jobs: NonNegative
+    jobs: Threads
     """Worker processes; 0 = one a core."""
     executor: Literal["processes", "serial"]
 
 
-class CueParams(BaseModel):
+class CueParams(Section):
     """One feature stream. Further keys belong to its extractor, whose `Params` validates them."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(extra="allow")
 
     group: Name
     """Modality group of the model that the cue enters, such as audio, visual or text."""
@@ -175,8 +189,10 @@ class AlignParams(Section):
 
     rate_hz: Literal[25, 50, 100]
     """Frames a second of the shards, Hz."""
-    max_gap_s: PositiveFloat
-    """No interpolation across a longer gap, s."""
+    max_gap_s: Annotated[float, Field(gt=0, le=60)]
+    """No interpolation across a longer gap, s; on a causal grid, no row is held for longer."""
+    causal: bool = False
+    """Hold the last row that is known, instead of interpolating to the next one; needs causal cues."""
 
 
 class WindowParams(Section):
@@ -200,13 +216,18 @@ class WindowParams(Section):
             if getattr(self, name) * LABEL_RATE_HZ % self.rate_hz:
                 step = self.rate_hz // LABEL_RATE_HZ
                 raise ValueError(f"{name} must be a multiple of {step}: a window starts on a label")
+        if self.frames > LONGEST_WINDOW_S * self.rate_hz:
+            raise ValueError(
+                f"a window of {self.frames} frames is longer than {LONGEST_WINDOW_S} s; make core_frames and "
+                "context_frames smaller"
+            )
         return self
 
 
-class LossParams(BaseModel):
+class LossParams(Section):
     """One term of the loss. Further keys belong to its class, which checks them."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(extra="allow")
 
     loss: Name
     """File in ``damamba/losses``, or the dotted path of a module of one's own."""
@@ -216,15 +237,21 @@ class LossParams(BaseModel):
         return dict(self.model_extra or {})
 
 
-class ModelSection(BaseModel):
+class ModelSection(Section):
     """What is trained, and how much each term of the loss weighs: ``lambda_<name>`` for each name under `losses`."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(extra="allow")
 
     architecture: Name
     """File in ``damamba/model/architectures``, or the dotted path of a module of one's own."""
     cues: Annotated[tuple[Name, ...], Field(min_length=1)] | None
     """Cues that are used; null: all."""
+
+    @model_validator(mode="after")
+    def _cues_differ(self) -> "ModelSection":
+        if twice := repeated(self.cues or ()):
+            raise ValueError(f"cues: {twice} stands twice; remove one")
+        return self
 
 
 class ModelParams(Section):
@@ -243,7 +270,7 @@ class TrainParams(Section):
 
     steps: Positive
     """Optimiser steps."""
-    batch_windows: Positive
+    batch_windows: Windows
     """Windows a step."""
     accumulate: Positive
     """Pieces that a batch goes through the model in; its loss is that of the whole batch."""
@@ -251,13 +278,14 @@ class TrainParams(Section):
     """Of matrix products in training; weights, scan, loss and validation stay in fp32. fp16 needs a GPU."""
     gradient_checkpointing: bool
     """Blocks compute again in the backward pass what they would have kept: less memory, the same numbers."""
-    learning_rate: PositiveFloat
-    weight_decay: NonNegativeFloat
+    learning_rate: Annotated[float, Field(gt=0, le=10)]
+    weight_decay: Annotated[float, Field(ge=0, le=10)]
+    """Of matrices; biases, norms and the rates of state-space layers do not decay."""
     warmup_steps: NonNegative
     """Linear warm-up before the cosine."""
     clip_norm: PositiveFloat
     """Largest norm of the gradient."""
-    ema_decay: Share
+    ema_decay: Dropout
     """Of the weights that are evaluated and saved: min(ema_decay, (1 + n) / (10 + n)) at step n."""
     validate_steps: Positive
     """Steps from one validation to the next; the best EMA weights are kept."""
@@ -265,13 +293,15 @@ class TrainParams(Section):
     """Validations without a better score after which training ends; 0 = never."""
     checkpoint_steps: Positive
     """Steps from one resume state to the next."""
-    threads: NonNegative
+    threads: Threads
     """Threads of tensor operations; 0 = all."""
 
     @model_validator(mode="after")
     def _pieces(self) -> "TrainParams":
         if self.accumulate > self.batch_windows:
             raise ValueError(f"accumulate must be at most batch_windows ({self.batch_windows})")
+        if self.warmup_steps >= self.steps:
+            raise ValueError(f"warmup_steps ({self.warmup_steps}) must be less than steps ({self.steps})")
         return self
 
 
@@ -284,9 +314,9 @@ class EvaluateParams(Section):
     """What is scored; test labels of the challenge are withheld."""
     metrics: Annotated[tuple[str, ...], Field(min_length=1)]
     """Files of ``damamba/metrics``, or dotted paths of modules of your own; tables lead with the first."""
-    bootstrap: Positive
+    bootstrap: Annotated[int, Field(gt=0, le=100_000, strict=True)]
     """Resamples of sessions behind an interval."""
-    confidence: Share
+    confidence: InnerShare
 
     def settings(self, metric: str) -> dict[str, Any]:
         """Settings of one of `metrics`, unchecked; they stand under the last part of its name."""
@@ -311,19 +341,38 @@ class EvaluateParams(Section):
 class BenchmarkParams(Section):
     """Memory and time of untrained models."""
 
-    frames: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    frames: Annotated[tuple[Length, ...], Field(min_length=1)]
     """Lengths of a window."""
-    batch_windows: Positive
+    batch_windows: Windows
     """Windows per step, at these lengths."""
-    repeats: Positive
+    repeats: Repeats
     """Timed steps, after an untimed one; the median counts."""
-    long_frames: tuple[Positive, ...]
+    long_frames: tuple[Length, ...]
     """Further lengths, with one window and one timed step each; the exponent of memory comes from these."""
-    memory_limit_gib: PositiveFloat
+    memory_limit_gib: Annotated[float, Field(gt=0, le=4096)]
     """Memory that a step may take; a step that needs more is out of memory."""
-    length_frames: Annotated[tuple[Positive, ...], Field(min_length=2)]
+    length_frames: Annotated[tuple[Length, ...], Field(min_length=2)]
     """Lengths at which a block is compared with a Transformer layer, in training."""
-    speed_repeats: Positive
+    speed_repeats: Repeats
     """Timed calls of each layer; the median counts."""
-    stream_frames: Positive
+    stream_frames: Length
     """Timed steps of a stream."""
+
+    @model_validator(mode="after")
+    def _size(self) -> "BenchmarkParams":
+        check_batch(self.batch_windows, max(self.frames))
+        return self
+
+
+def check_batch(windows: int, frames: int) -> None:
+    """Raise ValueError for a batch that no memory holds."""
+    if windows * frames > LARGEST_BATCH:
+        raise ValueError(
+            f"batch_windows: {windows} windows of {frames} frames are more than {LARGEST_BATCH} frames a batch; make "
+            "batches or windows smaller"
+        )
+
+
+def repeated(names: Sequence[str]) -> str | None:
+    """The first of `names` that stands there twice, if any does."""
+    return next((name for i, name in enumerate(names) if name in names[:i]), None)

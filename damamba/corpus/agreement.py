@@ -11,7 +11,10 @@ from damamba.console import InputError
 from damamba.corpus.annotations import Annotation, read_annotation
 from damamba.corpus.labels import Labels
 from damamba.corpus.manifest import label_files
+from damamba.text import shell_path
 
+MIN_ANNOTATED = 0.5
+"""Stretches that end before this share of the recording are noted."""
 MIN_COMMON = 2
 """Labels that two series must share for a correlation."""
 
@@ -25,9 +28,24 @@ class MergedLabels:
     """Weight of each annotator; they sum to 1."""
 
 
+@dataclass(frozen=True)
+class LabelReading:
+    """Labels of a participant, and what is odd about the files that they come from."""
+
+    labels: Labels
+    counts: tuple[int, ...]
+    """Values in each file that has one for every moment; expected are as many as there are labels."""
+    notes: tuple[str, ...]
+
+
 def read_label(
-    label: str, end_s: float | None, slack_s: float, method: MergeMethod = "mean", lag_s: float = 0.0
-) -> Labels:
+    label: str,
+    end_s: float | None,
+    slack_s: float,
+    method: MergeMethod = "mean",
+    lag_s: float = 0.0,
+    n_frames: int = 0,
+) -> LabelReading:
     """Read the labels of a participant from the files of all annotators.
 
     Args:
@@ -36,28 +54,75 @@ def read_label(
         slack_s: How much a series may be shorter or longer than the recording, and a stretch may end later, s.
         method: As in `merge`.
         lag_s: Delay of the annotators, s.
+        n_frames: Frames of the video; 0: unknown.
 
     Raises:
         InputError: As `read_annotation` and `merge`, or an annotation whose length does not fit the recording.
     """
-    annotations = [(name, read_annotation(Path(name), tier)) for name, tier in label_files(label)]
-    length = None
-    if end_s is not None:
-        length = round(end_s * LABEL_RATE_HZ)
-        for name, annotation in annotations:
-            _check_length(name, annotation, end_s, slack_s)
-    return merge([annotation.labels(length, lag_s) for _, annotation in annotations], method).labels
+    counts, notes, series = [], [], []
+    for name, tier in label_files(label):
+        annotation = read_annotation(Path(name), tier)
+        if annotation.series:
+            counts.append(len(annotation))
+        annotation, noted = fitted(name, annotation, end_s, slack_s, n_frames)
+        notes += noted
+        series.append(annotation.labels(None if end_s is None else round(end_s * LABEL_RATE_HZ), lag_s))
+    return LabelReading(merge(series, method).labels, tuple(counts), tuple(notes))
 
 
-def _check_length(name: str, annotation: Annotation, end_s: float, slack_s: float) -> None:
-    annotated_s = float(annotation.end_s.max(initial=0.0))
+def fitted(
+    name: str, annotation: Annotation, end_s: float | None, slack_s: float, n_frames: int = 0
+) -> tuple[Annotation, list[str]]:
+    """The annotation, compared with the length of the recording, and notes about every difference.
+
+    Args:
+        name: File, in messages.
+        annotation: As read.
+        end_s: As in `read_label`.
+        slack_s: As in `read_label`.
+        n_frames: As in `read_label`.
+
+    Raises:
+        InputError: The lengths do not fit, or there is a value for each video frame rather than for each 1/25 s.
+    """
+    if end_s is None:
+        if annotation.perhaps_header:
+            return annotation, [f"{name}: its first line is 0; if that is the name of a column, remove the line"]
+        return annotation, []
+    expected = round(end_s * LABEL_RATE_HZ)
+    notes = []
+    if annotation.perhaps_header and len(annotation) == expected + 1:
+        annotation = annotation.without_first()
+        notes.append(f"{name}: its first line, 0, is the name of a column; {expected} values follow, as expected")
+    count, annotated_s = len(annotation), float(annotation.end_s.max(initial=0.0))
+    if annotation.lines and n_frames and abs(count - n_frames) <= 1 < abs(count - expected):
+        target = Path(name).with_name(f"{Path(name).stem}.engagement.csv")
+        raise InputError(
+            f"{name}: {count} lines for the {n_frames} frames of the video, but labels have {LABEL_RATE_HZ} lines a "
+            f"second, so {expected}; convert it, and name the result in the manifest: damamba convert "
+            f"{shell_path(name)} {shell_path(str(target))} --rate-hz {n_frames / end_s:.6g}"
+        )
     off_s, most_s = annotated_s - end_s, max(slack_s, 1 / LABEL_RATE_HZ) + 1e-6
     if off_s > most_s or (annotation.series and -off_s > most_s):
-        length = f"{len(annotation)} labels are" if annotation.series else "annotated up to"
+        length = f"{count} labels are" if annotation.series else "annotated up to"
+        counted = f" ({expected} labels)" if annotation.series else ""
+        in_ms = not annotation.series and abs(annotated_s / 1000 - end_s) < 0.5 * end_s
+        remedy = "its times look like ms: name the columns start_ms;end_ms;value, or " if in_ms else ""
         raise InputError(
-            f"{name}: {length} {annotated_s:.2f} s, but the recording lasts {end_s:.2f} s; use the file of this "
-            f"recording (one value a line means {LABEL_RATE_HZ} lines a second), or raise corpus.label_slack_s"
+            f"{name}: {length} {annotated_s:.2f} s, but the recording lasts {end_s:.2f} s{counted}; {remedy}use the "
+            f"file of this recording (one value a line means {LABEL_RATE_HZ} lines a second), or raise "
+            "corpus.label_slack_s"
         )
+    if annotation.lines and count != expected:
+        outcome = (
+            f"the last {count - expected} are cut" if count > expected else f"the last {expected - count} are missing"
+        )
+        notes.append(f"{name}: {count} lines, where {expected} are expected for {end_s:.2f} s; {outcome}")
+    elif not annotation.series and annotated_s < MIN_ANNOTATED * end_s:
+        notes.append(f"{name}: annotated up to {annotated_s:.2f} s of {end_s:.2f} s; are its times in s?")
+    elif annotation.series and abs(off_s) > 1 / LABEL_RATE_HZ + 1e-6:
+        notes.append(f"{name}: {count} values are {annotated_s:.2f} s, the recording lasts {end_s:.2f} s")
+    return annotation, notes
 
 
 def merge(series: Sequence[Labels], method: MergeMethod = "mean", min_annotators: int = 1) -> MergedLabels:

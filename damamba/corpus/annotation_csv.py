@@ -1,4 +1,4 @@
-"""Annotations as CSV: one value a line at a fixed rate, or columns with times.
+"""Annotations and predictions as text: one value a line at a fixed rate, or columns with times.
 
 Columns are ``start;end;value`` (s) and perhaps ``confidence``, in this order or named in the first line. Without
 ``end`` each row lasts until the next one: NOVA exports a continuous annotation as ``start;value;confidence``.
@@ -11,13 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from damamba.console import InputError
-from damamba.corpus.exchange import parse_number, regular_size
-from damamba.corpus.labels import INVALID
+from damamba.corpus.exchange import parse_number
+from damamba.corpus.labels import INVALID, NOT_ANNOTATED, Labels
+from damamba.corpus.text_table import EXPECTED, TextTable, sniff
 
-LINE_CHARACTERS = 1 << 12
-"""A longer line is read as several."""
-NAMES = ("start", "end", "value", "confidence")
-EXPECTED = "expected one value a line, or start;end;value"
+TIMES = ("value", "start", "end")
 
 
 class AnnotationRows(NamedTuple):
@@ -29,67 +27,151 @@ class AnnotationRows(NamedTuple):
     """(N,) float64."""
     value: np.ndarray
     """(N,) float32; NaN where there is none."""
-    line: np.ndarray
-    """(N,) int32: line number of each row, from 1."""
+    line: Sequence[int] | np.ndarray
+    """(N,) line number of each row, from 1."""
     series: bool
     """Whether the file has one value a line, without times."""
+    scheme: str
+    """Name of the column of values; "" without names."""
+    perhaps_header: bool
+    """Whether the first value may be the name of a column: pandas calls one without a name 0."""
+
+
+class ValueSeries(NamedTuple):
+    """One value a line."""
+
+    value: np.ndarray
+    """(L,) NaN where there is none."""
+    first: int
+    """Line of the first value."""
+    scheme: str
+    """As in `AnnotationRows`."""
+    perhaps_header: bool
+    """As in `AnnotationRows`."""
+
+    def of_length(self, expected: int) -> "ValueSeries":
+        """Without its first value if that makes it `expected` long and may be the name of a column."""
+        if self.perhaps_header and len(self.value) == expected + 1:
+            return ValueSeries(self.value[1:], self.first + 1, self.scheme, False)
+        return self
 
 
 def read_columns(path: Path, rate_hz: float) -> AnnotationRows:
-    """Read a CSV.
+    """Read a text file.
 
     Args:
-        path: File with ``;``, ``,`` or tabs between columns.
+        path: File, as `sniff` describes.
         rate_hz: Rate of one value a line; there, an empty line is a frame without a value.
 
     Raises:
         InputError: There is no such file, or a line does not have these columns.
     """
-    size = regular_size(path)
-    with path.open(encoding="utf-8-sig", errors="replace", newline="\n") as stream:
-        first = stream.readline(LINE_CHARACTERS).strip()
-    separator = next((mark for mark in ";\t," if mark in first), ";")
-    heads = [head.strip().lower() for head in first.split(separator)]
-    named = all(head in NAMES for head in heads)
-    names = heads if named else {1: ["value"], 3: list(NAMES[:3]), 4: list(NAMES)}.get(len(heads), [])
-    if "value" not in names or len(set(names)) != len(names) or (len(names) > 1 and "start" not in names):
-        hint = "; write 0.5, not 0,5" if separator == "," else ""
-        raise InputError(f"{path}, line 1: {first[:60]!r}; {EXPECTED}{hint}")
-    # the most rows that fit into the file: a line of n columns has n - 1 separators, n numbers and its end
-    most = size // (2 * len(names) if len(names) > 1 else 1) + 1
-    rows = np.empty((most, 3 if len(names) > 1 else 1), np.float64 if len(names) > 1 else np.float32)
-    lines = np.empty(most, np.int32)
-    places = [names.index(name) if name in names else -1 for name in ("value", "start", "end")][: rows.shape[1]]
-    n_rows = 0
-    with path.open(encoding="utf-8-sig", errors="replace", newline="\n") as stream:
-        for number, line in enumerate(iter(lambda: stream.readline(LINE_CHARACTERS), ""), 1):
-            if (named and number == 1) or (len(names) > 1 and not line.strip()):
-                continue
-            try:
-                rows[n_rows] = _row(line.split(separator), len(names), places)
-            except ValueError:
-                raise InputError(
-                    f"{path}, line {number}: {line.strip()[:60]!r} is not {separator.join(names)}; {EXPECTED}"
-                ) from None
-            lines[n_rows] = number
-            n_rows += 1
-    if not n_rows:
+    table = sniff(path)
+    if "start" not in table.columns:
+        series = _series(table, np.float32)
+        n = len(series.value)
+        edges_s = np.arange(n + 1) / rate_hz
+        line = range(series.first, series.first + n)
+        return AnnotationRows(edges_s[:-1], edges_s[1:], series.value, line, True, series.scheme, series.perhaps_header)
+    places = [table.columns.index(name) if name in table.columns else -1 for name in TIMES]
+    # a line of n columns has n - 1 separators, n numbers and its end
+    rows = np.empty((table.n_lines, len(TIMES)), np.float64)
+    lines = np.empty(table.n_lines, np.int32)
+    n = 0
+    for number, cells in table.lines():
+        if len(cells) < len(table.columns):
+            continue
+        try:
+            rows[n] = [np.nan if at < 0 else _number(cells[at], at == places[0]) for at in places]
+        except ValueError:
+            shown = (table.separator or ";").join(cells)[:60]
+            raise InputError(f"{path}, line {number}: {shown!r} is not {table.form}; {EXPECTED}") from None
+        lines[n] = number
+        n += 1
+    if not n:
         raise InputError(f"{path}: no values in it; {EXPECTED}")
-    rows = rows[:n_rows]
-    if len(names) == 1:
-        edges_s = np.arange(n_rows + 1) / rate_hz
-        return AnnotationRows(edges_s[:-1], edges_s[1:], rows[:, 0], lines[:n_rows], True)
-    end_s = rows[:, 2] if "end" in names else _ends_s(rows[:, 1])
-    return AnnotationRows(rows[:, 1], end_s, rows[:, 0].astype(np.float32), lines[:n_rows], False)
+    start_s = rows[:n, 1] * table.time_unit_s
+    end_s = rows[:n, 2] * table.time_unit_s if places[2] >= 0 else _ends_s(start_s)
+    return AnnotationRows(start_s, end_s, rows[:n, 0].astype(np.float32), lines[:n], False, table.scheme, False)
 
 
-def _row(parts: Sequence[str], columns: int, places: Sequence[int]) -> list[float]:
-    """Value, and in a file with times start and end; raises ValueError where a part is not a number."""
-    if len(parts) != columns:
-        raise ValueError
-    value = parts[places[0]]
-    row = [np.nan if INVALID.match(value) else parse_number(value)]
-    return row + [np.nan if place < 0 else parse_number(parts[place]) for place in places[1:]]
+def read_values(path: Path) -> ValueSeries:
+    """Read one value a line, (L,) float64.
+
+    Raises:
+        InputError: As `read_columns`, or the file has columns with times.
+    """
+    return _values(path, np.float64)
+
+
+def read_labels(path: Path) -> Labels:
+    """Read labels as the challenge releases them: one value a line, 25 Hz.
+
+    Raises:
+        InputError: As `read_values`, or a value lies outside [0, 1].
+    """
+    series = in_unit_range(path, _values(path, np.float32))
+    return Labels(series.value, np.isfinite(series.value))
+
+
+def in_unit_range(path: Path, series: ValueSeries) -> ValueSeries:
+    """The same series; raises `InputError` where a value lies outside [0, 1]."""
+    least, most = np.fmin.reduce(series.value, initial=0), np.fmax.reduce(series.value, initial=1)
+    if least < 0 or most > 1:
+        i = int(np.flatnonzero((series.value < 0) | (series.value > 1))[0])
+        raise InputError(
+            f"{path}, line {series.first + i}: {series.value[i]:g} lies outside [0, 1]; rescale: damamba "
+            "convert with --range, and name what it writes"
+        )
+    return series
+
+
+def _values(path: Path, dtype: type[np.floating]) -> ValueSeries:
+    try:
+        table = sniff(path)
+    except InputError as error:
+        if path.exists():
+            raise
+        raise InputError(f"{error}; {NOT_ANNOTATED}") from None
+    if "start" in table.columns:
+        raise InputError(f"{path}, line 1: columns {table.form}; expected one value a line, 25 a second")
+    return _series(table, dtype)
+
+
+def _series(table: TextTable, dtype: type[np.floating]) -> ValueSeries:
+    at = table.columns.index("value")
+    index_at = table.columns.index("index") if "index" in table.columns else -1
+    value = np.empty(table.n_lines, dtype)
+    n = 0
+    first_text, second_text, first_index = "", "", 0
+    for number, cells in table.lines():
+        if len(cells) < len(table.columns):
+            continue
+        text = cells[at]
+        try:
+            value[n] = _number(text, True)
+        except ValueError:
+            raise InputError(
+                f"{table.path}, line {number}: {text[:40]!r} is not a number; {EXPECTED}, and nan where there is none"
+            ) from None
+        if index_at >= 0:
+            index = cells[index_at]
+            first_index = int(index) if not n and index.isdecimal() else first_index
+            if not index.isdecimal() or int(index) != first_index + n:
+                raise InputError(
+                    f"{table.path}, line {number}: row number {index[:20]!r} where {first_index + n} is next; "
+                    "add the missing rows, or remove the column"
+                )
+        first_text, second_text = (text, "") if n == 0 else (first_text, text if n == 1 else second_text)
+        n += 1
+    if not n:
+        raise InputError(f"{table.path}: empty, no values in it; {EXPECTED}")
+    perhaps = not table.scheme and first_text == "0" and bool(second_text) and not second_text.isdecimal()
+    return ValueSeries(value[:n], table.first, table.scheme, perhaps)
+
+
+def _number(text: str, may_be_missing: bool) -> float:
+    return np.nan if may_be_missing and INVALID.match(text) else parse_number(text)
 
 
 def _ends_s(start_s: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ labels, 25 Hz        ·│·│·│·│ │·│·│·│·          mean ove
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +47,12 @@ class Annotation:
     series: bool = False
     """Whether it has a value for every moment, so that it must be as long as the recording; else gaps and an early end
     are intended."""
+    lines: bool = False
+    """Whether it has one value a line, so that its rate is assumed."""
+    scheme: str = ""
+    """Name of what was rated; "" where the file does not name it."""
+    perhaps_header: bool = False
+    """Whether its first value may be the name of a column, as pandas writes 0."""
 
     @property
     def valid(self) -> np.ndarray:
@@ -55,6 +61,12 @@ class Annotation:
 
     def __len__(self) -> int:
         return len(self.value)
+
+    def without_first(self) -> "Annotation":
+        """Without its first value; the others move up."""
+        return replace(
+            self, start_s=self.start_s[:-1], end_s=self.end_s[:-1], value=self.value[1:], perhaps_header=False
+        )
 
     def labels(self, length: int | None = None, lag_s: float = 0.0) -> Labels:
         """Labels at 25 Hz: the mean value over each label's 1/25 s.
@@ -131,7 +143,8 @@ def read_annotation(
 
     Args:
         path: ``.csv`` or ``.txt``: one value a line, or columns ``start;end;value`` (s); ``.annotation``: SSI or NOVA,
-            with the ``.annotation~`` beside it; ``.eaf``: ELAN, a tier whose texts are numbers.
+            with the ``.annotation~`` beside it; ``.eaf``: ELAN, a tier whose texts are numbers. Other tiers of the
+            document need not be sound.
         tier: Name of an ELAN tier; None: the only one with annotations.
         value_range: Smallest and largest value, which become 0 and 1; None: [0, 1], or the range of a NOVA scheme.
         rate_hz: Rate of a CSV with one value a line.
@@ -152,8 +165,11 @@ def read_annotation(
         return _from_eaf(path, tier, value_range or UNIT)
     if suffix == ".annotation":
         return _from_ssi(path, value_range)
-    start_s, end_s, value, line, series = read_columns(path, rate_hz)
-    return _checked(start_s, end_s, value, value_range or UNIT, "", lambda i: f"{path}, line {line[i]}", series)
+    rows = read_columns(path, rate_hz)
+    read = _checked(
+        rows.start_s, rows.end_s, rows.value, value_range or UNIT, "", lambda i: f"{path}, line {rows.line[i]}"
+    )
+    return replace(read, series=rows.series, lines=rows.series, scheme=rows.scheme, perhaps_header=rows.perhaps_header)
 
 
 def write_annotation(
@@ -204,21 +220,22 @@ def _short(value: float) -> str:
 
 
 def _from_eaf(path: Path, name: str | None, value_range: tuple[float, float]) -> Annotation:
-    tiers = read_eaf(path)
-    filled = [tier for tier in tiers if tier.stretches]
-    fitting = [tier for tier in (filled if name is None else tiers) if name in (None, tier.name)]
+    document = read_eaf(path)
+    filled = [tier.name for tier in document.tiers if tier.n_annotations]
+    names = [tier.name for tier in document.tiers]
+    fitting = filled if name is None else [tier for tier in names if tier == name]
     if len(fitting) != 1:
-        known = ", ".join(tier.name[:40] for tier in tiers[:12]) or "none"
+        known = ", ".join(repr(tier[:40])[1:-1] for tier in names[:12]) or "none"
         wanted = f"one tier {name!r}" if name is not None else "one tier with annotations"
         raise InputError(f"{path}: expected {wanted}, found {len(fitting)}; name one of its tiers: {known}")
-    tier = fitting[0]
+    tier = document.tier(fitting[0])
     start_s, end_s = (np.array([stretch[i] for stretch in tier.stretches], np.float64) for i in (0, 1))
 
     def place(i: int) -> str:
         return f"{path}, tier {tier.name[:40]!r} at {start_s[i]:g} s"
 
     values = _values([stretch.text for stretch in tier.stretches], place)
-    return _checked(start_s, end_s, values, value_range, tier.annotator, place)
+    return replace(_checked(start_s, end_s, values, value_range, tier.annotator, place), scheme=tier.name)
 
 
 def _from_ssi(path: Path, value_range: tuple[float, float] | None) -> Annotation:
@@ -231,11 +248,15 @@ def _from_ssi(path: Path, value_range: tuple[float, float] | None) -> Annotation
     if scheme.type == "CONTINUOUS":
         edges_s = np.arange(len(rows) + 1) / scheme.rate_hz
         own_range = value_range or (scheme.least, scheme.most)
-        return _checked(edges_s[:-1], edges_s[1:], rows["score"], own_range, read.annotator, place, series=True)
+        checked = _checked(edges_s[:-1], edges_s[1:], rows["score"], own_range, read.annotator, place)
+        return replace(checked, series=True, scheme=scheme.name)
     rows = rows[np.argsort(rows["from"], kind="stable")]
+    if scheme.type == "DISCRETE" and (unknown := set(rows["id"][rows["id"] >= 0].tolist()) - set(scheme.classes)):
+        raise InputError(f"{path}: class {min(unknown)} of its rows is not in <scheme>; save it again with NOVA")
     names = rows["label"] if scheme.type == "FREE" else [scheme.classes.get(i, "") for i in rows["id"].tolist()]
     values = _values([str(name) for name in names], place)
-    return _checked(rows["from"], rows["to"], values, value_range or UNIT, read.annotator, place)
+    checked = _checked(rows["from"], rows["to"], values, value_range or UNIT, read.annotator, place)
+    return replace(checked, scheme=scheme.name)
 
 
 def _values(texts: Sequence[str], place: Callable[[int], str]) -> np.ndarray:
@@ -259,7 +280,6 @@ def _checked(
     value_range: tuple[float, float],
     annotator: str,
     place: Callable[[int], str],
-    series: bool = False,
 ) -> Annotation:
     """The annotation, after a check of its order and range; `place` names row i in messages."""
     least, most = value_range
@@ -268,7 +288,8 @@ def _checked(
         outside = np.flatnonzero((scaled < -1e-6) | (scaled > 1 + 1e-6))
     for i in outside[:1]:
         raise InputError(
-            f"{place(i)}: {values[i]:g} lies outside [{least:g}, {most:g}]; give the range: damamba convert --range"
+            f"{place(i)}: {values[i]:g} lies outside [{least:g}, {most:g}]; rescale: damamba convert with --range, and "
+            "name what it writes"
         )
     for i in np.flatnonzero(~((start_s >= -MAX_S) & (start_s < end_s) & (end_s <= MAX_S)))[:1]:
         raise InputError(f"{place(i)}: from {start_s[i]:g} to {end_s[i]:g} s; expected seconds, the smaller one first")
@@ -277,4 +298,4 @@ def _checked(
             f"{place(i + 1)}: begins at {start_s[i + 1]:g} s, before the one in front of it ends at {end_s[i]:g} s; "
             "correct the times"
         )
-    return Annotation(start_s, end_s, np.clip(scaled, 0, 1).astype(np.float32), annotator, series)
+    return Annotation(start_s, end_s, np.clip(scaled, 0, 1).astype(np.float32), annotator)

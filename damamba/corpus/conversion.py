@@ -1,13 +1,15 @@
 """Annotations of one participant from one tool's format into another's."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from damamba.config import LABEL_RATE_HZ, MergeMethod
 from damamba.console import InputError
-from damamba.corpus.agreement import MergedLabels, merge
+from damamba.corpus.agreement import MergedLabels, fitted, merge
 from damamba.corpus.annotations import MAX_S, read_annotation, write_annotation
 
+logger = logging.getLogger(__name__)
 MAX_LAG_S = 60.0
 """No annotator responds later than that."""
 
@@ -63,6 +65,11 @@ def convert(
         read_annotation(path, tier if path.suffix.lower() == ".eaf" else None, value_range=value_range, rate_hz=rate_hz)
         for path in inputs
     ]
+    fits = [fitted(str(path), one, length_s, MAX_S) for path, one in zip(inputs, annotations, strict=True)]
+    annotations = [annotation for annotation, _ in fits]
+    for _, notes in fits:
+        for note in notes:
+            logger.warning("note: %s", note)
     length = None if length_s is None else round(length_s * LABEL_RATE_HZ)
     series = [annotation.labels(length, lag_s) for annotation in annotations]
     merged = merge(series, merge_method, min_annotators)

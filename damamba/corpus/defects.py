@@ -18,6 +18,8 @@ KINDS = {
     "length": "lengths differ by a few rows; the longest counts, and the others are not valid at their ends",
     "other_length": "a stream is much longer or shorter than the others; they set the session's length",
     "media_length": "raw media end earlier or later than the streams; these set the session's length",
+    "no_sound": "no sound track, or digital silence throughout; audio cues are not valid throughout",
+    "media": "media with an oddity that is corrected, or with a part that cannot be read and is not valid",
     "absent_stream": "the participant does not have this stream; its cue is not valid throughout",
     "empty_seat": "no person in this role; it is left out",
     "unlabelled": "streams without a label; the participant is a partner, never a target",

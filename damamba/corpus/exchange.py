@@ -7,6 +7,7 @@ Source: https://github.com/tiran/defusedxml.
 """
 
 import codecs
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -29,6 +30,10 @@ MAX_NAMES = 512
 MAX_TEXT = 1 << 16
 """Characters of one element's text."""
 ENCODING_DECLARED = re.compile(rb"\A\s*<\?xml[^>]*\bencoding\b")
+GROUPED = re.compile(r"[+-]?\d{1,3}((,\d{3})+\.\d*|(\.\d{3})+,\d*)")
+"""Thousands in groups."""
+WINDOWS_NUMBER = re.compile(r"(?P<sign>[+-]?)1[.,]#(?P<kind>INF|IND|QNAN|SNAN)\d*", re.IGNORECASE)
+"""How older Windows programs print numbers that are not finite."""
 FORBIDDEN = re.compile("[^\t\n\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -87,9 +92,9 @@ class Attributes:
         return int(text)
 
     def number(self, name: str) -> float:
-        """Any number, finite or not."""
+        """Any number that `parse_number` reads, finite or not."""
         try:
-            return float(self.text(name))
+            return parse_number(self.text(name))
         except ValueError:
             raise self._wrong(name, "expected a number") from None
 
@@ -193,22 +198,28 @@ def regular_size(path: Path) -> int:
     """Size of a regular file, bytes.
 
     Raises:
-        InputError: There is no such file, or it is not a regular one.
+        InputError: There is no such file, or it is not a regular one, or may not be read.
     """
     if not path.is_file():
         raise InputError(f"{path}: {'not a regular file' if path.exists() else 'no such file'}")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path}: may not be read; change its permissions")
     return path.stat().st_size
 
 
 def parse_number(text: str) -> float:
-    """Parse 1234.5, but also 1,234.50 and 1234,5: tools group thousands and follow the computer's language.
+    """Parse 1234.5, but also 1,234.50, 1234,5 and 1.#INF: tools group thousands and follow the computer's language.
 
     Raises:
         ValueError: Not a number.
     """
     if "_" in text:
         raise ValueError(text)
+    if windows := WINDOWS_NUMBER.fullmatch(text.strip()):
+        return float(f"{windows['sign']}{'inf' if windows['kind'].upper() == 'INF' else 'nan'}")
     if "," in text and "." in text:
+        if not GROUPED.fullmatch(text.strip()):
+            raise ValueError(text)
         text = text.replace("," if text.index(",") < text.index(".") else ".", "")
     return float(text.replace(",", "."))
 

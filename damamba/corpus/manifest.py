@@ -17,18 +17,25 @@ from damamba.files import BLANK_SEAL, check_seal, replace_file
 
 ANNOTATORS = ";"
 """Separates the label files of several annotators of one participant."""
+BETWEEN_FILES = re.compile(rf"(?<!\\){ANNOTATORS}")
+"""A `ANNOTATORS` that belongs to a folder has a backslash in front."""
 RESERVED = ("global", "interval", "frames", "split", "protocol", "simulated")
 """Keys beside the corpora in files of results; no corpus may have one of these names."""
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
 NAMED = ("corpus", "session", "participant", "role", "person")
 """Fields of a participant that must match `NAME`."""
+TEXTS = ("language", "gender", "age")
+"""Fields of free text; they reach tables, which spreadsheets open."""
+MOST_TEXT = 64
+"""Characters of such a field."""
 TIER = re.compile(r"(?P<file>.+\.eaf)#(?P<tier>.+)", re.IGNORECASE)
 
 
 def label_files(label: str) -> list[tuple[str, str | None]]:
     """File of each annotator in a `Participant.label`, with its tier; None for the only tier, or no tiers."""
     files = []
-    for part in filter(None, map(str.strip, label.split(ANNOTATORS))):
+    for escaped in filter(None, map(str.strip, BETWEEN_FILES.split(label))):
+        part = escaped.replace(f"\\{ANNOTATORS}", ANNOTATORS)
         tiered = TIER.fullmatch(part)
         files.append((tiered["file"], tiered["tier"]) if tiered else (part, None))
     return files
@@ -37,7 +44,7 @@ def label_files(label: str) -> list[tuple[str, str | None]]:
 def label_below(root: Path, label: str) -> str:
     """A label whose files are relative to `root`, as one with whole paths."""
     joined = [f"{(root / name).as_posix()}{f'#{tier}' if tier else ''}" for name, tier in label_files(label)]
-    return ANNOTATORS.join(joined)
+    return ANNOTATORS.join(part.replace(ANNOTATORS, f"\\{ANNOTATORS}") for part in joined)
 
 
 @dataclass(frozen=True)
@@ -78,7 +85,7 @@ class Participant:
     video: str
     """Path from the repository's root, or absolute; media are never copied."""
     audio: str
-    """May be the video file."""
+    """May be the video file; "" without sound."""
     label: str
     """Label files for `label_files`; "" without annotation."""
     video_sha256: str = ""
@@ -92,6 +99,11 @@ class Participant:
     age: str = ""
     streams: tuple[ReleasedStream, ...] = ()
     """With streams, media may be ""; the session's clock is then that of their rows."""
+    video_track: str = ""
+    """Number among the tracks of the video file, from 1; "" for the default one."""
+    audio_track: str = ""
+    audio_channel: str = ""
+    """Number of the channel that has the participant, from 1; "" for the mean of all."""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -170,13 +182,20 @@ def name_problems(names: dict[str, str], where: str) -> list[str]:
     """Names that cannot be used, a line each.
 
     Args:
-        names: The fields of `NAMED`.
+        names: The fields of `NAMED` and `TEXTS`.
         where: Beginning of each line: the place of the names.
     """
     problems = [
         f"{where}: {name} is {names[name][:80]!r}; use 1-64 letters, digits, '.', '_' or '-', first a letter or digit"
         for name in NAMED
-        if not NAME.match(names[name])
+        if not NAME.fullmatch(names[name])
+    ]
+    if names["participant"].lower().endswith(".label"):
+        problems.append(f"{where}: participant is {names['participant']!r}; files of labels end in .label: rename it")
+    problems += [
+        f"{where}: {name} is {names[name][:80]!a}; use up to {MOST_TEXT} printed characters, the first none of =+-@"
+        for name in TEXTS
+        if not names[name].isprintable() or names[name].startswith(("=", "+", "-", "@")) or len(names[name]) > MOST_TEXT
     ]
     if names["corpus"].lower() in RESERVED:
         problems.append(f"{where}: corpus is {names['corpus']!r}, a key in the files of results; rename it")

@@ -1,15 +1,19 @@
 """A manifest as people write it: a CSV in the folder of the recordings, one row a participant."""
 
+import codecs
 import csv
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
-from pathlib import Path, PurePosixPath
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, get_args
 
 from damamba.config import Split
 from damamba.console import InputError
 from damamba.corpus.manifest import (
     NAMED,
+    TEXTS,
     Participant,
     ReleasedStream,
     conflicts,
@@ -24,6 +28,12 @@ OWN_CORPUS = "own"
 MAX_PROBLEMS = 50
 """Reading stops after so many."""
 MAX_PATH = 1024
+HEAD_BYTES = 1 << 12
+"""From which encoding and separator follow."""
+NEAR = 0.8
+"""How alike an unknown column and a known one may be (difflib's ratio); 0.8: one letter of five."""
+PATHS = ("video", "audio", "label")
+TRACK = re.compile(r"^[1-9][0-9]{0,2}$", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,11 @@ class ManifestRow:
     """"" where it is the sound track of the video."""
     label: str
     """Files of several annotators with ``;`` between them; a tier of an ELAN file as ``FILE.eaf#TIER``."""
+    video_track: str = ""
+    """Number of the track in the file, from 1; "" for the default one."""
+    audio_track: str = ""
+    audio_channel: str = ""
+    """Number of the channel, from 1; "" for the mean of all."""
 
     @property
     def name(self) -> str:
@@ -48,8 +63,9 @@ class ManifestRow:
         return f"{self.session}/{self.participant}"
 
 
-COLUMNS = tuple(field.name for field in fields(ManifestRow))
-OPTIONAL = ("corpus", "gender", "age", "streams")
+TRACKS = ("video_track", "audio_track", "audio_channel")
+COLUMNS = tuple(field.name for field in fields(ManifestRow) if field.name not in TRACKS)
+OPTIONAL = ("corpus", "gender", "age", "streams", *TRACKS)
 
 
 def read_csv(root: Path, manifest: str, corpus: str = OWN_CORPUS) -> list[Participant]:
@@ -86,34 +102,98 @@ def read_csv(root: Path, manifest: str, corpus: str = OWN_CORPUS) -> list[Partic
 
 def read_rows(path: Path) -> list[ManifestRow]:
     """Rows of a manifest, unchecked; raises `InputError` where it is not CSV or a column is missing."""
-    return [ManifestRow(**{name: row[name] for name in COLUMNS}) for _, row in _lines(path)]
+    return [ManifestRow(**{name: row[name] for name in (*COLUMNS, *TRACKS) if name in row}) for _, row in _lines(path)]
 
 
 def write_rows(path: Path, rows: Sequence[ManifestRow]) -> None:
     """Write a manifest, whole or not at all."""
+    _write(path, COLUMNS, ",", [asdict(row) for row in rows])
+
+
+def add_rows(path: Path, rows: Sequence[ManifestRow], filled: Mapping[str, Mapping[str, str]]) -> None:
+    """Add rows to a manifest and fill in fields; columns, order and all other fields stay as they are.
+
+    Args:
+        path: The manifest.
+        rows: Go to its end.
+        filled: Video -> column -> value.
+    """
+    encoding, separator = _form(path)
+    with path.open(newline="", encoding=encoding) as stream:
+        names = tuple(name for name in _header(csv.reader(stream, delimiter=separator), path) if name)
+    there = [{**{name: row[name] for name in names}, **filled.get(row["video"], {})} for _, row in _lines(path)]
+    _write(path, names, separator, [*there, *(asdict(row) for row in rows)])
+
+
+def _write(path: Path, names: Sequence[str], separator: str, rows: Iterable[Mapping[str, str]]) -> None:
     with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows([getattr(row, name) for name in COLUMNS] for row in rows)
+        writer = csv.writer(stream, delimiter=separator, lineterminator="\n")
+        writer.writerow(names)
+        writer.writerows([_no_formula(name, row.get(name, "")) for name in names] for row in rows)
+
+
+def _no_formula(column: str, value: str) -> str:
+    """A path that a spreadsheet does not take for a formula."""
+    return f"./{value}" if column in PATHS and value.startswith(("=", "+", "-", "@")) else value
+
+
+def _form(path: Path) -> tuple[str, str]:
+    """Encoding and separator of a manifest, by its beginning."""
+    try:
+        with path.open("rb") as binary:
+            head = binary.read(HEAD_BYTES)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; write one row a participant: {','.join(COLUMNS)}") from None
+    encoding = "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    first = head.decode(encoding, "ignore").partition("\n")[0]
+    if first.lower().startswith("sep="):
+        return encoding, first[4:5]
+    return encoding, max(",;\t", key=first.count)
+
+
+def _header(reader: Iterator[list[str]], path: Path) -> list[str]:
+    """Names of the columns, "" for one without.
+
+    Raises:
+        InputError: A column is missing, there twice, or has almost the name of a known one.
+    """
+    names = [name.strip() for name in next(reader, [])]
+    if names and names[0].lower() == "sep=" and not any(names[1:]):  # Excel's line about the separator
+        names = [name.strip() for name in next(reader, [])]
+    known = (*COLUMNS, *OPTIONAL)
+    twice = sorted({name for name in names if name and names.count(name) > 1})
+    if twice:
+        raise InputError(f"{path}, line 1: two columns {', '.join(twice)[:80]}; remove one")
+    for name in names:
+        near = difflib.get_close_matches(name.lower(), known, 1, NEAR)
+        if name and name not in known and near:
+            raise InputError(f"{path}, line 1: column {name[:40]!r} is not known; rename it to {near[0]}, or remove it")
+    if missing := [name for name in COLUMNS if name not in names]:
+        raise InputError(f"{path}, line 1: missing column {', '.join(missing)}; expected {','.join(COLUMNS)}")
+    return names
 
 
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Number and fields of each line, without blanks around them."""
-    try:
-        stream = path.open(newline="", encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; write one row a participant: {','.join(COLUMNS)}") from None
-    with stream:
-        reader = csv.DictReader(stream)
+    """Number and fields of each line, without blanks around them; lines without any field are left out."""
+    encoding, separator = _form(path)
+    with path.open(newline="", encoding=encoding) as stream:
+        reader = csv.reader(stream, delimiter=separator)
         try:
-            missing = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
-            if missing:
-                raise InputError(f"{path}, line 1: missing column {', '.join(missing)}; expected {','.join(COLUMNS)}")
+            names = _header(reader, path)
             for row in reader:
-                if None in row or None in row.values():
-                    raise InputError(f"{path}, line {reader.line_num}: not as many fields as the header has columns")
-                yield reader.line_num, {name: value.strip() for name, value in row.items()}
-        except (csv.Error, UnicodeDecodeError) as error:
+                fields = [field.strip() for field in row]
+                if not any(fields):
+                    continue
+                where = f"{path}, line {reader.line_num}"
+                if len(fields) != len(names):
+                    raise InputError(
+                        f"{where}: {len(fields)} fields for {len(names)} columns, not as many fields as the header has "
+                        f"columns; put quotes around a field with {separator!r}"
+                    )
+                if any(field for name, field in zip(names, fields, strict=True) if not name):
+                    raise InputError(f"{where}: a field in a column without a name; name it in line 1, or remove it")
+                yield reader.line_num, dict(zip(names, fields, strict=True))
+        except (csv.Error, UnicodeError) as error:
             raise InputError(
                 f"{path}, line {reader.line_num + 1}: not CSV in UTF-8 ({error}); save it again as that"
             ) from None
@@ -123,9 +203,17 @@ def _participant(row: dict[str, str], root: Path, corpus: str, where: str) -> tu
     """The participant of a row, None where the row has problems; and the problems."""
     complete = {**dict.fromkeys(OPTIONAL, ""), "corpus": corpus, **row}
     values: dict[str, Any] = {name: complete[name] for name in (*COLUMNS, *OPTIONAL)}
-    problems = name_problems({name: values[name] for name in NAMED}, where)
+    for name in (*PATHS, "streams"):
+        parts = [values[name]] if name in ("video", "audio") else values[name].split(";")
+        values[name] = ";".join(_with_slashes(root, part.strip()) for part in parts)
+    problems = name_problems({name: values[name] for name in (*NAMED, *TEXTS)}, where)
     if values["split"] not in get_args(Split):
         problems.append(f"{where}: split is {values['split'][:80]!r}; use train, val or test")
+    problems += [
+        f"{where}: {name} is {values[name][:80]!r}; use a number from 1 on, or leave it empty"
+        for name in TRACKS
+        if values[name] and not TRACK.match(values[name])
+    ]
     streams, stream_problems = _streams(values.pop("streams"), values["participant"], root, where)
     problems += stream_problems
     if not values["video"] and not streams:
@@ -166,9 +254,19 @@ def _streams(field: str, participant: str, root: Path, where: str) -> tuple[tupl
     return tuple(streams[name] for name in sorted(streams)), problems
 
 
+def _with_slashes(root: Path, path: str) -> str:
+    """A path with ``/`` between folders, where it was written on Windows."""
+    if "\\" not in path or len(path) > MAX_PATH:
+        return path
+    there = {name.name for name in root.iterdir()}  # on Linux, a backslash may be part of a name
+    return path if path in there else path.replace("\\", "/")
+
+
 def _path_problem(root: Path, path: str) -> str:
     """Why `path` may not be used, or ""."""
-    if "\0" in path or PurePosixPath(path).is_absolute():
+    if not path.isprintable():
+        return "has characters that cannot be printed; rename the file"
+    if PurePosixPath(path).is_absolute() or PureWindowsPath(path).drive:
         return f"is not a path below {root}; write it relative to that folder"
     if len(path) > MAX_PATH or any(len(part.encode()) > 255 for part in PurePosixPath(path).parts):
         return "is too long for a path; correct it"

@@ -105,6 +105,12 @@ def read_ssi_annotation(path: Path) -> SsiAnnotation:
     return SsiAnnotation(scheme, rows, meta.get("role", ""), meta.get("annotator", ""), file_type)
 
 
+def read_scheme(path: Path) -> tuple[Scheme, str]:
+    """Scheme and annotator in the header of ``X.annotation``; raises as `read_ssi_annotation`."""
+    _, meta, scheme = _header(path)
+    return scheme, meta.get("annotator", "")
+
+
 def write_ssi_annotation(path: Path, annotation: SsiAnnotation) -> None:
     """Write both files; the same annotation gives the same bytes.
 
@@ -188,13 +194,14 @@ def _text_rows(data: Path, scheme_type: SchemeType, size_bytes: int) -> np.ndarr
 
 
 def _row(parts: list[str], scheme_type: SchemeType) -> tuple:
-    """One row; raises ValueError where number or types of the parts are wrong."""
+    """One row; raises ValueError where number or types of the parts are wrong.
+
+    NOVA adds a colour, a meta field or an empty one after the confidence; they are ignored.
+    """
     if scheme_type == "CONTINUOUS":
-        score, conf = parts
+        score, conf = parts[:2]
         return math.nan if INVALID.match(score) else parse_number(score), parse_number(conf)
-    if len(parts) == 5 and parts[-1].startswith("color="):
-        parts.pop()  # NOVA adds it
-    start, end, label, conf = parts
+    start, end, label, conf = parts[:4]
     named = int(label) if scheme_type == "DISCRETE" else label
     return parse_number(start), parse_number(end), named, parse_number(conf)
 

@@ -97,10 +97,16 @@ def align_all(
         The summary line.
 
     Raises:
-        InputError: A stream is missing or damaged, the width of a cue differs between participants, or the training
-            split is empty.
+        InputError: A stream is missing or damaged, the width of a cue differs between participants, the grid is causal
+            and a cue is not, or the training split is empty.
     """
     described = _describe_cues(cues, manifest, features)
+    for name, cue in described.items():
+        if params.causal and cue.lookahead_s is None:
+            raise InputError(
+                f"{features / name}: a causal grid (align.causal) takes no stream that depends on its whole recording; "
+                f"set cues.{name}.causal: true and make the cue again: dvc repro extract@{name}"
+            )
     code = shard_code()
     tasks = [
         AlignTask(tuple(people), tuple(cues), params, features, corpus / "labels", out, code)
@@ -108,7 +114,7 @@ def align_all(
     ]
     done = run(align_session, tasks)
     files = dict(sorted((name, seal) for d in done for name, seal in d.files.items()))
-    index = Aligned(out, params.rate_hz, described, tuple(d.session for d in done), files, protocol)
+    index = Aligned(out, params.rate_hz, described, tuple(d.session for d in done), files, protocol, params.causal)
     write_statistics(out, _statistics(index))
     files[STATISTICS] = check_seal(out / STATISTICS)
     index.write()
@@ -213,7 +219,11 @@ def _describe_cues(cues: Mapping[str, CueParams], manifest: Manifest, features: 
             if stream is None:
                 state = "damaged" if path.exists() else "missing"
                 raise InputError(f"{path}: {state}; make it: rm -f {path} && dvc repro -f extract@{name}")
-            source = Cue(cue.group, stream["width"], stream["extractor"], stream["checkpoint"], stream["revision"])
+            source = Cue(
+                cue.group,
+                *(stream[key] for key in ("width", "extractor", "checkpoint", "revision")),
+                lookahead_s=stream.get("lookahead_s"),
+            )
             first_with.setdefault(source, participant)
         if len(first_with) > 1:
             (a, first), (b, second) = list(first_with.items())[:2]

@@ -1,6 +1,7 @@
 """Windows of many sessions as tensors of one shape."""
 
-from collections import OrderedDict
+import threading
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -85,19 +86,21 @@ class WindowReader:
         self.pool = aligned.rate_hz // grid.rate_hz
         self._open: OrderedDict[tuple[str, str], list[tuple[Shard, np.ndarray, np.ndarray]]] = OrderedDict()
         self._seats = 0
+        self._opening = threading.Lock()  # batches are read in several threads
 
     def _seats_of(self, session: AlignedSession) -> list[tuple[Shard, np.ndarray, np.ndarray]]:
         key = (session.corpus, session.session)
-        if key not in self._open:
-            self._open[key] = [
-                (self.aligned.shard(session, seat.participant), *self._labels(session, i))
-                for i, seat in enumerate(session.seats)
-            ]
-            self._seats += len(session.seats)
-            while self._seats > OPEN_SHARDS and len(self._open) > 1:
-                self._seats -= len(self._open.popitem(last=False)[1])
-        self._open.move_to_end(key)
-        return self._open[key]
+        with self._opening:
+            if key not in self._open:
+                self._open[key] = [
+                    (self.aligned.shard(session, seat.participant), *self._labels(session, i))
+                    for i, seat in enumerate(session.seats)
+                ]
+                self._seats += len(session.seats)
+                while self._seats > OPEN_SHARDS and len(self._open) > 1:
+                    self._seats -= len(self._open.popitem(last=False)[1])
+            self._open.move_to_end(key)
+            return self._open[key]
 
     def _labels(self, session: AlignedSession, seat: int) -> tuple[np.ndarray, np.ndarray]:
         source, number = self.label_source.get((session, seat), (session, seat))
@@ -229,6 +232,16 @@ def tiled(reader: WindowReader, session: AlignedSession, seat: int, size: int) -
         yield reader.read([Window(session, seat, int(start)) for start in starts[first : first + size]])
 
 
+def annotated_seats(aligned: Aligned, split: str) -> list[SeatKey]:
+    """Seats of a split that have at least one valid label; reads all of its labels."""
+    return [
+        (session, number)
+        for session in aligned.split(split)
+        for number, seat in enumerate(session.seats)
+        if seat.labelled and aligned.labels(session, seat.participant)[1].any()
+    ]
+
+
 def shuffled_labels(
     aligned: Aligned, sessions: list[AlignedSession], seed: int, draws: int = 256
 ) -> dict[SeatKey, SeatKey]:
@@ -238,11 +251,18 @@ def shuffled_labels(
     learn. Of `draws` permutations, the one whose mean labels correlate least with the true ones is taken.
 
     Raises:
-        InputError: There is only one session with labels.
+        InputError: One session has more than half of the labelled seats, so that its labels cannot all go elsewhere.
     """
     seats = [(s, i) for s in sessions for i in range(len(s.seats)) if s.seats[i].labelled]
-    if len({s.name for s, _ in seats}) < 2:
-        raise InputError("shuffling labels between sessions needs two sessions with labels in the training split")
+    sizes = Counter(s.name for s, _ in seats)
+    (largest, most), *_ = sizes.most_common(1) or [("", 0)]
+    if 2 * most > len(seats):
+        raise InputError(
+            "shuffling labels between sessions needs a training split in which no session has more than half of the "
+            f"labelled participants; {largest} has {most} of {len(seats)}"
+        )
+    if not seats:
+        raise InputError("no labelled participant to train on; see the column `label` of the manifest")
     levels = []
     for session, i in seats:
         value, annotated = aligned.labels(session, session.seats[i].participant)
@@ -250,22 +270,18 @@ def shuffled_labels(
     level = np.array(levels) - np.mean(levels)
     own = np.array([s.name for s, _ in seats])
     rng = np.random.default_rng(seed)
-    best, luck = None, np.inf
-    while draws > 0 or best is None:
-        order = rng.permutation(len(seats))
-        if (own == own[order]).any():
-            order = _repaired(order, own, rng)
-        if (own != own[order]).all():
-            draws -= 1
-            if abs(level @ level[order]) < luck:
-                best, luck = order, abs(level @ level[order])
+    orders = [_between_sessions(own, most, rng) for _ in range(draws)]
+    best = min(orders, key=lambda order: abs(level @ level[order]))
     return {seat: seats[i] for seat, i in zip(seats, best, strict=True)}
 
 
-def _repaired(order: np.ndarray, own: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Swap the sources of seats that would keep labels of their own session with those of other seats."""
-    order = order.copy()
-    for i in np.flatnonzero(own == own[order]):
-        j = int(rng.integers(len(order)))
-        order[i], order[j] = order[j], order[i]
+def _between_sessions(own: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
+    """A random permutation that takes every seat from another session.
+
+    Seats stand in a circle, those of a session side by side. A turn by at least `most` seats, the size of the largest
+    session, and at most all but `most` leads out of every session.
+    """
+    circle = np.concatenate([rng.permutation(np.flatnonzero(own == name)) for name in rng.permutation(np.unique(own))])
+    order = np.empty_like(circle)
+    order[circle] = np.roll(circle, -int(rng.integers(most, len(own) - most + 1)))
     return order

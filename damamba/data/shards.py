@@ -153,6 +153,8 @@ class Cue:
     extractor: str
     checkpoint: str
     revision: str
+    lookahead_s: float | None = None
+    """See `FeatureStream`."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,8 @@ class Aligned:
     """Seal of every file, by its path below `root`."""
     protocol: str = "as given"
     """Where the splits come from: name of `corpus.protocol`, for tables."""
+    causal: bool = False
+    """Whether frames contain only what was known at their time (`align.causal`)."""
 
     @cached_property
     def digest(self) -> str:
@@ -231,6 +235,7 @@ class Aligned:
             "schema": SCHEMA,
             "rate_hz": self.rate_hz,
             "protocol": self.protocol,
+            "causal": self.causal,
             "cues": {name: asdict(cue) for name, cue in self.cues.items()},
             "sessions": [asdict(session) for session in self.sessions],
             "sha256": self.sha256,
@@ -258,7 +263,8 @@ class Aligned:
             )
             cues = {name: Cue(**cue) for name, cue in content["cues"].items()}
             protocol = content.get("protocol", "as given")
-            return cls(root, content["rate_hz"], cues, sessions, content["sha256"], protocol)
+            causal = content.get("causal", False)
+            return cls(root, content["rate_hz"], cues, sessions, content["sha256"], protocol, causal)
         except FileNotFoundError:
             raise InputError(f"{path}: missing; make it: dvc repro align") from None
         except (ValueError, KeyError, TypeError) as error:

@@ -3,6 +3,11 @@
 sound    |------------------------------------------|
 piece 0  [==========core==========|ctx]
 piece 1                      [ctx|=======core=======]    rows of the context are dropped
+
+For causal cues, cores are short and have no context after them, so that a frame depends on the rest of its core alone:
+
+piece k      [=======context=======|core]
+piece k + 1       [=======context=======|core]
 """
 
 from collections.abc import Callable
@@ -12,15 +17,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from damamba.console import InputError
+from damamba.device import choose_device
 from damamba.encoders.checkpoint import loading, local_folder
 from damamba.encoders.torchvision_import import declare_operators
-from damamba.media.decode import SAMPLE_RATE_HZ
+from damamba.media.sound import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
     from transformers import Wav2Vec2Config, Wav2Vec2Model, Wav2Vec2PreTrainedModel
 
 CORE_S, CONTEXT_S = 16.0, 2.0
 """Of a piece, s: about as long as the sound that these encoders were trained on; attention costs the square of it."""
+CHUNK_S = 0.32
+"""Length of a causal core, s: a frame depends on less than this after its time. Time grows with context / core."""
 MAY_BE_MISSING = {"masked_spec_embed", "wav2vec2.masked_spec_embed"}
 """Weights that only pretraining uses; some checkpoints lack them."""
 
@@ -130,14 +138,38 @@ class SpeechEncoder:
         model, normalise = pretrained(Wav2Vec2Model, checkpoint, revision)
         return cls(model, normalise, layer, checkpoint)
 
-    def encode(self, samples: np.ndarray) -> np.ndarray:
-        """(frames.count(n), width) float32 hidden states of (n,) samples at 16 kHz, in [-1, 1]."""
+    def encode(self, samples: np.ndarray, causal: bool = False) -> np.ndarray:
+        """(frames.count(n), width) float32 hidden states of (n,) samples at 16 kHz, in [-1, 1].
+
+        With `causal`, a frame depends on less than `CHUNK_S` of sound after its centre.
+        """
         if not self.frames.count(len(samples)):
             return np.empty((0, self.width), np.float32)
+        if causal:
+            return self._encode_causally(samples)
         if self._normalise:
             # over the whole session: statistics of single pieces would jump from one to the next
             samples = ((samples - samples.mean()) / np.sqrt(samples.var() + 1e-7)).astype(np.float32)
         return in_pieces(self._encode_piece, samples, self.frames)
+
+    def _encode_causally(self, samples: np.ndarray) -> np.ndarray:
+        """`encode` in short cores, each with the sound before it, normalised by the statistics of all sound so far."""
+        clock = self.frames
+        core = max((round(CHUNK_S * SAMPLE_RATE_HZ) - clock.receptive // 2) // clock.stride + 1, 1)
+        context, n = round(CONTEXT_S * clock.rate_hz), clock.count(len(samples))
+        total = squares = 0.0
+        heard, rows = 0, []
+        for start in range(0, n, core):
+            first, stop = max(0, start - context), min(start + core, n)
+            span = clock.span(first, stop)
+            piece = samples[span]
+            if self._normalise:
+                new = samples[heard : span.stop].astype(np.float64)
+                total, squares, heard = total + new.sum(), squares + (new**2).sum(), span.stop
+                mean = total / heard
+                piece = ((piece - mean) / np.sqrt(max(squares / heard - mean**2, 0.0) + 1e-7)).astype(np.float32)
+            rows.append(self._encode_piece(piece)[start - first :])
+        return np.concatenate(rows)
 
     def _encode_piece(self, samples: np.ndarray) -> np.ndarray:
         import torch
@@ -177,5 +209,4 @@ def pretrained(kind: "type[Wav2Vec2PreTrainedModel]", checkpoint: str, revision:
         preprocessor = Wav2Vec2FeatureExtractor.from_pretrained(where, revision=revision or "main")
         if preprocessor.sampling_rate != SAMPLE_RATE_HZ:
             raise ValueError(f"it expects {preprocessor.sampling_rate} Hz; damamba reads sound at {SAMPLE_RATE_HZ} Hz")
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return model.eval().to(device), bool(preprocessor.do_normalize)
+    return model.eval().to(choose_device()), bool(preprocessor.do_normalize)

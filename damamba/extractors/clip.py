@@ -14,12 +14,14 @@ import numpy as np
 from pydantic import Field
 
 from damamba.config import Positive, Section
-from damamba.console import InputError
+from damamba.device import choose_device
 from damamba.encoders.checkpoint import loading, local_folder, local_weights, revision_of
 from damamba.encoders.torchvision_import import declare_operators
 from damamba.features.crop import upright_square, warp
 from damamba.features.extractor import Extractor, ExtractorInput
-from damamba.features.tracked_frames import read_track, tracked_frames
+from damamba.features.tracked_frames import open_track, tracked_frames
+from damamba.streams.spool import SpooledRows
+from damamba.streams.stored_face_track import StoredFaceTrack
 from damamba.streams.stream import FeatureStream
 
 
@@ -41,6 +43,13 @@ class Clip(Extractor[ClipParams]):
 
     Params = ClipParams
     media = "video"
+    needs_faces = True
+    uses_device = True
+
+    @property
+    def lookahead_s(self) -> float:
+        """0: each frame by itself."""
+        return 0.0
 
     def weights(self) -> list[Path]:
         """Files of the checkpoint, if it is a folder."""
@@ -60,7 +69,7 @@ class Clip(Extractor[ClipParams]):
             model: Any = open_clip.create_model(
                 f"local-dir:{folder}" if folder else name, self.params.pretrained, require_pretrained=True
             )
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._device = choose_device()
         # channels last, the layout of the crops in memory: convolutions take half the time
         self._model = model.eval().to(self._device, memory_format=torch.channels_last)
         size = model.visual.image_size
@@ -74,37 +83,43 @@ class Clip(Extractor[ClipParams]):
         """Embed every face.
 
         Raises:
-            InputError: No frame shows a face, or the track belongs to another video.
+            InputError: The track belongs to another video.
         """
-        faces = read_track(source)
-        sizes_px = faces.size_px
-        rows: list[np.ndarray] = []
-        waiting: list[np.ndarray] = []
-        for k, frame in tracked_frames(source, faces):
-            if faces.valid[k]:
-                square = upright_square(faces.landmarks_px[k], sizes_px[k], self.params.crop, self._side_px)
-                waiting.append(warp(frame.image, square, self._side_px))
-            if len(waiting) == self.params.batch_frames:
-                rows.append(self.embed(np.stack(waiting)))
-                waiting = []
-        if waiting:
-            rows.append(self.embed(np.stack(waiting)))
-        if not rows:
-            raise InputError(f"{source.video}: no face in any frame; remove its row from the manifest")
-        embedded = np.concatenate(rows)
-        x = np.full((len(faces.t_s), embedded.shape[1]), np.nan, np.float32)
-        x[faces.valid] = embedded
+        with open_track(source) as faces:
+            rows = self._rows(source, faces)
         return FeatureStream(
             t_s=faces.t_s,
-            x=x,
+            x=rows.rows(),
             valid=faces.valid,
             score=np.where(faces.valid, faces.score, 0).astype(np.float32),
             rate_hz=source.participant.rate_hz,
-            channels=tuple(f"embedding_{i}" for i in range(x.shape[1])),
+            channels=tuple(f"embedding_{i}" for i in range(rows.width)),
             extractor="clip",
             checkpoint=self.params.checkpoint,
             revision=revision_of(self.params.checkpoint, self.params.pretrained),
         )
+
+    def _rows(self, source: ExtractorInput, faces: StoredFaceTrack) -> SpooledRows:
+        """An embedding for every frame, NaN where it shows no face."""
+        width = self.embed(np.zeros((1, self._side_px, self._side_px, 3), np.uint8)).shape[1]
+        rows = SpooledRows(width)
+        waiting: list[np.ndarray] = []
+        places: list[int] = []
+        for k, frame in tracked_frames(source, faces):
+            if faces.valid[k]:
+                face = faces.face(k)
+                square = upright_square(face.landmarks_px, face.size_px, self.params.crop, self._side_px)
+                waiting.append(warp(frame.image, square, self._side_px))
+                places.append(k)
+            if len(waiting) == self.params.batch_frames:
+                rows.place(places, self.embed(np.stack(waiting)))
+                waiting, places = [], []
+        if waiting:
+            # a full batch, like all others: the rounding of a row must not depend on how many faces come after it
+            full = waiting + [np.zeros_like(waiting[0])] * (self.params.batch_frames - len(waiting))
+            rows.place(places, self.embed(np.stack(full))[: len(waiting)])
+        rows.pad(len(faces.t_s))
+        return rows
 
     def embed(self, squares: np.ndarray) -> np.ndarray:
         """(n, embed_dim) float32 embeddings of (n, side, side, 3) uint8 RGB pictures."""

@@ -2,8 +2,8 @@
 
 Stream: (N, 88) float32 at 1 / `hop_s` (25 Hz in the release). Row k describes the sound from
 (k + 1) * `hop_s` - `window_s` to (k + 1) * `hop_s` after the first sample. Its time is the start of its hop,
-k * `hop_s`: row k belongs to label k, and no sound from after the hop is used. Rows with too little sound before them
-are not valid.
+k * `hop_s`: row k belongs to label k, and no sound from after the hop is used. Rows with too little sound before them,
+or with a hole in it, are not valid.
 
 Needs the extra ``egemaps``: pip install 'damamba[egemaps]'. openSMILE and its results may be used only for research and
 other non-commercial purposes (audEERING Research License Agreement). On one core it takes about as long as the sound
@@ -23,8 +23,8 @@ from pydantic import Field
 
 from damamba.config import Section
 from damamba.console import InputError
-from damamba.features.extractor import Extractor, ExtractorInput
-from damamba.media.decode import read_waveform
+from damamba.features.extractor import SOUND_LOOKAHEAD_S, Extractor, ExtractorInput
+from damamba.media.sound import read_waveform
 from damamba.streams.stream import FeatureStream
 
 LEAST_S = 0.3
@@ -47,6 +47,11 @@ class Egemaps(Extractor[EgemapsParams]):
 
     Params = EgemapsParams
     media = "audio"
+
+    @property
+    def lookahead_s(self) -> float:
+        """The hop: a row stands at its start."""
+        return self.params.hop_s + SOUND_LOOKAHEAD_S
 
     def load(self) -> None:
         """Import openSMILE.
@@ -75,9 +80,10 @@ class Egemaps(Extractor[EgemapsParams]):
         ends = np.arange(hop, len(sound.samples) + 1, hop)
         names = tuple(self._smile.feature_names)
         x = np.full((len(ends), len(names)), np.nan, np.float32)
+        observed = sound.observed(np.maximum(ends - window, 0) / sound.rate_hz, ends / sound.rate_hz) == 1
         for row, end in enumerate(ends):
             past = sound.samples[max(end - window, 0) : end]
-            if len(past) >= least:
+            if len(past) >= least and observed[row]:
                 x[row] = self._smile.process_signal(past, sound.rate_hz).to_numpy()[0]
         valid: np.ndarray = np.isfinite(x).all(axis=1)  # type: ignore[assignment]
         x[~valid] = np.nan

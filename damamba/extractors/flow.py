@@ -1,7 +1,8 @@
 """Cues flow and landmark_flow: motion of the face from one frame to the next, by dense optical flow.
 
-Stream: (N - 1, D) float32 at the video's own rate. The time of a row is the middle of its pair of frames. Motion is in
-face sizes per second (forehead to chin = 1), so neither the distance to the camera nor a dropped frame changes it.
+Stream: (N - 1, D) float32 at the video's own rate. The time of a row is the middle of its pair of frames, or with
+`causal` the time of the later one. Motion is in face sizes per second (forehead to chin = 1), so neither the distance
+to the camera nor a dropped frame changes it.
 
 Both frames of a pair are warped by the same similarity, that of their mean landmarks: jitter of the landmarks moves
 both frames alike and causes no flow. A robust fit splits the flow between them:
@@ -28,14 +29,18 @@ from pydantic import Field
 from damamba.config import Section
 from damamba.features.crop import to_square, upright_square, warp
 from damamba.features.extractor import Extractor, ExtractorInput
-from damamba.features.tracked_frames import read_track, tracked_frames
-from damamba.streams.face_track import FaceTrack
+from damamba.features.tracked_frames import open_track, tracked_frames
+from damamba.streams.stored_face_track import StoredFaceTrack, TrackedFace
 from damamba.streams.stream import FeatureStream
 
 CROP = 1.15
 """Side of the stabilised square in face sizes: the face and a margin around it."""
 MAX_STEP_S = 0.2
 """Two frames with a longer pause between them give no valid row."""
+THUMBNAIL_PX = (16, 12)
+CUT_LEAST, CUT_TIMES, CUT_SURELY = 0.12, 8.0, 0.5
+"""A cut changes the picture (1 - correlation of small pictures) by the first, and so many times as much as the change
+before it, since people who walk through the picture and cameras that pan begin gradually; or by the last."""
 NOTHING: Any = None  # OpenCV accepts None for some arrays, its type stubs do not
 HEAD = ("head_along", "head_down", "head_growth", "head_turn")
 LANDMARKS = {
@@ -61,6 +66,8 @@ class FlowParams(Section):
     """Cells along each side of the grid."""
     side: Annotated[int, Field(ge=32, le=512)]
     """Side of the stabilised face, px."""
+    causal: bool = False
+    """Rows stand at the later frame of their pair, so that they depend on nothing after their time."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,12 @@ class Flow(Extractor[FlowParams]):
 
     Params = FlowParams
     media = "video"
+    needs_faces = True
+
+    @property
+    def lookahead_s(self) -> float | None:
+        """0 with `causal`; else the later frame, which may come after a pause of any length."""
+        return 0.0 if self.params.causal else None
 
     def load(self) -> None:
         """Set up flow and fit."""
@@ -91,20 +104,24 @@ class Flow(Extractor[FlowParams]):
 
     def extract(self, source: ExtractorInput) -> FeatureStream:
         """Motion between each two consecutive frames; raises `InputError` if the track belongs to another video."""
-        faces = read_track(source)
-        sizes_px = faces.size_px
+        with open_track(source) as faces:
+            return self._stream(source, faces)
+
+    def _stream(self, source: ExtractorInput, faces: StoredFaceTrack) -> FeatureStream:
         steps_s = np.diff(faces.t_s)
         valid = faces.valid[:-1] & faces.valid[1:] & (steps_s <= MAX_STEP_S)
         channels = self._channels()
         x = np.full((len(steps_s), len(channels)), np.nan, np.float32)
-        for k, before, after in _pairs(source, faces):
+        for k, pair in _pairs(source, faces):
+            valid[k] &= not pair.is_cut
             if valid[k]:
-                landmarks_px = (faces.landmarks_px[k] + faces.landmarks_px[k + 1]) / 2
-                square = upright_square(landmarks_px, (sizes_px[k] + sizes_px[k + 1]) / 2, CROP, self.params.side)
-                motion = self.motion(before, after, square, steps_s[k])
+                landmarks_px = (pair.faces[0].landmarks_px + pair.faces[1].landmarks_px) / 2
+                size_px = (pair.faces[0].size_px + pair.faces[1].size_px) / 2
+                square = upright_square(landmarks_px, size_px, CROP, self.params.side)
+                motion = self.motion(*pair.images, square, steps_s[k])
                 x[k] = self._grid(motion) if self.params.reduce == "grid" else self._at(motion, landmarks_px, square)
         return FeatureStream(
-            t_s=faces.t_s[:-1] + steps_s / 2,
+            t_s=faces.t_s[1:] if self.params.causal else faces.t_s[:-1] + steps_s / 2,
             x=x,
             valid=valid,
             score=np.where(valid, np.minimum(faces.score[:-1], faces.score[1:]), 0).astype(np.float32),
@@ -139,14 +156,50 @@ class Flow(Extractor[FlowParams]):
         return np.hypot(sampled[:, 0], sampled[:, 1])
 
 
-def _pairs(source: ExtractorInput, faces: FaceTrack) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Yield (row of the first, first, second) of consecutive frames, grey."""
-    before = None
+@dataclass(frozen=True)
+class _Pair:
+    """Two consecutive frames."""
+
+    images: tuple[np.ndarray, np.ndarray]
+    """Grey."""
+    faces: tuple[TrackedFace, TrackedFace]
+    is_cut: bool
+    """Whether the second shows another scene, or has another size."""
+
+
+def _pairs(source: ExtractorInput, faces: StoredFaceTrack) -> Iterator[tuple[int, _Pair]]:
+    """Yield (row of the first, pair) of consecutive frames."""
+    before: tuple[np.ndarray, TrackedFace] | None = None
+    scene = _Scene()
     for k, frame in tracked_frames(source, faces):
-        after = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
+        image, face = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY), faces.face(k)
+        is_cut = scene.is_cut(image)
         if before is not None:
-            yield k - 1, before, after
-        before = after
+            yield k - 1, _Pair((before[0], image), (before[1], face), is_cut)
+        before = image, face
+
+
+class _Scene:
+    """Finds cuts: pictures that change much more than the pictures before them did."""
+
+    def __init__(self) -> None:
+        self._shape: tuple[int, ...] | None = None
+        self._small = np.empty(0)
+        self._usual = np.inf
+
+    def is_cut(self, image: np.ndarray) -> bool:
+        """Whether a cut lies in front of this grey picture; the first one has none."""
+        small = cv2.resize(image, THUMBNAIL_PX, interpolation=cv2.INTER_AREA).astype(np.float64).ravel()
+        small -= small.mean()
+        shape, before = self._shape, self._small
+        self._shape, self._small = image.shape, small
+        if shape is None:
+            return False
+        norm = float(np.sqrt((small @ small) * (before @ before)))
+        change = 1 - float(small @ before) / norm if norm > 0 else float(bool(small.any() or before.any()))
+        sudden = change > max(CUT_LEAST, CUT_TIMES * self._usual)
+        self._usual = change
+        return shape != image.shape or sudden or change > CUT_SURELY
 
 
 class SimilarityFit:

@@ -6,8 +6,9 @@ not valid.
 
 Widths come from the headers. `invalid: minus_one` is for OpenPose, where -1 means that a point was not detected. A row
 without any point is then not valid. A single missing point is interpolated in time between its neighbours if these are
-at most `MAX_BRIDGE_S` apart, and else takes the median of its channel, so that its value does not stand out. `score` is
-the share of points that were detected.
+at most `MAX_BRIDGE_S` apart, and else takes the median of its channel, so that its value does not stand out. Where
+`lookahead_s` is stated, nothing may come from later rows: the point stays where it was last detected. `score` is the
+share of points that were detected.
 """
 
 from pathlib import Path
@@ -41,6 +42,9 @@ class OfficialCueParams(Section):
     rate_hz: Annotated[float, Field(gt=0)] | None = None
     """Rate of the rows, Hz, instead of the one that `ingest` derived from the header and the other streams; null: that
     one."""
+    lookahead_s: Annotated[float, Field(ge=0)] | None = None
+    """How far past its own time a row depends on the recording, s; null: unknown, since headers do not state it. With a
+    number, missing points are filled from earlier rows alone."""
 
 
 class Official(Extractor[OfficialCueParams]):
@@ -48,6 +52,17 @@ class Official(Extractor[OfficialCueParams]):
 
     Params = OfficialCueParams
     media = "streams"
+
+    @property
+    def lookahead_s(self) -> float | None:
+        """As the settings state it."""
+        return self.params.lookahead_s
+
+    def lacks(self, participant: Participant) -> str:
+        """A stream that other participants have; recordings without any stream are refused in `extract`."""
+        name = self.params.stream
+        has_others = participant.streams and all(stream.name != name for stream in participant.streams)
+        return f"no released stream {name!r}" if has_others else ""
 
     def input_key(self, participant: Participant) -> str:
         """Content of the one stream that is read, and its properties in the manifest."""
@@ -70,7 +85,10 @@ class Official(Extractor[OfficialCueParams]):
         x, valid = self._read(stream, rows, kept)
         score = valid.astype(np.float32)
         if self.params.invalid == "minus_one":
-            score = _fill_undetected(x, valid, max(round(MAX_BRIDGE_S * rate_hz), 1))
+            if self.params.lookahead_s is None:
+                score = _fill_undetected(x, valid, max(round(MAX_BRIDGE_S * rate_hz), 1))
+            else:
+                score = _hold_detected(x, valid)
             valid = score > 0
             x[~valid] = np.nan
         return FeatureStream(
@@ -161,4 +179,15 @@ def _fill_undetected(x: np.ndarray, valid: np.ndarray, bridge: int) -> np.ndarra
         near = (known[after] - known[before] <= bridge) & (known[before] < missing) & (missing < known[after])
         bridged = np.interp(missing, row[known], values)
         x[missing, channel] = np.where(near, bridged, np.median(values))
+    return seen.mean(axis=1, dtype=np.float32)
+
+
+def _hold_detected(x: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """As `_fill_undetected`, from earlier rows alone: the last value that was detected; -1 before the first one."""
+    seen = (x != UNDETECTED) & valid[:, None]
+    row = np.arange(len(x))
+    for channel in range(x.shape[1]):
+        last = np.maximum.accumulate(np.where(seen[:, channel], row, -1))
+        missing = ~seen[:, channel] & valid & (last >= 0)
+        x[missing, channel] = x[last[missing], channel]
     return seen.mean(axis=1, dtype=np.float32)

@@ -15,7 +15,9 @@ CENTRE_BELOW_EYES = 0.12
 chin moves with speech."""
 
 
-def upright_square(landmarks_px: np.ndarray, size_px: float, crop: float, side_px: int) -> NDArray[np.float64]:
+def upright_square(
+    landmarks_px: np.ndarray, size_px: float | np.floating, crop: float, side_px: int
+) -> NDArray[np.float64]:
     """Similarity from the frame to a square in which the face is upright.
 
     Args:

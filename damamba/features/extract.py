@@ -17,16 +17,22 @@ from typing import Any
 import numpy as np
 
 from damamba.config import ExtractParams, Section
+from damamba.console import InputError
 from damamba.corpus.manifest import Manifest, Participant
+from damamba.device import jobs_on_device
 from damamba.executor import run_all
 from damamba.features.extractor import Extractor, ExtractorInput
+from damamba.features.health import HEALTH, write_health
 from damamba.files import ASIDE, prune, sha256, take_back, unchanged
 from damamba.keys import source_digest
+from damamba.streams.spool import RowsOnDisk
 from damamba.streams.store import describe, write_stream
 from damamba.streams.stream import FeatureStream
 
 LIMIT_S, LIMIT_TIMES = 900.0, 200.0
 """A participant whose stream takes longer than this, and so many times the length of the media, hangs."""
+SPARE_S = 1.0
+"""Rows may stand so far past the end of the picture."""
 logger = logging.getLogger(__name__)
 
 
@@ -70,13 +76,15 @@ def _loaded(extractor: type[Extractor[Any]], params: Any) -> Extractor[Any]:
 
 
 def _make(task: ExtractionTask) -> StreamSize:
-    ready = _loaded(task.extractor, task.params)
+    extractor = _loaded(task.extractor, task.params)
     with ExitStack() as stack:
         for path, digest in _media(task.extractor, task.source.participant):
             stack.enter_context(unchanged(path, digest, "list it again: dvc repro -f ingest"))
-        stream = ready.extract(task.source)
+        stream = extractor.extract(task.source)
+    if task.extractor.media == "audio":
+        stream = _with_the_picture(stream, task.source.participant)
     _check_times(stream, task.source.participant)
-    write_stream(task.shard, replace(stream, key=task.key))
+    write_stream(task.shard, replace(stream, key=task.key, lookahead_s=extractor.lookahead_s))
     return StreamSize(len(stream.t_s), int(np.count_nonzero(stream.valid)), stream.width)
 
 
@@ -88,11 +96,21 @@ def _media(extractor: type[Extractor[Any]], participant: Participant) -> list[tu
     return [(Path(path), digest)] if digest else []
 
 
+def _with_the_picture(stream: FeatureStream, participant: Participant) -> FeatureStream:
+    """Without the rows of sound that goes on after its picture, which sets the length of the session."""
+    n = int(np.searchsorted(stream.t_s, participant.duration_s + SPARE_S, side="right"))
+    if participant.streams or n == len(stream.t_s):
+        return stream
+    note = f"{len(stream.t_s) - n} rows after the end of the picture are left out"
+    x = stream.x.first(n) if isinstance(stream.x, RowsOnDisk) else stream.x[:n]
+    return replace(stream, t_s=stream.t_s[:n], x=x, valid=stream.valid[:n], score=stream.score[:n], note=note)
+
+
 def _check_times(stream: FeatureStream, participant: Participant) -> None:
     """Raise ValueError where a stream runs past its media: the extractor, not the input, is at fault."""
     if participant.streams:
         return  # media beside released streams may be longer than the session; ingest has logged it
-    if len(stream.t_s) and stream.t_s[-1] > participant.duration_s + 1:
+    if len(stream.t_s) and stream.t_s[-1] > participant.duration_s + SPARE_S:
         raise ValueError(
             f"{stream.extractor}: last row at {stream.t_s[-1]:.2f} s, media end at {participant.duration_s:.2f} s"
         )
@@ -134,7 +152,11 @@ def extract_all(
         "weights": [sha256(path) for path in ready.weights() if path.exists()],
     }
     tasks: list[ExtractionTask] = []
-    for participant in participants:
+    lacking = {p.key: reason for p in participants if (reason := ready.lacks(p))}
+    present = [p for p in participants if p.key not in lacking]
+    if not present and lacking and not _any_shard(out):
+        raise InputError(_nobody(participants, lacking))
+    for participant in present:
         track = participant.shard(faces) if faces else None
         inputs = {"media": ready.input_key(participant), "faces": _key_of(track) if track else None}
         key = hashlib.sha256(json.dumps({**common, **inputs}, sort_keys=True).encode()).hexdigest()
@@ -143,14 +165,54 @@ def extract_all(
             take_back(shard)
         if _key_of(shard) != key:
             tasks.append(ExtractionTask(extractor, params, ExtractorInput(participant, track), shard, key))
-    kept = len(participants) - len(tasks)
-    if not tasks:
-        return f"{kept} participants up to date"
-    _loaded(extractor, params)  # a missing checkpoint fails here, before any work
-    made = run(_make, tasks)
+    kept = len(present) - len(tasks)
+    made: list[StreamSize] = []
+    if tasks:
+        _loaded(extractor, params)  # a missing checkpoint fails here, before any work
+        made = run(_make, tasks)
+    n_empty = _write_empty([p for p in participants if p.key in lacking], lacking, present, out)
+    without = f" · {n_empty} without: {', '.join(sorted(set(lacking.values())))}" if lacking else ""
+    if not made:
+        return f"{kept} participants up to date{without}"
     rows, valid = sum(m.rows for m in made), sum(m.valid for m in made)
     share = f"{valid / max(rows, 1):.1%} valid"
-    return f"{len(made)} participants made, {kept} kept · {rows} rows of {made[0].width} · {share}"
+    return f"{len(made)} participants made, {kept} kept · {rows} rows of {made[0].width} · {share}{without}"
+
+
+def _any_shard(out: Path) -> Path | None:
+    """A shard of the cue, for the description that all of its shards share."""
+    return next((path for path in sorted(out.rglob("*.parquet")) if (describe(path) or {}).get("channels")), None)
+
+
+def _nobody(participants: Sequence[Participant], lacking: dict[tuple[str, str, str], str]) -> str:
+    first = participants[0]
+    return (
+        f"{first.name}: {lacking[first.key]} to compute this cue from, nor has any other participant; remove the cue "
+        "from params.yaml, or use released streams alone (damamba preset multimediate)"
+    )
+
+
+def _write_empty(
+    absent: Sequence[Participant],
+    lacking: dict[tuple[str, str, str], str],
+    present: Sequence[Participant],
+    out: Path,
+) -> int:
+    """Write a stream without rows for everybody who lacks what the cue reads; their number."""
+    like = next((shard for p in present if (shard := p.shard(out)).is_file()), None) or _any_shard(out)
+    described = (describe(like) or {}) if like else {}
+    for participant in absent:
+        note = f"{lacking[participant.key]}: the cue is not valid throughout"
+        same = {name: described[name] for name in ("rate_hz", "extractor", "checkpoint", "revision", "lookahead_s")}
+        channels = tuple(described["channels"])
+        key = hashlib.sha256(json.dumps([note, same, channels], sort_keys=True).encode()).hexdigest()
+        if _key_of(participant.shard(out)) != key:
+            none, no_rows = np.empty(0, np.float32), np.empty((0, len(channels)), np.float32)
+            stream = FeatureStream(
+                np.empty(0), no_rows, np.empty(0, bool), none, **same, channels=channels, key=key, note=note
+            )
+            write_stream(participant.shard(out), stream)
+    return len(absent)
 
 
 def _key_of(shard: Path) -> str | None:
@@ -188,10 +250,11 @@ def extract_manifest(
     manifest = Manifest.read(Path("data/corpus/manifest.jsonl"))
 
     def run(function: Callable[[ExtractionTask], StreamSize], tasks: Sequence[ExtractionTask]) -> list[StreamSize]:
+        jobs = jobs_on_device(loop.jobs) if extractor.uses_device else loop.jobs
         return run_all(
             function,
             tasks,
-            loop.jobs,
+            jobs,
             loop.executor,
             what,
             name=lambda task: task.name,
@@ -203,5 +266,8 @@ def extract_manifest(
         chosen = [p for p in chosen if getattr(p, extractor.media)]
     out.mkdir(parents=True, exist_ok=True)
     summary = extract_all(extractor, params, chosen, out, run, faces)
-    removed = prune(out, {participant.shard(out) for participant in manifest.participants}, aside=True)
+    wanted = {out / HEALTH, *(participant.shard(out) for participant in manifest.participants)}
+    removed = prune(out, wanted, aside=True)
+    for line in write_health(manifest.participants, out):
+        logger.info("%s: %s", what, line)
     return summary + (f" · {len(removed)} moved to {ASIDE}" if removed else "")

@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import ClassVar, Generic, Literal, TypeVar
 
 from damamba.config import Section
-from damamba.console import InputError
 from damamba.corpus.manifest import Participant
+from damamba.media.track import MediaTrack, audio_of, video_of
 from damamba.streams.stream import FeatureStream
 
 ParamsT = TypeVar("ParamsT", bound=Section)
+SOUND_LOOKAHEAD_S = 0.15
+"""How far past its time a decoded sample may depend on sound, s: the filter to 16 kHz reads 0.01 s ahead, and the
+rounding of its blocks depends on up to 0.12 s."""
 
 
 @dataclass(frozen=True)
@@ -22,14 +25,14 @@ class ExtractorInput:
     """Face track, for `damamba.features.tracked_frames`; None where the cue has `reads: corpus`."""
 
     @property
-    def video(self) -> Path:
-        """Video file, for `damamba.media.decode.read_frames`."""
-        return Path(self.participant.video)
+    def video(self) -> MediaTrack:
+        """The participant's picture, for `damamba.media.decode.read_frames`."""
+        return video_of(self.participant)
 
     @property
-    def audio(self) -> Path:
-        """Sound or video file, for `damamba.media.decode.read_waveform`."""
-        return Path(self.participant.audio)
+    def audio(self) -> MediaTrack:
+        """The participant's sound, for `damamba.media.sound.read_waveform`."""
+        return audio_of(self.participant)
 
 
 class Extractor(ABC, Generic[ParamsT]):
@@ -44,24 +47,37 @@ class Extractor(ABC, Generic[ParamsT]):
     Params: ClassVar[type[Section]]
     media: ClassVar[Literal["video", "audio", "streams"]]
     """What is read: raw media, or streams that came with the corpus."""
+    needs_faces: ClassVar[bool] = False
+    """Whether the face track is read, for which the cue has `reads: faces`."""
+    uses_device: ClassVar[bool] = False
+    """Whether `load` puts a model on the accelerator, whose memory then bounds the number of workers."""
 
     def __init__(self, params: ParamsT) -> None:
         self.params = params
 
-    def input_key(self, participant: Participant) -> str:
-        """A string that changes with everything that `extract` reads of a participant.
+    def lacks(self, participant: Participant) -> str:
+        """What the cue would need and the participant does not have, such as ``no audio``; "" where nothing lacks.
 
-        Raises:
-            InputError: The participant has no such media.
+        Such a participant gets a stream without rows: the cue is not valid throughout.
         """
-        if not getattr(participant, self.media):
-            raise InputError(
-                f"{participant.name}: no {self.media} to compute this cue from; use the released streams alone "
-                "(damamba preset multimediate), or remove the participant from the corpus"
-            )
-        return (
-            f"{participant.video_sha256}:{participant.rate_hz}" if self.media == "video" else participant.audio_sha256
-        )
+        return "" if getattr(participant, self.media) else f"no {self.media}"
+
+    def input_key(self, participant: Participant) -> str:
+        """A string that changes with everything that `extract` reads of a participant who lacks nothing."""
+        if self.media == "video":
+            track = f":{participant.video_track}" if participant.video_track else ""
+            return f"{participant.video_sha256}:{participant.rate_hz}{track}"
+        tracks = (participant.audio_track, participant.audio_channel)
+        return participant.audio_sha256 + (f":{':'.join(tracks)}" if any(tracks) else "")
+
+    @property
+    def lookahead_s(self) -> float | None:
+        """How far past its own time a row may depend on the media, s; None: as far as the recording goes.
+
+        It follows from the class and its settings alone, before `load`. A causal grid uses a row only when this time
+        has passed, and refuses cues whose lookahead is None.
+        """
+        return None
 
     def weights(self) -> list[Path]:
         """Local files or folders whose content changes the rows."""

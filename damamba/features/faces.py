@@ -5,17 +5,18 @@ numbers from run to run. A track is a feature stream like any other:
 ``data/faces/<corpus>/<session>/<participant>.parquet``.
 """
 
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from damamba.config import FacesParams
-from damamba.console import InputError
 from damamba.features.extractor import Extractor, ExtractorInput
 from damamba.features.landmarker import SHA256, check_model, detect, open_landmarker
-from damamba.media.decode import read_frames
+from damamba.media.decode import Frame, FrameReader
 from damamba.streams.face_track import CHANNELS
+from damamba.streams.spool import SpooledRows
 from damamba.streams.stream import FeatureStream
 
 STEP_PX = 1 / 16
@@ -28,6 +29,11 @@ class FaceTracker(Extractor[FacesParams]):
     Params = FacesParams
     media = "video"
 
+    @property
+    def lookahead_s(self) -> float:
+        """0: each frame by itself."""
+        return 0.0
+
     def weights(self) -> list[Path]:
         """The landmarker's model file."""
         return [Path(self.params.model)]
@@ -37,24 +43,33 @@ class FaceTracker(Extractor[FacesParams]):
         check_model(Path(self.params.model))
 
     def extract(self, source: ExtractorInput) -> FeatureStream:
-        """Track the face of one participant.
+        """Track the face of one participant; without one, no row is valid and the stream's note has the remedy.
 
         Raises:
-            InputError: The video cannot be decoded, or too few of its frames show a face.
+            InputError: The video cannot be decoded.
         """
-        times, values, scores = zip(*self._rows(source.video), strict=True)
+        reader = FrameReader(source.video)
+        times, scores = array("d"), array("f")
+        values = SpooledRows(len(CHANNELS))
+        for t_s, row, score in self._rows(reader):
+            times.append(t_s)
+            scores.append(score)
+            values.append(row[None])
         score = np.array(scores, np.float32)
         valid = score > 0
         share = float(valid.mean())
+        notes = [reader.note] if reader.note else []
         if share < self.params.min_found or not valid.any():
-            raise InputError(
-                f"{source.video}: a face in {valid.sum()} of {len(valid)} frames ({share:.0%}), fewer than "
-                f"faces.min_found ({self.params.min_found:.0%}); the face must be about 100 px high or more: "
-                "crop or enlarge the video, or remove its row from the manifest"
+            notes.append(
+                f"a face in {valid.sum()} of {len(valid)} frames ({share:.0%}), fewer than faces.min_found "
+                f"({self.params.min_found:.0%}): no visual cue is valid; a face must take about a quarter of the "
+                "picture's height: crop the video"
             )
+            valid, score = np.zeros_like(valid), np.zeros_like(score)
+            values.blank()
         return FeatureStream(
             t_s=np.array(times),
-            x=np.stack(values),
+            x=values.rows(),
             valid=valid,
             score=score,
             rate_hz=source.participant.rate_hz,
@@ -62,9 +77,10 @@ class FaceTracker(Extractor[FacesParams]):
             extractor="face_landmarker",
             checkpoint=Path(self.params.model).name,
             revision=SHA256[:12],
+            note="; ".join(notes),
         )
 
-    def _rows(self, video: Path) -> Iterator[tuple[float, np.ndarray, float]]:
+    def _rows(self, frames: Iterable[Frame]) -> Iterator[tuple[float, np.ndarray, float]]:
         """(time, (D,) values, share of the landmarks inside the picture) of every frame."""
         nothing = np.full(len(CHANNELS), np.nan, np.float32)
         with open_landmarker(
@@ -74,7 +90,7 @@ class FaceTracker(Extractor[FacesParams]):
             min_face_presence_confidence=self.params.min_confidence,
             output_facial_transformation_matrixes=True,
         ) as landmarker:
-            for frame in read_frames(video):
+            for frame in frames:
                 result = detect(landmarker, frame.image)
                 if not result.face_landmarks:
                     yield frame.t_s, nothing, 0.0

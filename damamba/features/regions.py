@@ -8,6 +8,8 @@ import numpy as np
 
 from damamba.features.landmarker import check_model, detect, open_landmarker
 from damamba.media.glance import sample_frames
+from damamba.media.guarded import guarded
+from damamba.media.track import MediaTrack
 
 MOST_FACES = 6
 SAMPLES = 5
@@ -36,7 +38,7 @@ class Faces:
     """One per person, from left to right; empty unless most frames show the same number of people, two or more."""
 
 
-def find_faces(video: Path, model: Path) -> Faces:
+def find_faces(video: Path | MediaTrack, model: Path) -> Faces:
     """Look for faces in a few frames, spread over the video.
 
     Args:
@@ -44,13 +46,13 @@ def find_faces(video: Path, model: Path) -> Faces:
         model: MediaPipe FaceLandmarker file.
 
     Raises:
-        InputError: The model file is missing or not the pinned one.
+        InputError: The model file is missing or not the pinned one, or the video cannot be read.
     """
     check_model(model)
     frames: list[list[np.ndarray]] = []
     size = np.ones(2)
     with open_landmarker(model, MOST_FACES) as landmarker:
-        for image in sample_frames(video, SAMPLES):
+        for image in guarded(_sampled, video):
             size = np.array(image.shape[1::-1])
             faces = detect(landmarker, image).face_landmarks
             marks = [np.array([(m.x, m.y) for m in face]) * size for face in faces]
@@ -62,6 +64,10 @@ def find_faces(video: Path, model: Path) -> Faces:
     if usual > 1 and times * 2 > len(counts):
         regions = separate(np.array([boxes for boxes in frames if len(boxes) == usual]), (int(size[0]), int(size[1])))
     return Faces(counts, regions)
+
+
+def _sampled(video: Path | MediaTrack) -> list[np.ndarray]:
+    return list(sample_frames(video, SAMPLES))
 
 
 def separate(boxes_px: np.ndarray, size_px: tuple[int, int]) -> tuple[Region, ...]:

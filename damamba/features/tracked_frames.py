@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from damamba.console import InputError
 from damamba.features.extractor import ExtractorInput
 from damamba.media.decode import Frame, read_frames
-from damamba.streams.face_track import FaceTrack
-from damamba.streams.reader import read_stream
+from damamba.streams.stored_face_track import StoredFaceTrack
 
 
-def read_track(source: ExtractorInput) -> FaceTrack:
-    """Face track of a participant.
+def open_track(source: ExtractorInput) -> StoredFaceTrack:
+    """Face track of a participant; use it as a context manager.
 
     Raises:
         InputError: The track is missing or damaged.
@@ -18,10 +17,10 @@ def read_track(source: ExtractorInput) -> FaceTrack:
     """
     if source.face_shard is None:
         raise ValueError("this extractor needs face tracks, but its cue has `reads: corpus`: set `reads: faces`")
-    return FaceTrack.of(read_stream(source.face_shard, "dvc repro -f track_faces"))
+    return StoredFaceTrack(source.face_shard, "dvc repro -f track_faces")
 
 
-def tracked_frames(source: ExtractorInput, faces: FaceTrack) -> Iterator[tuple[int, Frame]]:
+def tracked_frames(source: ExtractorInput, faces: StoredFaceTrack) -> Iterator[tuple[int, Frame]]:
     """Yield (row of the track, frame).
 
     Raises:

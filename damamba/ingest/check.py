@@ -12,10 +12,15 @@ from damamba.corpus.manifest import Participant
 from damamba.files import sha256
 from damamba.ingest.released import check_released
 from damamba.ingest.sources.base import Source
-from damamba.media.decode import probe_audio, probe_video
+from damamba.media.guarded import guarded
+from damamba.media.probe import Video, has_sound, probe_audio, probe_video
+from damamba.media.sound import SoundSurvey
+from damamba.media.track import audio_of, video_of
 
-SHORT_SOUND_S = 0.5
-"""Sound that ends earlier than its picture by more than this is logged."""
+SYNC_S = 0.1
+"""Sound and picture may begin this far apart without a note."""
+END_S = 0.5
+"""Sound and picture may end this far apart without a note."""
 logger = logging.getLogger(__name__)
 
 
@@ -49,54 +54,92 @@ def check(task: IngestTask) -> CheckedParticipant:
             released = check_released(participant, labels, source.label_slack_s)
             with_media, media_defects = _with_released_media(released.participant, source.label_slack_s)
             return CheckedParticipant(with_media, released.labels, (*released.defects, *media_defects))
-        with_media = _with_media(participant)
-        labels = source.labels(participant, with_media.duration_s) if participant.label else None
+        with_media, defects = _with_media(participant)
+        labels = source.labels(with_media, with_media.duration_s) if participant.label else None
         if labels is not None and (invalid := int((~labels.valid).sum())):
             logger.info("%s: %d of %d label frames are not valid", with_media.name, invalid, len(labels))
-        return CheckedParticipant(with_media, labels)
+        return CheckedParticipant(with_media, labels, tuple(defects))
     except InputError as error:
         return CheckedParticipant(participant, problem=str(error))
 
 
 def _with_released_media(participant: Participant, slack_s: float) -> tuple[Participant, list[Defect]]:
     """With hash and rate of raw media, if there are any; the length remains that of streams and labels."""
-    defects = []
-    changes: dict[str, object] = {}
-    ends_s = {}
-    if participant.video:
-        video = probe_video(Path(participant.video))
-        ends_s["video"] = video.end_s
-        changes |= {"rate_hz": round(video.rate_hz, 3), "n_frames": video.n_frames}
-    if participant.audio:
-        ends_s["audio"] = probe_audio(Path(participant.audio)).end_s
-    for kind, end_s in ends_s.items():
-        changes[f"{kind}_sha256"] = sha256(Path(getattr(participant, kind)))
+    media = _examined(participant)
+    changes = dict(media.changes)
+    defects = [*media.defects]
+    for kind, end_s in media.ends_s.items():
         if abs(end_s - participant.duration_s) > slack_s:
             what = f"{kind} of {end_s:.2f} s, streams of {participant.duration_s:.2f} s"
             defects.append(Defect("media_length", participant.name, what))
     return replace(participant, **changes), defects
 
 
-def _with_media(participant: Participant) -> Participant:
+def _with_media(participant: Participant) -> tuple[Participant, list[Defect]]:
     """With hashes, rate and length of the media; the picture sets the length."""
-    video = probe_video(Path(participant.video))
-    audio = probe_audio(Path(participant.audio))
-    if audio.end_s < video.end_s - SHORT_SOUND_S:
-        logger.info(
-            "%s: sound ends at %.2f s, the picture at %.2f s; audio cues are invalid from there",
-            participant.name,
-            audio.end_s,
-            video.end_s,
-        )
-    if video.start_s > 0.5 / video.rate_hz:
-        logger.info("%s: the picture starts at %.3f s; visual cues are invalid before", participant.name, video.start_s)
-    one_file = participant.audio == participant.video
-    video_sha256 = sha256(Path(participant.video))
-    return replace(
-        participant,
-        video_sha256=video_sha256,
-        audio_sha256=video_sha256 if one_file else sha256(Path(participant.audio)),
-        duration_s=video.end_s,
-        rate_hz=round(video.rate_hz, 3),
-        n_frames=video.n_frames,
-    )
+    media = _examined(participant)
+    return replace(participant, **media.changes, duration_s=media.ends_s["video"]), media.defects
+
+
+@dataclass(frozen=True)
+class _Examined:
+    """What the media of a participant are."""
+
+    changes: dict[str, Any]
+    """Fields of the manifest."""
+    ends_s: dict[str, float]
+    """End of picture and sound, s."""
+    defects: list[Defect]
+
+
+def _examined(participant: Participant) -> _Examined:
+    """Read picture and sound, as far as there are any.
+
+    Raises:
+        InputError: One of them cannot be used.
+    """
+    changes: dict[str, Any] = {}
+    ends_s: dict[str, float] = {}
+    notes: list[tuple[str, str]] = []
+    video = None
+    if participant.video:
+        video = guarded(probe_video, video_of(participant))
+        ends_s["video"] = video.end_s
+        changes |= {"rate_hz": round(video.rate_hz, 3), "n_frames": video.n_frames}
+        changes["video_sha256"] = sha256(Path(participant.video))
+        notes += [("media", note) for note in video.notes]
+        if video.start_s > 0.5 / video.rate_hz:
+            notes.append(("media", f"the picture starts at {video.start_s:.3f} s; visual cues are not valid before"))
+    if participant.audio:
+        own_track = participant.audio == participant.video
+        if own_track and not guarded(has_sound, Path(participant.audio)):
+            changes["audio"] = ""
+            notes.append(("no_sound", f"{participant.video} has no sound track, and there is no sound file"))
+        else:
+            sound = guarded(probe_audio, audio_of(participant))
+            if sound.silent:
+                changes["audio"] = ""
+                notes += [("no_sound", f"{participant.audio}: {note}") for note in sound.notes]
+            else:
+                ends_s["audio"] = sound.end_s
+                video_sha256 = changes.get("video_sha256")
+                changes["audio_sha256"] = video_sha256 if own_track else sha256(Path(participant.audio))
+                notes += [("media", note) for note in sound.notes]
+                notes += [("media", note) for note in ends_that_differ(video, sound)]
+    return _Examined(changes, ends_s, [Defect(kind, participant.name, note) for kind, note in notes])
+
+
+def ends_that_differ(video: Video | None, sound: SoundSurvey) -> list[str]:
+    """Notes on sound and picture that do not begin or end together."""
+    if video is None:
+        return []
+    lines = []
+    late = sound.start_s - video.start_s
+    if abs(late) > SYNC_S:
+        lines.append(f"sound begins {abs(late):.2f} s {'after' if late > 0 else 'before'} the picture")
+    longer = sound.end_s - video.end_s
+    if abs(longer) > END_S:
+        what = "what is longer is not used" if longer > 0 else f"audio cues are not valid from {sound.end_s:.2f} s on"
+        kind = "longer" if longer > 0 else "shorter"
+        lines.append(f"sound is {abs(longer):.1f} s {kind} than the picture; were both started together? {what}")
+    return lines

@@ -10,12 +10,12 @@ from damamba.corpus.agreement import read_label
 from damamba.corpus.manifest import label_below
 from damamba.corpus.manifest_csv import ManifestRow
 from damamba.features.regions import Faces, find_faces
-from damamba.media.decode import Audio, Video, probe_audio, probe_video
+from damamba.ingest.check import ends_that_differ
+from damamba.media.guarded import guarded
+from damamba.media.probe import Video, has_sound, probe_audio, probe_video
+from damamba.media.sound import SoundSurvey
+from damamba.media.track import MediaTrack, number
 
-SYNC_S = 0.1
-"""Sound and picture may begin this far apart without a note."""
-END_S = 0.5
-"""Sound and picture may end this far apart without a note."""
 SESSION_S = 1.0
 """Recordings of one session may differ in length by this without a note."""
 SMALL_PX = 200
@@ -28,9 +28,12 @@ class Health:
 
     row: ManifestRow
     video: Video | None = None
-    audio: Audio | None = None
+    audio: SoundSurvey | None = None
+    """None without sound."""
     labels: int | None = None
     """Label frames; None without a label file."""
+    label_counts: tuple[int, ...] = ()
+    """Values in each label file that has one for every moment."""
     labelled: float = 0.0
     """Share of them that is annotated."""
     faces: Faces | None = None
@@ -67,35 +70,59 @@ def examine(root: Path, rows: Sequence[ManifestRow], slack_s: float, landmarker:
 def examine_row(root: Path, row: ManifestRow, slack_s: float, landmarker: Path | None) -> Health:
     """Check the files of one row; errors are listed in `problems`, not raised."""
     health = Health(row)
-    try:
-        health.video = probe_video(root / row.video)
-        health.audio = probe_audio(root / (row.audio or row.video))
-    except InputError as error:
-        health.problems.append(str(error))
-    if health.video and health.audio:
-        _check_sync(health, health.video, health.audio)
+    if not row.video:
+        return health  # released streams, which ingest checks
+    for check in (_check_video, _check_audio):
+        try:
+            check(health, root)
+        except InputError as error:
+            health.problems.append(str(error))
     if row.label and health.video:
         try:
             _check_labels(health, root, health.video, slack_s)
         except InputError as error:
             health.problems.append(str(error))
     if health.video and landmarker:
-        _check_faces(health, root, health.video, landmarker)
+        try:
+            _check_faces(health, root, health.video, landmarker)
+        except InputError as error:
+            health.problems.append(str(error))
     return health
 
 
-def _check_sync(health: Health, video: Video, audio: Audio) -> None:
-    late = audio.start_s - video.start_s
-    if abs(late) > SYNC_S:
-        health.notes.append(f"sound begins {abs(late):.2f} s {'after' if late > 0 else 'before'} the picture")
-    longer = audio.end_s - video.end_s
-    if abs(longer) > END_S:
-        kind = "longer" if longer > 0 else "shorter"
-        health.notes.append(f"sound is {abs(longer):.1f} s {kind} than the picture; were both started together?")
+def _track(root: Path, file: str, track: str, channel: str = "") -> MediaTrack:
+    """A file of the manifest; raises `InputError` where a link leads out of the folder, which `ingest` refuses."""
+    path = root / file
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise InputError(f"{path}: leads out of {root}; put the file inside or set corpus.folder.root")
+    return MediaTrack(path, number(track), number(channel))
+
+
+def _check_video(health: Health, root: Path) -> None:
+    health.video = guarded(probe_video, _track(root, health.row.video, health.row.video_track))
+    health.notes += health.video.notes
+
+
+def _check_audio(health: Health, root: Path) -> None:
+    row = health.row
+    track = _track(root, row.audio or row.video, row.audio_track, row.audio_channel)
+    if not row.audio and not guarded(has_sound, track.path):
+        health.notes.append(
+            "no sound: the video has no sound track and there is no sound file; audio cues are left out"
+        )
+        return
+    sound = guarded(probe_audio, track)
+    health.notes += sound.notes
+    if not sound.silent:
+        health.audio = sound
+        health.notes += ends_that_differ(health.video, sound)
 
 
 def _check_labels(health: Health, root: Path, video: Video, slack_s: float) -> None:
-    labels = read_label(label_below(root, health.row.label), video.end_s, slack_s)
+    read = read_label(label_below(root, health.row.label), video.end_s, slack_s, n_frames=video.n_frames)
+    labels = read.labels
+    health.notes += read.notes
+    health.label_counts = read.counts
     health.labels, health.labelled = len(labels), float(labels.valid.mean())
     if not labels.valid.any():
         health.notes.append("no label is valid")
@@ -104,7 +131,7 @@ def _check_labels(health: Health, root: Path, video: Video, slack_s: float) -> N
 
 
 def _check_faces(health: Health, root: Path, video: Video, landmarker: Path) -> None:
-    health.faces = faces = find_faces(root / health.row.video, landmarker)
+    health.faces = faces = find_faces(_track(root, health.row.video, health.row.video_track), landmarker)
     if faces.regions:
         people = len(faces.regions)
         health.problems.append(
@@ -112,4 +139,7 @@ def _check_faces(health: Health, root: Path, video: Video, landmarker: Path) -> 
         )
     elif faces.counts and not any(faces.counts):
         small = f"; the picture is only {video.height} px high" if video.height < SMALL_PX else ""
-        health.notes.append(f"no face in {len(faces.counts)} sampled frames; it must be about 100 px high{small}")
+        health.notes.append(
+            f"no face in {len(faces.counts)} sampled frames, so visual cues may not be valid; a face must take about a "
+            f"quarter of the picture's height{small}"
+        )

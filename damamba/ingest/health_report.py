@@ -3,10 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from shlex import quote
 
 from damamba.ingest.health import Health
-from damamba.text import MISSING, columns, duration, some
+from damamba.text import MISSING, columns, duration, override, shell_path, some
 
 
 def table(healths: Sequence[Health]) -> list[str]:
@@ -31,10 +30,18 @@ def _cells(health: Health) -> list[str]:
         f"{video.rate_hz:.4g}" if video else MISSING,
         sound,
         sync,
-        MISSING if health.labels is None else f"{health.labels} ({health.labelled:.0%})",
+        _label_cell(health),
         f"{n_with_face}/{len(faces.counts)}" if faces else MISSING,
         "PROBLEM" if health.problems else "look" if health.notes else "good",
     ]
+
+
+def _label_cell(health: Health) -> str:
+    """Values in the label files beside the expected number, and the share that is annotated."""
+    if health.labels is None:
+        return MISSING
+    counts = "+".join(str(count) for count in sorted(set(health.label_counts)))
+    return f"{counts and counts + '/'}{health.labels} ({health.labelled:.0%})"
 
 
 def notes(healths: Sequence[Health], no_landmarker: bool) -> list[str]:
@@ -56,6 +63,12 @@ def notes(healths: Sequence[Health], no_landmarker: bool) -> list[str]:
         lines.append(
             f"note: no session is in the split {' or '.join(empty)}; each split needs sessions with other people, "
             "because no person may be in two splits"
+        )
+    labelled = {health.row.split for health in healths if health.labels is not None}
+    if splits["val"] and labelled and "val" not in labelled:
+        lines.append(
+            "note: no session of the split val has labels, so training keeps the weights after its last step; "
+            "annotate one, or give a session with labels the split val"
         )
     return [*lines, ""] if lines else []
 
@@ -79,11 +92,11 @@ def cuts(healths: Sequence[Health], root: Path) -> list[str]:
         regions = health.faces.regions if health.faces else ()
         source = root / health.row.video
         folder = source.with_suffix("")
-        lines += [f"mkdir -p {quote(str(folder))}"] if regions else []
+        lines += [f"mkdir -p {shell_path(str(folder))}"] if regions else []
         for k, region in enumerate(regions, 1):
             box = f"{region.width}:{region.height}:{region.left}:{region.top}"
-            target = quote(str(folder / f"p{k}.mp4"))
-            lines.append(f"ffmpeg -i {quote(str(source))} -vf crop={box} -c:a copy {target}")
+            target = shell_path(str(folder / f"p{k}.mp4"))
+            lines.append(f"ffmpeg -i {shell_path(str(source))} -vf crop={box} -c:a copy {target}")
     return lines
 
 
@@ -95,10 +108,10 @@ def next_steps(root: Path, healths: Sequence[Health]) -> list[str]:
         return [
             f"Labels are needed in the split {where} before a model can be trained and scored: one number in [0, 1] a "
             "line, 25 a second, in a .csv named like the video (docs/your-data.md). Add them, then:",
-            f"    damamba init {quote(str(root))} --force",
+            f"    damamba init {shell_path(str(root))}",
         ]
     return [
         "Next (published encoders, for real people; then the whole pipeline):",
         "    damamba preset upstream",
-        f"    dvc exp run -S 'corpus.sources=[folder]' -S corpus.folder.root={quote(str(root))}",
+        f"    dvc exp run -S 'corpus.sources=[folder]' -S {override('corpus.folder.root', str(root))}",
     ]

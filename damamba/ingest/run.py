@@ -11,7 +11,7 @@ from damamba.config import CorpusParams
 from damamba.console import InputError
 from damamba.corpus.defects import KINDS, Defect, counts, write_report
 from damamba.corpus.labels import Labels
-from damamba.corpus.manifest import NAMED, Manifest, Participant, conflicts, join, name_problems
+from damamba.corpus.manifest import NAMED, TEXTS, Manifest, Participant, conflicts, join, name_problems
 from damamba.corpus.protocol import apply_protocol
 from damamba.files import BLANK_SEAL, prune, whole_file
 from damamba.ingest.check import CheckedParticipant, IngestTask, check
@@ -69,7 +69,7 @@ def _listing_problems(source: str, participants: Sequence[Participant]) -> list[
     where = f"corpus source {source}"
     problems = []
     for p in participants:
-        problems += name_problems({name: getattr(p, name) for name in NAMED}, f"{where}, {p.name}")
+        problems += name_problems({name: getattr(p, name) for name in (*NAMED, *TEXTS)}, f"{where}, {p.name}")
     return [*problems, *conflicts(participants, where)]
 
 

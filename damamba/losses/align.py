@@ -1,31 +1,33 @@
 """Alignment of modality groups: symmetric InfoNCE between the target's frames of every pair of groups."""
 
 from itertools import combinations
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
+from pydantic import Field
 from torch import Tensor
 
-from damamba.config import NonNegativeFloat, Positive, PositiveFloat, Section
+from damamba.config import NonNegativeFloat, PositiveFloat, Section
 from damamba.losses.base import Loss, Prediction
 
 
-class AlignParams(Section):
+class AlignmentParams(Section):
     """Settings of the alignment loss."""
 
     temperature: PositiveFloat
     """Divides the cosines."""
-    frames: Positive
+    frames: Annotated[int, Field(gt=0, le=16_384, strict=True)]
     """Frames drawn a batch and pair of groups."""
     exclusion_s: NonNegativeFloat
-    """Frames of the same window that are nearer than this do not serve as negatives, s."""
+    """Frames of the same participant that are nearer than this do not serve as negatives, s."""
 
 
-class AlignLoss(Loss[AlignParams]):
+class AlignLoss(Loss[AlignmentParams]):
     """Mean of `align_loss` over every pair of modality groups; each pair over frames at which both were observed."""
 
-    Params = AlignParams
+    Params = AlignmentParams
 
     def __call__(self, prediction: Prediction) -> Float[Tensor, ""] | None:
         """None where the model aligns fewer than two groups."""
@@ -35,6 +37,8 @@ class AlignLoss(Loss[AlignParams]):
                 prediction.aligned[a],
                 prediction.aligned[b],
                 prediction.observed[a] & prediction.observed[b],
+                seat=prediction.seat,
+                start=prediction.start,
                 temperature=self.params.temperature,
                 frames=self.params.frames,
                 exclusion_frames=round(self.params.exclusion_s * self.rate_hz),
@@ -52,6 +56,8 @@ def align_loss(
     second: Float[Tensor, "B T d_align"],
     valid: Bool[Tensor, "B T"],
     *,
+    seat: Int[Tensor, "B"],
+    start: Float[Tensor, "B"],
     temperature: float,
     frames: int,
     exclusion_frames: int,
@@ -65,9 +71,12 @@ def align_loss(
         first: Unit vectors of the target, of one modality group.
         second: The same of another group.
         valid: True where both groups of the target were observed.
+        seat: Equal for windows of the same participant in the same session.
+        start: First frame of each window in its session.
         temperature: Divides the cosines.
         frames: Frames drawn, without replacement.
-        exclusion_frames: Frames of the same window that are nearer than this are alike and do not serve as negatives.
+        exclusion_frames: Frames of the same participant that are nearer than this in the session are alike and do not
+            serve as negatives; neither does the same instant in another window, even at 0.
         generator: Of the draw; the same on every device where it is on the CPU. None uses torch's own.
 
     Returns:
@@ -83,8 +92,9 @@ def align_loss(
     drawn = torch.randperm(len(frame), generator=generator, device=device)[:frames].to(valid.device)
     window, frame = window[drawn], frame[drawn]
     similarity = first[window, frame].float() @ second[window, frame].float().T / temperature
-    same_window = window[:, None] == window
-    near = same_window & ((frame[:, None] - frame).abs() < exclusion_frames)
+    seat, time = seat[window], start[window] + frame
+    # starts may lie between frames, where sums are rounded
+    near = (seat[:, None] == seat) & ((time[:, None] - time).abs() < max(exclusion_frames, 1) - 0.01)
     near.fill_diagonal_(False)
     similarity = similarity.masked_fill(near, -torch.inf)
     positive = torch.arange(len(drawn), device=valid.device)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from damamba.config import Section
@@ -28,6 +28,11 @@ class Prediction:
     """Modality group -> unit vectors of the target; empty where the model makes none."""
     observed: Mapping[str, Bool[Tensor, "B T"]]
     """Modality group -> frames of the target at which any of its cues was observed."""
+    seat: Int[Tensor, "B"]
+    """A number for the target of each window: equal for the same participant in the same session."""
+    start: Float[Tensor, "B"]
+    """First frame of each window, counted from the start of its session; a fraction between frames, negative before
+    the start."""
     generator: torch.Generator | None = None
     """For whatever a term draws; on the CPU the draw is the same on every device. None uses torch's own."""
 

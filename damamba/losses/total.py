@@ -8,6 +8,7 @@ from torch import Tensor
 
 from damamba import plugins
 from damamba.config import LOSSES, LossParams, parse_section
+from damamba.console import InputError
 from damamba.losses.base import Loss, Prediction
 
 
@@ -36,7 +37,7 @@ def total_loss(prediction: Prediction, losses: Mapping[str, Loss[Any]], weights:
     """Sum of the terms times their weights (``model.lambda_<name>``); a term without weight is not computed.
 
     Raises:
-        ValueError: No term applies to this model.
+        InputError: No term applies to this model.
     """
     total: Tensor | None = None
     curves: dict[str, float | None] = {}
@@ -46,5 +47,6 @@ def total_loss(prediction: Prediction, losses: Mapping[str, Loss[Any]], weights:
         if term is not None:
             total = weights[name] * term if total is None else total + weights[name] * term
     if total is None:
-        raise ValueError(f"no loss applies: weights {dict(weights)}")
+        given = ", ".join(f"lambda_{name} {weight:g}" for name, weight in weights.items())
+        raise InputError(f"params.yaml: no loss applies to this model ({given}); weigh one that does, such as ccc")
     return TotalLoss(total, curves)

@@ -1,53 +1,27 @@
-"""Decode media by presentation time stamps; probe them without decoding.
+"""Decode pictures: upright, at their own times, one in memory at a time.
 
 PyAV decodes in order, from the first frame to the last: readers that seek miss frames where the frame rate varies, and
-some of them stop without an error where a file is damaged. Times are seconds on the session's clock, whose zero is that
-of the file's time stamps: a stream that starts late keeps its late start.
+some of them stop without an error where a file is damaged. Times are seconds on the session's clock
+(`damamba.media.container.zero_s`): a stream that starts late keeps its late start.
 """
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import av
 import av.error
 import numpy as np
-from av.container import InputContainer
 
 from damamba.console import InputError
+from damamba.media.container import LENIENT, STRICT, choose, open_media, reason
+from damamba.media.geometry import upright
+from damamba.media.stamps import ErrorCount, PictureTimes, picture_times, read_packets
+from damamba.media.track import MediaTrack, as_track
 
-SAMPLE_RATE_HZ = 16_000
-MISSING_END_S = 0.5
-"""A file whose header promises this much more than its packets contain has been cut short."""
-CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,wav,w64,flac,mp3,aac,ogg,mpegts,mpeg,mxf,asf,flv"
-OPEN_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
-"""Only files, and no playlists, through which FFmpeg would read or fetch other files."""
-
-
-@dataclass(frozen=True)
-class Video:
-    """Properties of a video, from its packets alone."""
-
-    n_frames: int
-    start_s: float
-    end_s: float
-    """End of the last frame."""
-    rate_hz: float
-    """Median frame rate; single frames may be irregular."""
-    width: int
-    height: int
-
-
-@dataclass(frozen=True)
-class Audio:
-    """Properties of a sound track, from its packets alone."""
-
-    start_s: float
-    end_s: float
-    rate_hz: int
-    channels: int
+FIRST_PACKETS = 50
+"""A decoder that refuses as many packets before its first picture is opened again without checks for damage."""
 
 
 @dataclass(frozen=True)
@@ -59,161 +33,157 @@ class Frame:
     """(height, width, 3) uint8 RGB."""
 
 
-@dataclass(frozen=True)
-class Waveform:
-    """Mono sound at 16 kHz."""
-
-    samples: np.ndarray
-    """(n,) float32 in [-1, 1]."""
-    start_s: float
-    """Time of the first sample."""
-    rate_hz: int = SAMPLE_RATE_HZ
-
-
-def _open(path: Path) -> InputContainer:
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
-    if path.stat().st_size == 0:
-        raise InputError(f"{path}: the file is empty; copy it again or remove its row from the manifest")
-    try:
-        return av.open(str(path), options=OPEN_OPTIONS)
-    except (av.error.FFmpegError, OSError) as error:
-        raise InputError(f"{path}: not a readable media file ({_reason(error)}); is it complete?") from None
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or type(error).__name__
-
-
-def _packets(path: Path, kind: str) -> tuple[Any, list[tuple[float, float]], float]:
-    """The stream, (start, end) of each packet in order of presentation, and the end in the container's header; s."""
-    with _open(path) as container:
-        streams = container.streams.video if kind == "video" else container.streams.audio
-        if not streams:
-            others = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
-            raise InputError(f"{path}: no {kind} in it, only {others}; name a file with {kind} in the manifest")
-        stream = streams[0]
-        times: list[tuple[float, float]] = []
-        try:
-            for packet in container.demux(stream):
-                if packet.pts is not None and packet.time_base is not None:
-                    start = float(packet.pts * packet.time_base)
-                    times.append((start, start + float((packet.duration or 0) * packet.time_base)))
-        except av.error.FFmpegError as error:
-            at = times[-1][0] if times else 0.0
-            raise InputError(f"{path}: damaged after {at:.2f} s ({_reason(error)}); copy or encode it again") from None
-        if not times:
-            raise InputError(f"{path}: contains no {kind} packets; copy or encode it again")
-        promised = float(container.duration / av.time_base) if container.duration else 0.0
-        return stream, sorted(times), promised
-
-
-def probe_video(path: Path) -> Video:
-    """Read the time stamps of a video.
-
-    Raises:
-        InputError: The file is missing, empty, not media, without video, damaged or cut short.
-    """
-    stream, times, promised = _packets(path, "video")
-    starts = np.array([start for start, _ in times])
-    step = float(np.median(np.diff(starts))) if len(starts) > 1 else 1 / float(stream.average_rate or 25)
-    end = max(max(end for _, end in times), float(starts[-1]) + step)
-    _refuse_cut(path, end, promised)
-    return Video(len(times), float(starts[0]), end, 1 / step, stream.codec_context.width, stream.codec_context.height)
-
-
-def probe_audio(path: Path) -> Audio:
-    """Read the time stamps of a sound track.
-
-    Raises:
-        InputError: The file is missing, empty, not media, without sound, damaged or cut short.
-    """
-    stream, times, promised = _packets(path, "audio")
-    end = max(end for _, end in times)
-    _refuse_cut(path, end, promised if path.suffix.lower() in (".wav", ".flac", ".mp3", ".m4a") else 0.0)
-    return Audio(times[0][0], end, stream.codec_context.sample_rate, stream.codec_context.channels)
-
-
-def _refuse_cut(path: Path, end_s: float, promised_s: float) -> None:
-    if promised_s - end_s > MISSING_END_S:
-        raise InputError(
-            f"{path}: ends at {end_s:.2f} s, but its header promises {promised_s:.2f} s; "
-            "the file was cut short: copy or record it again, or remove its row from the manifest"
-        )
-
-
-def read_frames(path: Path) -> Iterator[Frame]:
+def read_frames(media: Path | MediaTrack) -> Iterator[Frame]:
     """Decode a video from its first frame to its last, one frame in memory at a time.
 
+    Damaged pictures are left out, so that their times stay without one.
+
     Raises:
-        InputError: As `probe_video`, or a frame cannot be decoded; the message has its number.
+        InputError: The file is missing, empty, not media, without video, or nothing in it can be decoded.
     """
-    with _open(path) as container:
-        if not container.streams.video:
-            raise InputError(f"{path}: no video in it; name a file with video in the manifest")
-        stream = container.streams.video[0]
-        stream.thread_type = "NONE"  # sessions run in parallel, each on one core
-        last, n = -math.inf, 0
-        try:
-            for frame in container.decode(stream):
-                if frame.pts is None or frame.time_base is None:
-                    raise InputError(f"{path}: frame {n} has no time stamp; encode the video again")
-                t_s = float(frame.pts * frame.time_base)
-                if t_s > last:  # some writers repeat a time stamp; its first frame counts
-                    yield Frame(t_s, frame.to_ndarray(format="rgb24"))
-                    last, n = t_s, n + 1
-        except av.error.FFmpegError as error:
+    return iter(FrameReader(media))
+
+
+@dataclass
+class FrameReader:
+    """Decodes a video, and counts what it could not decode."""
+
+    media: Path | MediaTrack
+    promised: int = 0
+    """Pictures by the packets."""
+    decoded: int = 0
+    damaged_s: list[float] = field(default_factory=list)
+    """Times of the pictures that are damaged or missing."""
+    disordered: int = 0
+    """Pictures whose stamps are not later than that of the picture before."""
+    stamps: str = ""
+    """What was wrong with the time stamps."""
+
+    def __iter__(self) -> Iterator[Frame]:
+        track = as_track(self.media)
+        with open_media(track.path) as container:
+            stream = choose(container, track, "video")
+            table = read_packets(track.path, container, stream)
+            times = picture_times(track.path, table, container, stream)
+        self.promised, self.decoded, self.disordered = len(times.t_s), 0, 0
+        self.damaged_s, self.stamps = [], times.note
+        for options in (STRICT, LENIENT):
+            try:
+                yield from self._decoded(track, times, options)
+                break
+            except _RefusedByChecksError as error:
+                if options is LENIENT:
+                    raise InputError(f"{track}: no picture can be decoded ({error}); encode the video again") from None
+        if not self.decoded:
+            raise InputError(f"{track}: none of its {self.promised} pictures can be decoded; encode the video again")
+        if self.disordered:
             raise InputError(
-                f"{path}: cannot be decoded after frame {n}, {max(last, 0):.2f} s ({_reason(error)})"
-            ) from None
+                f"{track}: {self.disordered} of {self.promised} pictures have stamps that do not increase in the order "
+                "in which they are shown; encode the video again"
+            )
+        if times.by_order and self.decoded != self.promised:
+            raise InputError(
+                f"{track}: {self.promised} pictures, {self.decoded} can be decoded, and they have no stamps of "
+                "presentation that place them; encode the video again"
+            )
+
+    def _decoded(self, track: MediaTrack, times: PictureTimes, options: dict[str, str]) -> Iterator[Frame]:
+        """The pictures that are whole; raises `_RefusedByChecksError` where the first packets give none."""
+        pictures = _Pictures(times)
+        seen = np.zeros(len(times.t_s), bool)
+        last = -np.inf
+        with open_media(track.path) as container:
+            stream = choose(container, track, "video")
+            stream.thread_type = "NONE"  # sessions run in parallel, each on one core
+            stream.codec_context.options = options
+            for packet in ErrorCount(track.path).packets(container, [stream]):
+                for t_s, picture in pictures.of(packet, stream):
+                    if t_s <= last:
+                        self.disordered += 1
+                        continue
+                    last = t_s
+                    self.decoded += 1
+                    seen[_nearest(times.t_s, t_s)] = True
+                    yield Frame(t_s, upright(picture, stream.sample_aspect_ratio))
+                if pictures.refused >= FIRST_PACKETS and not pictures.given:
+                    raise _RefusedByChecksError(pictures.error)
+            if pictures.refused and not pictures.given:
+                raise _RefusedByChecksError(pictures.error)
+        self.damaged_s = times.t_s[~seen].tolist()
+
+    @property
+    def note(self) -> str:
+        """One line on everything that was lost or repaired; "" if nothing was."""
+        notes = [self.stamps] if self.stamps else []
+        if self.damaged_s:
+            notes.append(
+                f"{len(self.damaged_s)} of {self.promised} pictures are damaged or missing, the first at "
+                f"{self.damaged_s[0]:.2f} s; visual cues are not valid there"
+            )
+        if self.decoded > self.promised:
+            notes.append(f"{self.decoded} pictures were decoded from {self.promised} packets")
+        return "; ".join(notes)
 
 
-def read_waveform(path: Path) -> Waveform:
-    """Decode sound to mono at 16 kHz; channels are averaged.
+class _RefusedByChecksError(Exception):
+    """A decoder that checks for damage gives no picture."""
 
-    Raises:
-        InputError: As `probe_audio`, or the sound cannot be decoded; the message has the time.
-    """
-    with _open(path) as container:
-        if not container.streams.audio:
-            raise InputError(f"{path}: no sound in it; name a file with sound in the manifest")
-        stream = container.streams.audio[0]
-        rate = stream.codec_context.sample_rate
-        pieces: list[np.ndarray] = []
-        start_s, at = 0.0, 0
+
+class _Pictures:
+    """Pictures of packets, with their times; without those that depend on a damaged one."""
+
+    def __init__(self, times: PictureTimes) -> None:
+        self._times = times
+        self._tainted: set[int] = set()
+        self._suspect = False
+        self._packet = -1
+        self.given, self.refused, self.error = 0, 0, ""
+
+    def of(self, packet: Any, stream: Any) -> Iterator[tuple[float, av.VideoFrame]]:
+        """(time, picture) of everything that a packet completes."""
+        is_end = packet.size == 0
+        if is_end and packet.pts is not None:
+            return  # repeats a picture; a decoder would take it for the end
+        if not is_end:
+            self._packet += 1
+            if packet.is_keyframe:
+                self._suspect = False
+            self._stamp(packet)
+            if self._suspect and packet.pts is not None:
+                self._tainted.add(packet.pts)
         try:
-            for frame in container.decode(stream):
-                sound = _mono(frame)
-                if frame.pts is not None and frame.time_base is not None:
-                    t_s = float(frame.pts * frame.time_base)
-                    if not pieces:
-                        start_s = t_s
-                    gap = round((t_s - start_s) * rate) - at
-                    if gap > 0.02 * rate:  # lost packets become silence, so that later sound keeps its time
-                        pieces.append(np.zeros(gap, np.float32))
-                        at += gap
-                pieces.append(sound)
-                at += len(sound)
+            decoded = stream.decode(packet)
         except av.error.FFmpegError as error:
-            raise InputError(f"{path}: sound cannot be decoded after {at / rate:.2f} s ({_reason(error)})") from None
-    if not at:
-        raise InputError(f"{path}: contains no sound; record or export it again")
-    return Waveform(_resample(np.concatenate(pieces), rate), start_s)
+            self.refused += 1
+            self.error = reason(error)
+            self._suspect = True
+            return
+        for picture in decoded:
+            if picture.is_corrupt:
+                self._suspect = True
+            elif picture.pts not in self._tainted or picture.pts is None:
+                self.given += 1
+                yield self._time(picture), picture
+
+    def _stamp(self, packet: Any) -> None:
+        """Give the packet its place among the pictures as its stamp, where its own is no good."""
+        rank = self._times.rank
+        if rank is not None and not self._times.by_order and self._packet < len(rank) and rank[self._packet] >= 0:
+            packet.pts = int(rank[self._packet])
+            packet.dts = None
+
+    def _time(self, picture: av.VideoFrame) -> float:
+        if self._times.by_order:
+            return float(self._times.t_s[min(self.given - 1, len(self._times.t_s) - 1)])
+        if self._times.rank is not None:
+            return float(self._times.t_s[picture.pts])
+        assert picture.pts is not None
+        assert picture.time_base is not None
+        return float(picture.pts * picture.time_base) - self._times.zero_s
 
 
-def _mono(frame: "av.AudioFrame") -> np.ndarray:
-    samples = frame.to_ndarray()
-    if not frame.format.is_planar:
-        samples = samples.reshape(-1, frame.layout.nb_channels).T
-    if samples.dtype == np.uint8:
-        return (samples.astype(np.float32).mean(0) - 128) / 128
-    scale = 1.0 if samples.dtype.kind == "f" else 2.0 ** (8 * samples.dtype.itemsize - 1)
-    return (samples.astype(np.float64).mean(0) / scale).astype(np.float32)
-
-
-def _resample(samples: np.ndarray, rate_hz: int) -> np.ndarray:
-    if rate_hz == SAMPLE_RATE_HZ:
-        return samples
-    import librosa  # slow to import, and most sound has 16 kHz already
-
-    return librosa.resample(samples, orig_sr=rate_hz, target_sr=SAMPLE_RATE_HZ, res_type="soxr_hq")
+def _nearest(t_s: np.ndarray, moment: float) -> int:
+    right = int(np.searchsorted(t_s, moment))
+    if right and (right == len(t_s) or moment - t_s[right - 1] <= t_s[right] - moment):
+        return right - 1
+    return right

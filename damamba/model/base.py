@@ -15,6 +15,8 @@ from damamba.model.checkpoint import read_checkpoint, write_checkpoint
 from damamba.model.precision import UnroundedLinear
 
 CLIP = 10.0  # standard deviations: one broken value must not dominate the frame
+MAX_PARAMETERS = 2 * 10**9
+"""Of a model; with gradients, averages and the optimiser's moments these are 40 GB. The paper's has 12 million."""
 ParamsT = TypeVar("ParamsT", bound=Section)
 Statistics = Mapping[str, tuple[Float[Tensor, "_"], Float[Tensor, "_"]]]
 """Mean and standard deviation of each cue's channels over the training split."""
@@ -70,6 +72,28 @@ class EngagementModel(nn.Module, Generic[ParamsT]):
         self.rate_hz = rate_hz
         self.cues = {group: dict(widths) for group, widths in cues.items()}
         self.widths = {name: width for widths in self.cues.values() for name, width in widths.items()}
+
+    @property
+    def causal(self) -> bool:
+        """Whether a frame sees itself and the past alone: the setting `causal`, where the architecture has one."""
+        return bool(getattr(self.params, "causal", False))
+
+    @classmethod
+    def check_sizes(cls, cues: Mapping[str, Mapping[str, int]], params: Any, rate_hz: int) -> None:
+        """Raise InputError unless sizes fit each other and give a model that can be trained; takes no memory."""
+        try:
+            with torch.device("meta"):
+                model = cls(cues, params, rate_hz)
+        except RuntimeError as error:
+            if "meta" in str(error):  # a class of one's own that computes with values when it is made
+                return
+            raise InputError(f"no model has these sizes: {' '.join(str(error).split())}") from None
+        size = sum(weight.numel() for weight in model.parameters())
+        if size > MAX_PARAMETERS:
+            raise InputError(
+                f"a model of {size / 1e9:.1f} billion parameters, at most {MAX_PARAMETERS / 1e9:.0f} can be trained; "
+                "make widths or layers smaller"
+            )
 
     @classmethod
     def architecture(cls) -> str:

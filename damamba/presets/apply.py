@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from ruamel.yaml import YAML, YAMLError
 
-from damamba.config import Params, parse_section
+from damamba.config import Params, parse_section, read_text
 from damamba.console import InputError
 from damamba.files import whole_file
 
@@ -53,10 +53,10 @@ def write_presets(names: Sequence[str], path: Path) -> list[str]:
     """
     editor = _editor()
     try:
-        text = path.read_text(encoding="utf8")
+        text = read_text(path)
         values = editor.load(text)
-    except FileNotFoundError:
-        raise InputError(f"{path}: not found; run from the repository's root") from None
+    except RecursionError:
+        raise InputError(f"{path}: nested too deeply; expected sections of keys and values") from None
     except YAMLError as error:
         raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, Mapping):

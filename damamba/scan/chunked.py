@@ -2,8 +2,8 @@
 
 Inside a chunk, y = (C B' ∘ decay) (dt x), a masked product like attention without softmax. Between chunks only the
 state is carried. The backward pass is written by hand: it keeps the inputs and the state at the start of each chunk and
-recomputes the rest, so that it never stores the (length x length) products. Rows and chunks are processed in tiles that
-fit into the processor's cache.
+recomputes the rest, so that it never stores the (length x length) products. Rows and chunks are processed in tiles. On
+a CPU they fit into its cache; elsewhere a tile holds whole batches, since each costs about ninety launches of kernels.
 
 A long chunk, such as a window of one second, is cut into two halves. All that flows from the first half to the second
 passes through the middle. Its decay is a factor of the frame that writes times a factor of the frame that reads, so one
@@ -27,6 +27,7 @@ from torch import Tensor
 
 WHOLE_CHUNK = 64  # frames; a longer chunk is cut into two halves
 TILE_BYTES = 2**21  # of chunks x heads x q² numbers; measured fastest, near the size of the second-level cache
+DEVICE_TILE_BYTES = 2**30  # the same on a device: bounds the memory of very long or many sequences
 
 
 def chunked_scan(
@@ -78,7 +79,8 @@ class _Plan:
     @classmethod
     def make(cls, x: Tensor, groups: int, chunk: int) -> "_Plan":
         batch, length, heads, _ = x.shape
-        fitting = max(1, TILE_BYTES // (x.element_size() * heads * chunk**2))
+        tile_bytes = TILE_BYTES if x.device.type == "cpu" else DEVICE_TILE_BYTES
+        fitting = max(1, tile_bytes // (x.element_size() * heads * chunk**2))
         tile_chunks = min(-(-length // chunk), fitting)
         return cls(batch, length, groups, chunk, max(1, fitting // tile_chunks), tile_chunks)
 

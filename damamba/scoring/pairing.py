@@ -10,16 +10,25 @@ import numpy as np
 
 from damamba.config import LABEL_RATE_HZ
 from damamba.console import InputError
+from damamba.corpus.annotation_csv import read_values
 from damamba.corpus.challenge import PREDICTION, corpus_of
 from damamba.scoring.predictions import read_prediction
 from damamba.scoring.truth import LabelledSeries
-from damamba.scoring.values import read_values
+from damamba.text import size
 
 SLACK_FRAMES = 32
 """A file may be this much shorter or longer than its labels: some people write whole windows."""
 IGNORED = ("__MACOSX", ".DS_Store", "Thumbs.db")
-FindingKind = Literal["missing", "unreadable", "length", "twice", "not finite", "range", "extra"]
-WRONG: tuple[FindingKind, ...] = ("missing", "unreadable", "length", "twice")
+MOST_BYTES_A_VALUE = 64
+"""Of a file of predictions; a number with all its digits has 24 characters."""
+MOST_VALUES = 64
+"""In a Parquet file, for each label frame; more are not read."""
+BASE_BYTES = 1 << 16
+"""Of a file, for a header."""
+FindingKind = Literal[
+    "missing", "unreadable", "length", "twice", "frames missing", "not finite", "header", "count", "range", "extra"
+]
+WRONG: tuple[FindingKind, ...] = ("missing", "unreadable", "length", "twice", "frames missing")
 """Findings with which the result would not be the score of the whole corpus."""
 
 
@@ -77,11 +86,18 @@ class _NamedFile(NamedTuple):
     participant: str
 
 
-def pair(root: Path, truth: Sequence[LabelledSeries]) -> tuple[list[PairedSeries], list[PredictionFinding]]:
+def pair(
+    root: Path, truth: Sequence[LabelledSeries], named: Path | None = None
+) -> tuple[list[PairedSeries], list[PredictionFinding]]:
     """Find the prediction of every labelled participant.
 
     Folders may name the corpus as the challenge, the releases or damamba do, or not at all where session and
     participant are enough.
+
+    Args:
+        root: Folder of the predictions.
+        truth: All labels.
+        named: What the user named, in messages: a zip that was unpacked to `root`; None: `root`.
 
     Returns:
         One pair for each labelled participant, without predictions where there is no usable file; and all findings.
@@ -92,8 +108,9 @@ def pair(root: Path, truth: Sequence[LabelledSeries]) -> tuple[list[PairedSeries
     chosen, n_files, findings = _assign(root, truth)
     if not chosen:
         raise InputError(
-            f"{root}: {n_files} prediction files, none for one of the {len(truth)} labelled participants (such as "
-            f"{truth[0].name}); expected [CORPUS/]SESSION/ROLE.engagement.prediction.csv, or data/predictions/RUN"
+            f"{named or root}: {n_files} prediction files, none for one of the {len(truth)} labelled participants "
+            f"(such as {truth[0].name}); expected [CORPUS/]SESSION/ROLE.engagement.prediction.csv, or "
+            "data/predictions/RUN"
         )
     pairs = []
     for labels in truth:
@@ -105,8 +122,8 @@ def pair(root: Path, truth: Sequence[LabelledSeries]) -> tuple[list[PairedSeries
             path = chosen[labels.key]
             where = path.relative_to(root).as_posix()
             try:
-                pred = read_prediction(path, "RUN") if path.suffix == ".parquet" else read_values(path)
-                findings += _check(where, pred, labels)
+                pred, noted = _read(path, where, labels)
+                findings += [*noted, *_check(where, pred, labels)]
             except InputError as error:
                 text = str(error).removeprefix(f"{path}").lstrip(", :")
                 findings.append(PredictionFinding("unreadable", where, text))
@@ -155,6 +172,25 @@ def _named(path: Path, root: Path) -> _NamedFile | None:
     return _NamedFile(corpus_of(folders), folders[0] if folders else "", session, participant)
 
 
+def _read(path: Path, where: str, truth: LabelledSeries) -> tuple[np.ndarray, list[PredictionFinding]]:
+    """(N,) values of a file.
+
+    Raises:
+        InputError: It cannot be read, or is far larger than predictions for these labels can be.
+    """
+    n_bytes, expected = path.stat().st_size, len(truth.value)
+    if n_bytes > MOST_BYTES_A_VALUE * (expected + SLACK_FRAMES) + BASE_BYTES:
+        raise InputError(f"{size(n_bytes)} for {expected} label frames; expected one number a line, 25 a second")
+    if path.suffix == ".parquet":
+        return read_prediction(path, "RUN", MOST_VALUES * (expected + SLACK_FRAMES)), []
+    read = read_values(path)
+    fitting = read.of_length(expected)
+    if fitting is read:
+        return read.value, []
+    text = f"{expected + 1} lines, of which the first, 0, is the name of a column; {expected} values are scored"
+    return fitting.value, [PredictionFinding("header", where, text)]
+
+
 def _check(where: str, pred: np.ndarray, truth: LabelledSeries) -> Iterator[PredictionFinding]:
     n, expected = len(pred), len(truth.value)
     n_valid = int(np.isfinite(truth.value).sum())
@@ -173,10 +209,18 @@ def _check(where: str, pred: np.ndarray, truth: LabelledSeries) -> Iterator[Pred
             f"write {LABEL_RATE_HZ} a second for exactly the label's frames",
         )
     unknown = int((~np.isfinite(pred)).sum())
-    if unknown:
+    common = min(n, expected)
+    lacking = int((np.isfinite(truth.value[:common]) & ~np.isfinite(pred[:common])).sum())
+    if unknown and lacking > SLACK_FRAMES:
+        text = f"{unknown} of {n} values are not finite, {lacking} of them where there is a label; predict every frame"
+        yield PredictionFinding("frames missing", where, text)
+    elif unknown:
         yield PredictionFinding(
             "not finite", where, f"{unknown} of {n} values are not finite; these frames are missing"
         )
+    if 0 < abs(n - expected) <= SLACK_FRAMES and n != n_valid:
+        outcome = f"the last {n - expected} are cut" if n > expected else f"the last {expected - n} frames are missing"
+        yield PredictionFinding("count", where, f"{n} lines, the label has {expected}; {outcome}")
     outside = int(((pred < 0) | (pred > 1)).sum())
     if outside:
         yield PredictionFinding("range", where, f"{outside} of {n} values lie outside [0, 1]; they are scored as given")

@@ -93,7 +93,7 @@ def write_participants(path: Path, participants: Sequence[ParticipantScore], met
     Moments of ``ccc`` have columns of their own names; those of other metrics are called ``<metric>.<moment>``.
     """
     rows = [_row(participant, metrics) for participant in participants]
-    if path.is_file() and _same(list(csv.DictReader(path.read_text(encoding="utf8").splitlines())), rows):
+    if path.is_file() and _same(list(csv.DictReader(io.StringIO(path.read_text(encoding="utf8"), newline=""))), rows):
         return
     text = io.StringIO(newline="")
     table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")

@@ -1,9 +1,5 @@
-"""Folders of predictions: ours, one Parquet file a participant, and zips that others made."""
+"""Predictions of a run: one Parquet file a participant."""
 
-import tempfile
-import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +9,6 @@ import pyarrow.parquet as pq
 from damamba.config import LABEL_RATE_HZ
 from damamba.console import InputError
 from damamba.files import BLANK_SEAL, check_seal, whole_file
-
-ZIP_MOST_BYTES = 2**30
 
 
 def prediction_path(folder: Path, corpus: str, session: str, participant: str) -> Path:
@@ -36,12 +30,24 @@ def write_prediction(path: Path, pred: np.ndarray, label: np.ndarray, valid: np.
         pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
 
-def read_prediction(path: Path, run: str) -> np.ndarray:
+def read_prediction(path: Path, run: str, most_rows: int | None = None) -> np.ndarray:
     """Prediction of one participant, (L,) float64.
 
+    Args:
+        path: Parquet file.
+        run: Its run, for messages.
+        most_rows: A file that declares more rows is not read.
+
     Raises:
-        InputError: The file is missing or damaged; the message names the command that predicts `run`.
+        InputError: The file is missing, damaged or too long; the message names the command that predicts `run`.
     """
+    if most_rows is not None and path.is_file():
+        try:
+            rows = pq.read_metadata(path).num_rows
+        except (pa.ArrowInvalid, OSError):
+            rows = 0  # damaged, as `read_column` reports
+        if rows > most_rows:
+            raise InputError(f"{path}: {rows} rows; no recording has that many: predict again")
     return read_column(path, "prediction", f"dvc repro -f evaluate@{run}")
 
 
@@ -64,29 +70,3 @@ def read_column(path: Path, name: str, remedy: str) -> np.ndarray:
     except (pa.ArrowInvalid, OSError, KeyError, ValueError) as error:
         reason = " ".join(str(error).split())[:100]
         raise InputError(f"{path}: damaged ({reason}); make it again: {remedy}") from None
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[Path]:
-    """A folder of predictions itself, or the folder that a zip unpacks to.
-
-    Raises:
-        InputError: Neither, or a zip that is damaged or larger than predictions can be.
-    """
-    if path.is_dir():
-        yield path
-        return
-    if not path.is_file():
-        raise InputError(f"{path}: no such folder or zip; name the predictions")
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            with zipfile.ZipFile(path) as archive:
-                total = sum(member.file_size for member in archive.infolist())
-                if total > ZIP_MOST_BYTES:
-                    raise InputError(
-                        f"{path}: {total / 2**30:.1f} GiB when unpacked; no folder of predictions is that large"
-                    )
-                archive.extractall(folder)
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-            raise InputError(f"{path}: not a readable zip ({error}); name a folder or zip of predictions") from None
-        yield Path(folder)

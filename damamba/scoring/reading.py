@@ -1,6 +1,7 @@
 """Files of results as the stages wrote them; a missing one is reported with the command that makes it."""
 
 import csv
+import io
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -35,7 +36,7 @@ def read_text(path: Path, remedy: str) -> str:
 
 def read_rows(path: Path, columns: Iterable[str], remedy: str) -> list[dict[str, str]]:
     """Rows of a CSV file that has at least `columns`; raises as `read_json`."""
-    rows = list(csv.DictReader(read_text(path, remedy).splitlines()))
+    rows = list(csv.DictReader(io.StringIO(read_text(path, remedy), newline="")))
     lacking = [name for name in columns if not rows or name not in rows[0]]
     if lacking:
         raise InputError(f"{path}: no rows with {', '.join(lacking)}; make it again: {remedy}")

@@ -21,8 +21,8 @@ from damamba.scoring.comparison import mean
 from damamba.scoring.pairing import PairedSeries, PredictionFinding, pair
 from damamba.scoring.participants import statistics
 from damamba.scoring.pooling import bootstrap_interval, defined, moments_by_session, stacked
-from damamba.scoring.predictions import opened
 from damamba.scoring.truth import read_truth
+from damamba.scoring.unpacking import opened
 
 ATTRIBUTES = ("role", "language", "gender")
 BINS = np.linspace(0, 1, 11)
@@ -62,7 +62,7 @@ def score_folder(
         raise InputError(f"{truth}: labels and predictions are the same folder; name the folder of the predictions")
     labels = read_truth(truth, split)
     with opened(predictions) as folder:
-        pairs, findings = pair(folder, labels)
+        pairs, findings = pair(folder, labels, predictions)
     if official:  # this pairing is meant for predictions of valid frames only
         findings = [f for f in findings if f.kind != "length" or "--official" not in f.text]
     wrong = [finding for finding in findings if finding.wrong]

@@ -11,12 +11,12 @@ import numpy as np
 
 from damamba.config import LABEL_RATE_HZ
 from damamba.console import InputError, progress
+from damamba.corpus.annotation_csv import read_labels
 from damamba.corpus.challenge import FOLDERS, SUFFIXES
 from damamba.corpus.manifest import Manifest, Participant
 from damamba.corpus.release import SESSIONS
 from damamba.files import whole_file
 from damamba.scoring.predictions import read_prediction
-from damamba.scoring.values import read_values
 from damamba.text import some
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date of a zip: the same predictions give the same bytes
@@ -80,11 +80,13 @@ def predict_now(data: Path, run: str, people: Sequence[Participant]) -> dict[tup
         InputError: The model or the shards are missing, or a participant is not among the shards.
     """
     from damamba.data.batch import WindowReader  # torch takes seconds to import
+    from damamba.data.causality import require_causal
     from damamba.data.shards import Aligned
     from damamba.inference import load_trained, predict
 
     model, grid = load_trained(data / "models" / run)
     aligned = Aligned.read(data / "aligned")
+    require_causal(aligned, model.causal)
     predictor = partial(predict, model, WindowReader(aligned, grid))
     places = {
         (session.corpus, session.session, seat.participant): (session, number)
@@ -110,7 +112,7 @@ def submission_file(participant: Participant, pred: np.ndarray, edition: int) ->
         )
     lines = round(participant.duration_s * LABEL_RATE_HZ)
     if participant.label:
-        lines = len(read_values(Path(participant.label)))
+        lines = len(read_labels(Path(participant.label)))
     values = np.concatenate([pred[:lines], np.full(max(lines - len(pred), 0), pred[-1])]).astype(np.float64)
     folder = FOLDERS[participant.corpus]
     name = f"{folder}/{participant.session}/{participant.participant}{SUFFIXES[edition]}"

@@ -1,5 +1,6 @@
 """Labels to score against: data/corpus, data/aligned, a folder with a manifest, or a release's tree."""
 
+import logging
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,13 +10,15 @@ import numpy as np
 
 from damamba.console import InputError
 from damamba.corpus.agreement import read_label
+from damamba.corpus.annotation_csv import in_unit_range, read_values
 from damamba.corpus.challenge import LABEL_SUFFIX, corpus_of, split_of
 from damamba.corpus.manifest import Manifest
 from damamba.corpus.manifest_csv import read_csv
 from damamba.corpus.release import SESSIONS, gender_of
 from damamba.data.shards import Aligned
 from damamba.scoring.predictions import read_column
-from damamba.scoring.values import read_values
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,10 @@ def _of_folder(root: Path) -> Iterator[LabelledSeries]:
     """A folder of your own recordings. Several annotators are averaged without lag; data/corpus has ingest's merge."""
     for p in read_csv(root, "manifest.csv", "own"):
         if p.label:
-            value = read_label(p.label, None, 0.0).value.astype(np.float64)
+            read = read_label(p.label, None, 0.0)
+            for note in read.notes:
+                logger.warning("note: %s", note)
+            value = read.labels.value.astype(np.float64)
             yield LabelledSeries(p.corpus, p.session, p.participant, p.split, p.role, p.language, p.gender, value)
 
 
@@ -113,7 +119,15 @@ def _of_tree(root: Path) -> Iterator[LabelledSeries]:
         gender = gender_of(_category(path.with_name(f"{role}.gender.annotation.csv")))
         session = path.parent.name
         split = split_of(folders) or (_official_split(corpus, session) if folders else "")
-        yield LabelledSeries(corpus, session, role, split, role, language, gender, read_values(path))
+        yield LabelledSeries(corpus, session, role, split, role, language, gender, _values(path))
+
+
+def _values(path: Path) -> np.ndarray:
+    """(L,) float64 labels of one file."""
+    series = in_unit_range(path, read_values(path))
+    if series.perhaps_header:
+        logger.warning("note: %s: its first line is 0; if that is the name of a column, remove the line", path)
+    return series.value
 
 
 def _official_split(corpus: str, session: str) -> str:

@@ -37,7 +37,7 @@ class FaceTrack:
     def of(cls, stream: FeatureStream) -> "FaceTrack":
         """Name the columns of a stream."""
         n = len(stream.t_s)
-        box, head, landmarks = np.split(stream.x, [4, 20], axis=1)
+        box, head, landmarks = np.split(np.asarray(stream.x), [4, 20], axis=1)
         return cls(
             stream.t_s,
             stream.valid,

@@ -32,11 +32,18 @@ class StoredStream:
                 raise InputError(f"{path}: schema {described['schema']}, expected {SCHEMA}; make it again: {remedy}")
             self.rate_hz: float = described["rate_hz"]
             self.width: int = described["width"]
-            small = self._file.read(columns=["t_s", "valid"])
+            self.lookahead_s: float | None = described.get("lookahead_s")
+            """See `FeatureStream`."""
+            self.note: str = described.get("note", "")
+            """What was lost or repaired on the way; "" if nothing was."""
+            self.key: str = described["key"]
+            small = self._file.read(columns=["t_s", "valid", "score"])
             self.t_s = small["t_s"].to_numpy()
             """(N,) s."""
             self.valid = small["valid"].to_numpy()
             """(N,) bool."""
+            self.score = small["score"].to_numpy()
+            """(N,) float32."""
         groups = [self._file.metadata.row_group(i).num_rows for i in range(self._file.metadata.num_row_groups)]
         self._starts = np.concatenate([[0], np.cumsum(groups)]).astype(int)
         self._last: tuple[int, np.ndarray] | None = None
@@ -69,6 +76,8 @@ class StoredStream:
 
 def _values(column: pa.ChunkedArray, width: int) -> np.ndarray:
     """(N, D) array of a column of lists."""
+    if not len(column):
+        return np.empty((0, width), np.float32)
     x = column.combine_chunks()
     flat = x.flatten() if isinstance(x, pa.FixedSizeListArray) else x.chunk(0).flatten()
     return flat.to_numpy().reshape(-1, width)
@@ -114,4 +123,6 @@ def read_stream(path: Path, remedy: str) -> FeatureStream:
             checkpoint=described["checkpoint"],
             revision=described["revision"],
             key=described["key"],
+            lookahead_s=described.get("lookahead_s"),
+            note=described.get("note", ""),
         )

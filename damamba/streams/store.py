@@ -22,16 +22,7 @@ ROWS_A_GROUP = 3000  # 2 min of video, so that reading a piece does not decode a
 
 
 def write_stream(path: Path, stream: FeatureStream) -> None:
-    """Write a stream; the file is complete or not there."""
-    flat = pa.array(np.ascontiguousarray(stream.x, np.float32).reshape(-1))
-    table = pa.table(
-        {
-            "t_s": pa.array(stream.t_s, pa.float64()),
-            "valid": pa.array(stream.valid, pa.bool_()),
-            "score": pa.array(stream.score, pa.float32()),
-            "x": pa.FixedSizeListArray.from_arrays(flat, stream.width),
-        }
-    )
+    """Write a stream, one row group in memory at a time; the file is complete or not there."""
     described = {
         "schema": SCHEMA,
         "rate_hz": stream.rate_hz,
@@ -41,18 +32,31 @@ def write_stream(path: Path, stream: FeatureStream) -> None:
         "checkpoint": stream.checkpoint,
         "revision": stream.revision,
         "key": stream.key,
+        "lookahead_s": stream.lookahead_s,
+        "note": stream.note,
     }
-    table = table.replace_schema_metadata({"damamba": json.dumps(described), "seal": BLANK_SEAL})
-    with whole_file(path, sealed=True) as temporary:
-        pq.write_table(
-            table,
+    columns = {"t_s": pa.float64(), "valid": pa.bool_(), "score": pa.float32()}
+    schema = pa.schema(
+        [*columns.items(), ("x", pa.list_(pa.float32(), stream.width))],
+        {"damamba": json.dumps(described), "seal": BLANK_SEAL},
+    )
+    with (
+        whole_file(path, sealed=True) as temporary,
+        pq.ParquetWriter(
             temporary,
+            schema,
             compression="zstd",
-            row_group_size=ROWS_A_GROUP,
             use_dictionary=False,  # numbers hardly repeat
             write_statistics=False,
             write_page_checksum=True,
-        )
+        ) as writer,
+    ):
+        for first in range(0, len(stream.t_s), ROWS_A_GROUP):
+            rows = slice(first, first + ROWS_A_GROUP)
+            arrays = [pa.array(getattr(stream, name)[rows], kind) for name, kind in columns.items()]
+            flat = pa.array(np.ascontiguousarray(stream.x[rows], np.float32).reshape(-1))
+            arrays.append(pa.FixedSizeListArray.from_arrays(flat, type=schema.field("x").type))
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema), row_group_size=ROWS_A_GROUP)
 
 
 def describe(path: Path) -> dict[str, Any] | None:

@@ -4,6 +4,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from damamba.streams.spool import RowsOnDisk
+
+ROWS_AT_ONCE = 3000
+
 
 @dataclass(frozen=True)
 class FeatureStream:
@@ -14,7 +18,7 @@ class FeatureStream:
 
     t_s: np.ndarray
     """(N,) float64: time of each row on the session's clock, s, strictly increasing."""
-    x: np.ndarray
+    x: np.ndarray | RowsOnDisk
     """(N, D) float32."""
     valid: np.ndarray
     """(N,) bool."""
@@ -32,6 +36,10 @@ class FeatureStream:
     """Version of the weights."""
     key: str = field(default="", compare=False)
     """Hash of all that the rows depend on: input, parameters, code, weights."""
+    lookahead_s: float | None = None
+    """How far past its own time a row may depend on the media, s; None: as far as the recording goes."""
+    note: str = ""
+    """What was lost or repaired on the way; "" if nothing was."""
 
     def __post_init__(self) -> None:
         n = len(self.t_s)
@@ -41,9 +49,11 @@ class FeatureStream:
                 raise ValueError(f"{self.extractor}: {name} has shape {getattr(self, name).shape}, expected {shape}")
         if n > 1 and not (np.diff(self.t_s) > 0).all():
             raise ValueError(f"{self.extractor}: times do not increase at row {int(np.argmin(np.diff(self.t_s) > 0))}")
-        if not np.isfinite(self.x[self.valid]).all():
-            row = int(np.flatnonzero(self.valid)[~np.isfinite(self.x[self.valid]).all(1)][0])
-            raise ValueError(f"{self.extractor}: row {row} is valid and not finite")
+        for first in range(0, n, ROWS_AT_ONCE):
+            block, valid = self.x[first : first + ROWS_AT_ONCE], self.valid[first : first + ROWS_AT_ONCE]
+            wrong = valid & ~np.isfinite(block).all(1)
+            if wrong.any():
+                raise ValueError(f"{self.extractor}: row {first + int(wrong.argmax())} is valid and not finite")
 
     @property
     def width(self) -> int:

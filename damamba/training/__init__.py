@@ -2,6 +2,7 @@
 
 from damamba.training.ema import Ema
 from damamba.training.fit import fit
-from damamba.training.run import Run, Step, learning_rate, run_key
+from damamba.training.optimizer import learning_rate
+from damamba.training.run import Run, Step, run_key
 
 __all__ = ["Ema", "Run", "Step", "fit", "learning_rate", "run_key"]

@@ -3,8 +3,10 @@
 import copy
 import hashlib
 import json
+import logging
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,11 +15,31 @@ import torch
 from accelerate import Accelerator
 
 from damamba import plugins
-from damamba.config import ARCHITECTURES, LOSSES, LossParams, ModelParams, TrainParams, WindowParams
+from damamba.config import (
+    ARCHITECTURES,
+    LABEL_RATE_HZ,
+    LONGEST_WINDOW,
+    LOSSES,
+    LossParams,
+    ModelParams,
+    TrainParams,
+    WindowParams,
+)
 from damamba.console import InputError
-from damamba.data.batch import Batch, TrainingWindows, Window, WindowReader, at_labels, shuffled_labels
+from damamba.data.batch import (
+    Batch,
+    SeatKey,
+    TrainingWindows,
+    Window,
+    WindowReader,
+    annotated_seats,
+    at_labels,
+    shuffled_labels,
+)
+from damamba.data.prefetch import Prefetch
 from damamba.data.shards import Aligned
 from damamba.data.windows import WindowGrid
+from damamba.device import check_precision, choose_device
 from damamba.inference import predict
 from damamba.keys import source_digest
 from damamba.losses import Prediction, make_losses, total_loss
@@ -25,9 +47,14 @@ from damamba.losses.total import TotalLoss
 from damamba.metrics import ccc
 from damamba.model import EngagementModel, Output, build_model, recompute_blocks
 from damamba.training.ema import Ema
+from damamba.training.optimizer import learning_rate, make_optimizer
+
+logger = logging.getLogger(__name__)
 
 CONSTANT_STD, CONSTANT_STEPS = 1e-4, 20
 """Predictions that spread less for so many steps have collapsed: people differ by far more."""
+ROUNDED = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+"""What matrix products are rounded to."""
 
 
 @dataclass(frozen=True)
@@ -53,17 +80,17 @@ class Step:
         return {"step": row.pop("step"), "loss": row.pop("loss"), **self.terms, **row}
 
 
-def learning_rate(step: int, params: TrainParams) -> float:
-    """Linear warm-up, then a cosine to zero."""
-    if step < params.warmup_steps:
-        return params.learning_rate * (step + 1) / params.warmup_steps
-    done = (step - params.warmup_steps) / max(params.steps - params.warmup_steps, 1)
-    return params.learning_rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
-
-
 def observed_groups(batch: Batch, groups: Mapping[str, Mapping[str, int]]) -> dict[str, torch.Tensor]:
     """Modality group -> (B, T): frames of the target at which any of its cues was observed."""
     return {group: torch.stack([batch.valid[cue][:, 0] for cue in cues]).any(0) for group, cues in groups.items()}
+
+
+def clocks(drawn: Sequence[Window], grid: WindowGrid) -> tuple[torch.Tensor, torch.Tensor]:
+    """(B,) a number for each window's target, equal where the target is, and (B,) its first frame in the session."""
+    numbers: dict[SeatKey, int] = {}
+    seats = [numbers.setdefault((window.session, window.target), len(numbers)) for window in drawn]
+    starts = [(window.start - grid.context) * grid.rate_hz / LABEL_RATE_HZ for window in drawn]
+    return torch.tensor(seats), torch.tensor(starts)
 
 
 def run_key(
@@ -88,7 +115,7 @@ def run_key(
         "train": train.model_dump(mode="json", exclude={"threads", "checkpoint_steps", "gradient_checkpointing"}),
         "seed": seed,
         "shuffle": shuffle,
-        "code": [source_digest(module) for module in (__name__, *modules)],
+        "code": source_digest(__name__, *modules),
         "torch": torch.__version__,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -135,11 +162,21 @@ class Run:
         self.grid = WindowGrid.of(window)
         self.seed = seed
         sessions = aligned.split("train")
+        longest = max((session.n_labels for session in sessions), default=0)
+        if self.grid.labels > LONGEST_WINDOW * longest:
+            raise InputError(
+                f"params.yaml: window: {window.frames} frames are {self.grid.labels / LABEL_RATE_HZ:.0f} s, and the "
+                f"longest training session has {longest / LABEL_RATE_HZ:.0f} s; make windows shorter"
+            )
         source = None if shuffle is None else shuffled_labels(aligned, sessions, shuffle)
         self.reader = WindowReader(aligned, self.grid, source)
         self.windows = TrainingWindows(sessions, self.grid, seed)
         # a control must not learn from true labels, not even through the choice of the best weights
-        self.validation = aligned.split("val") if shuffle is None else []
+        self.validation = annotated_seats(aligned, "val") if shuffle is None else []
+        self.unvalidated = None if self.validation else _why_not_validated(aligned, shuffle)
+        """Why the last weights are kept instead of the best; None where they are validated."""
+        if self.unvalidated:
+            logger.warning("no validation, the last averaged weights will be saved: %s", self.unvalidated)
         torch.manual_seed(seed)
         statistics = {
             cue: (torch.from_numpy(mean), torch.from_numpy(std)) for cue, (mean, std) in aligned.statistics().items()
@@ -149,23 +186,21 @@ class Run:
         )
         if self.train.gradient_checkpointing:
             recompute_blocks(self.model)
-        try:
-            self.accelerator = Accelerator(
-                mixed_precision="no" if self.train.precision == "fp32" else self.train.precision
-            )
-        except ValueError as error:
-            raise InputError(f"train.precision: {error}") from None
-        if self.train.precision == "fp16" and self.accelerator.device.type == "cpu":
-            raise InputError("train.precision: fp16 needs a GPU; use bf16 or fp32")
+        self.device = choose_device()
+        check_precision(self.train.precision)
+        # its precision is that of the whole process; ours is that of a run
+        self.accelerator = Accelerator(mixed_precision="no")
         if self.accelerator.num_processes > 1:
             raise InputError(
                 "training runs in one process: the CCC is over the whole batch; start it without a launcher"
             )
-        self.model.to(self.accelerator.device)
-        optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=self.train.learning_rate, weight_decay=self.train.weight_decay
+        self.model.to(self.device)
+        self.optimizer = make_optimizer(self.model, self.train)
+        self.scaler = torch.GradScaler(self.device.type, enabled=self.train.precision == "fp16")
+        ahead = 1 if self.device.type == "cpu" else min(4, os.cpu_count() or 1)  # a device waits for several readers
+        self.batches = Prefetch(
+            lambda step: self.windows.batch(step, self.train.batch_windows), self.reader.read, self.train.steps, ahead
         )
-        self.optimizer = self.accelerator.prepare(optimizer)  # not the model: it predicts in fp32, and autocasts below
         self.ema = Ema(self.model, self.train.ema_decay)
         self.step = 0
         self.history: list[dict[str, Any]] = []
@@ -175,18 +210,23 @@ class Run:
         """One optimiser step, then EMA, then validation where it is due.
 
         Raises:
-            InputError: The loss is not finite, or predictions have been constant for `CONSTANT_STEPS` steps; names the
-                sessions of the batch.
+            InputError: The loss or its gradient is not finite, in which case no weight has changed, or predictions have
+                been constant for `CONSTANT_STEPS` steps; names the sessions of the batch.
         """
-        drawn = self.windows.batch(self.step, self.train.batch_windows)
+        drawn, batch = self.batches.take(self.step)
         self.model.train()
         self.optimizer.zero_grad()
-        output, loss = self._gradients(drawn)
+        output, loss = self._gradients(drawn, batch)
         rate = learning_rate(self.step, self.train)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+        self.scaler.unscale_(self.optimizer)
         norm = torch.as_tensor(self.accelerator.clip_grad_norm_(self.model.parameters(), self.train.clip_norm)).item()
-        self.optimizer.step()
+        # fp16: a gradient that is too large at this scale is left out, and the scale is halved
+        if not math.isfinite(norm) and self.scaler.get_scale() <= 1:
+            raise self._stopped_at(drawn, f"the gradient of the loss is {norm}; lower train.learning_rate")
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         self.ema.update()
         self.step += 1
         due = self.step % self.train.validate_steps == 0 or self.step == self.train.steps
@@ -201,7 +241,7 @@ class Run:
             )
         return step
 
-    def _gradients(self, drawn: list[Window]) -> tuple[Output, TotalLoss]:
+    def _gradients(self, drawn: list[Window], batch: Batch) -> tuple[Output, TotalLoss]:
         """Output and loss of a batch; adds the loss's gradient to the weights' `.grad`.
 
         CCC does not decompose over windows, so losses of pieces cannot be added up. With `train.accumulate`, a first
@@ -211,12 +251,12 @@ class Run:
 
         Source: Gao et al. 2021, arXiv:2101.06983 (gradient cache).
         """
-        batch, device, n = self.reader.read(drawn), self.accelerator.device, self.train.accumulate
+        device, n = self.device, self.train.accumulate
         if n == 1:
             batch = batch.to(device)
             output = self._forward(batch, 0)
             loss = self._loss(output, batch, drawn)
-            self.accelerator.backward(loss.total)
+            self.accelerator.backward(self.scaler.scale(loss.total))
             return output, loss
         parts = pieces(batch, n)
         with torch.no_grad():
@@ -224,7 +264,7 @@ class Run:
         whole = [torch.cat(tensors).requires_grad_() for tensors in zip(*(o.tensors() for o in outputs), strict=True)]
         output = outputs[0].like(whole)
         loss = self._loss(output, replace(batch, cues={}).to(device), drawn)
-        self.accelerator.backward(loss.total)
+        self.accelerator.backward(self.scaler.scale(loss.total))
         slopes = {k: tensor.grad.tensor_split(n) for k, tensor in enumerate(whole) if tensor.grad is not None}
         for i, part in enumerate(parts):
             again = self._forward(part.to(device), i).tensors()
@@ -234,18 +274,22 @@ class Run:
     def _forward(self, batch: Batch, piece: int) -> Output:
         """In fp32. Dropout depends on step and piece alone, so that a resumed run and a second pass repeat it."""
         torch.manual_seed((self.seed << 32) + self.step * self.train.accumulate + piece)
-        with self.accelerator.autocast():
+        rounded = ROUNDED[self.train.precision]
+        with torch.autocast(self.device.type, rounded, enabled=rounded is not None):
             output = self.model(batch.cues, batch.valid, batch.present)
         return output.each(torch.Tensor.float)
 
     def _loss(self, output: Output, batch: Batch, drawn: list[Window]) -> TotalLoss:
         """Engagement is pooled to 25 Hz first; aligned frames are those of windows that lie in their session."""
+        seat, start = clocks(drawn, self.grid)
         prediction = Prediction(
             engagement=at_labels(output.engagement, self.grid),
             label=batch.label,
             label_valid=batch.label_valid,
             aligned=output.aligned,
             observed=observed_groups(batch, self.model.cues),
+            seat=seat.to(self.device),
+            start=start.to(self.device),
             generator=torch.Generator().manual_seed((self.seed << 32) + self.step),
         )
         loss = total_loss(prediction, self.losses, self.weights)
@@ -269,12 +313,10 @@ class Run:
         series: dict[str, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
         with self.ema.swap():
             self.model.eval()
-            for session in self.validation:
-                for seat, who in enumerate(session.seats):
-                    if who.labelled:
-                        value, valid = self.reader.aligned.labels(session, who.participant)
-                        pred = predict(self.model, self.reader, session, seat)
-                        series.setdefault(session.corpus, []).append((pred, value, valid))
+            for session, seat in self.validation:
+                value, valid = self.reader.aligned.labels(session, session.seats[seat].participant)
+                pred = predict(self.model, self.reader, session, seat)
+                series.setdefault(session.corpus, []).append((pred, value, valid))
         scores = [ccc(*(np.concatenate(parts) for parts in zip(*rows, strict=True))) for rows in series.values()]
         score = float(np.mean([0.0 if s is None or math.isnan(s) else s for s in scores]))
         if score > self.best[0]:
@@ -289,7 +331,7 @@ class Run:
             "optimizer": self.optimizer.state_dict(),
             "ema": self.ema.weights,
             "ema_n": self.ema.n,
-            "scaler": self.accelerator.scaler.state_dict() if self.accelerator.scaler else {},
+            "scaler": self.scaler.state_dict(),
             "best": list(self.best),
             "history": self.history,
         }
@@ -299,9 +341,9 @@ class Run:
         self.step, self.history = state["step"], state["history"]
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        if self.accelerator.scaler:
-            self.accelerator.scaler.load_state_dict(state["scaler"])
-        self.ema.weights = {name: weight.to(self.accelerator.device) for name, weight in state["ema"].items()}
+        if self.scaler.is_enabled():
+            self.scaler.load_state_dict(state["scaler"])
+        self.ema.weights = {name: weight.to(self.device) for name, weight in state["ema"].items()}
         self.ema.n = state["ema_n"]
         self.best = tuple(state["best"])
 
@@ -310,3 +352,9 @@ class Run:
         weights = self.best[2] if self.validation else self.ema.weights
         self.ema.load(weights)
         return self.model.eval()
+
+
+def _why_not_validated(aligned: Aligned, shuffle: int | None) -> str:
+    if shuffle is not None:
+        return "the labels are shuffled"
+    return "no participant of the split val has a valid label" if aligned.split("val") else "the split val is empty"

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from damamba.files import whole_file
-from damamba.media.decode import read_frames, read_waveform
+from damamba.media.decode import read_frames
+from damamba.media.sound import read_waveform
 from damamba.svg import house_style, light
 from damamba_sim.rendering.participants import FilmedParticipant
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from damamba.config import LABEL_RATE_HZ
-from damamba.media.decode import read_waveform
+from damamba.media.sound import read_waveform
 
 VOICE_SPREAD = {"speech": 0.2, "voice_pitch": 0.3, "loudness": 0.7}
 """Least standard deviation of a person's channel, in its unit, for a meaningful correlation."""

@@ -14,7 +14,7 @@ import torch
 import yaml
 
 from damamba.config import Params, split_run
-from damamba.console import InputError, run_stage
+from damamba.console import InputError, item_argument, run_stage
 from damamba.data.batch import WindowReader
 from damamba.data.shards import Aligned
 from damamba.data.windows import WindowGrid
@@ -80,6 +80,8 @@ def main() -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", metavar="CORPUS", help="a key of `corpora` in choices.yaml")
-    parser.add_argument("run", metavar="CHOICE-SEED", help="choice: a key of that corpus's section there")
+    parser.add_argument(
+        "run", metavar="CHOICE-SEED", help="choice: a key of that corpus's section there", **item_argument()
+    )
     options = parser.parse_args()
     run_stage(options.run, main, timed=False)

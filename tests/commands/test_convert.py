@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from damamba.cli import main
+from damamba.corpus.annotation_csv import read_labels
 from damamba.corpus.annotations import read_annotation
-from damamba.corpus.labels import read_labels
 
 
 def convert(monkeypatch, *arguments):
@@ -29,7 +29,7 @@ def test_predictions_go_to_nova_and_elan_and_come_back(tmp_path, monkeypatch, ca
     convert(monkeypatch, tmp_path / "a.eaf", tmp_path / "c.csv")
     assert (tmp_path / "b.csv").read_bytes() == series.read_bytes()
     np.testing.assert_allclose(read_labels(tmp_path / "c.csv").value, read_labels(series).value, atol=2e-6)
-    assert "b.csv: 100 labels of 25 Hz, 0 not valid" in capsys.readouterr().out
+    assert "b.csv: 100 labels of 25 Hz (4 s), 0 not valid" in capsys.readouterr().out
     assert read_annotation(tmp_path / "a.annotation").annotator == "da-mamba"
 
 
@@ -42,7 +42,7 @@ def test_annotators_are_merged_and_moved(tmp_path, monkeypatch, capsys, series):
     assert labels.valid.tolist() == [True] * 75 + [False] * 50
     printed = capsys.readouterr().out
     assert "a.csv: weight 0.500" in printed
-    assert "out.csv: 125 labels of 25 Hz, 50 not valid" in printed
+    assert "out.csv: 125 labels of 25 Hz (5 s), 50 not valid" in printed
 
 
 @pytest.mark.parametrize(

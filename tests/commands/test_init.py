@@ -1,61 +1,19 @@
 """`damamba init` on directories as people have them."""
 
-import csv
 import shutil
-from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from damamba.commands.init import run
 from damamba.console import InputError
-from damamba.corpus.annotations import write_annotation
-from damamba.corpus.labels import Labels
-from damamba.corpus.manifest_csv import read_csv
 from damamba.ingest.proposal import propose
 from damamba_sim.faces.actor import Actor, Pose
 from damamba_sim.faces.render import write_video
+from tests.commands.recordings import SECONDS, init
 from tests.conftest import FROZEN_PARAMS, make_video, make_wav, tone
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 2
-
-
-@pytest.fixture(scope="module")
-def media(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("media")
-    make_wav(folder / "a.wav", tone(SECONDS))
-    return make_video(folder / "v.mp4", np.arange(SECONDS * 25) / 25), folder / "a.wav"
-
-
-@pytest.fixture
-def place(tmp_path, media, monkeypatch):
-    """Put recordings into a directory, by their paths; with sound and, unless switched off, labels."""
-    monkeypatch.chdir(tmp_path)
-    root = tmp_path / "recordings"
-
-    def put(*names, labels=True):
-        for name in names:
-            path = root / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(media[0], path)
-            shutil.copy(media[1], path.with_suffix(".wav"))
-            if labels:
-                path.with_suffix(".csv").write_text("0.4\n0.5\n" * SECONDS * 12 + "nan\n0.5\n")
-        return root
-
-    return put
-
-
-def init(root, **changed):
-    run(Namespace(**({"root": root, "force": False, "language": "de", "no_faces": True} | changed)))
-    return read_csv(root, "manifest.csv", "own")
-
-
-def rows(root):
-    with (root / "manifest.csv").open() as stream:
-        return list(csv.DictReader(stream))
 
 
 def test_folders_are_sessions_and_files_are_people(place, capsys):
@@ -98,7 +56,7 @@ def test_the_releases_names_are_understood(place, media):
         folder = root / f"noxi/{split}/{session}"
         (folder / "expert.video.wav").rename(folder / "expert.audio.wav")
         (folder / "expert.engagement.annotation.csv").write_text("0.4\n0.5\n" * SECONDS * 12 + "nan\n0.5\n")
-    proposed = propose(root, "")
+    proposed = propose(root, "").rows
     assert [(r.session, r.participant, r.split) for r in proposed] == [
         ("noxi-001", "expert", "train"),
         ("noxi-007", "expert", "val"),
@@ -107,50 +65,14 @@ def test_the_releases_names_are_understood(place, media):
     assert proposed[0].label.endswith("expert.engagement.annotation.csv")
 
 
-def test_labels_and_sound_may_lie_in_folders_of_their_own(place):
-    root = place("s1/anna.mp4", "s1/ben.mp4")
-    for kind, suffix in (("labels", ".csv"), ("audio", ".wav")):
-        (root / kind / "s1").mkdir(parents=True)
-        (root / f"s1/anna{suffix}").rename(root / kind / f"s1/anna{suffix}")
-    row = propose(root, "")[0]
-    assert (row.audio, row.label) == ("audio/s1/anna.wav", "labels/s1/anna.csv")
-
-
-def test_labels_of_other_tools_and_of_several_annotators_are_found(place, capsys):
-    root = place("s1/anna.mp4", "s1/ben.mp4", "talk_cleo.mp4", "talk_dan.mp4", labels=False)
-    labels = Labels(np.linspace(0, 1, SECONDS * 25, dtype=np.float32), np.ones(SECONDS * 25, bool))
-    for name in ("s1/anna.eaf", "s1/ben.rater1.annotation", "s1/ben.rater2.csv", "talk_cleo_x.csv", "talk_cleo_y.csv"):
-        write_annotation(root / name, labels)
-    manifest = {p.participant: p.label for p in init(root)}
-    assert manifest == {
-        "anna": str(root / "s1/anna.eaf"),
-        "ben": f"{root}/s1/ben.rater1.annotation;{root}/s1/ben.rater2.csv",
-        "cleo": f"{root}/talk_cleo_x.csv;{root}/talk_cleo_y.csv",
-        "dan": "",
-    }
-    assert capsys.readouterr().out.count("50 (100%)") == 3
-    init(root)  # what was written is read again
-
-
-def test_names_become_what_the_manifest_allows(place):
-    root = place("Sitzung 1/Jürgen Müller.mp4", "Sitzung 1/ben (2).mp4", labels=False)
-    assert {(r.session, r.participant) for r in propose(root, "")} == {
-        ("Sitzung-1", "Jurgen-Muller"),
-        ("Sitzung-1", "ben-2"),
-    }
-
-
-def test_a_manifest_that_is_there_stays_unless_forced(place, capsys):
-    root = place("s1/anna.mp4", "s2/ben.mp4")
-    init(root)
-    text = (root / "manifest.csv").read_text().replace("anna,participant", "anna,host")
-    (root / "manifest.csv").write_text(text)
-    capsys.readouterr()
-    init(root)
-    assert (root / "manifest.csv").read_text() == text
-    assert "exists and is kept; --force replaces it" in capsys.readouterr().out
-    init(root, force=True)
-    assert rows(root)[0]["role"] == "participant"
+def test_splits_are_shared_out_over_the_sessions_with_labels(place, capsys):
+    names = [f"s{k}/p-{k}x.mp4" for k in range(9)]
+    root = place(*names, labels=False)
+    for k in (2, 5, 8):
+        (root / f"s{k}/p-{k}x.csv").write_text("0.4\n0.5\n" * SECONDS * 12 + "nan\n0.5\n")
+    splits = {p.session: p.split for p in init(root)}
+    assert {splits[f"s{k}"] for k in (2, 5, 8)} == {"train", "val", "test"}
+    assert {splits[f"s{k}"] for k in (0, 1, 3, 4, 6, 7)} == {"test"}
 
 
 @pytest.mark.parametrize(
@@ -161,7 +83,8 @@ def test_a_manifest_that_is_there_stays_unless_forced(place, capsys):
             r"anna\.csv: 20 labels are 0\.80 s, .* lasts 2\.00 s",
         ),
         (lambda p: p.with_suffix(".csv").write_text("7\n" * 50), r"anna\.csv, line 1: 7 lies outside"),
-        (lambda p: p.with_suffix(".wav").unlink(), r"anna\.mp4: no audio in it"),
+        (lambda p: p.with_suffix(".wav").write_bytes(p.read_bytes()), r"anna\.wav: no audio in it, only video"),
+        (lambda p: outside(p), r"anna\.mp4: leads out of .*recordings"),
         (lambda p: p.write_bytes(b""), r"anna\.mp4: the file is empty"),
     ],
 )
@@ -173,6 +96,23 @@ def test_what_must_be_corrected_is_named_beside_the_table(place, capsys, spoil, 
     assert "1 problems; correct them, then run again: damamba init" in str(raised.value)
     out = capsys.readouterr().out
     assert [line.split()[-1] for line in out.splitlines()[2:4]] == ["PROBLEM", "good"]
+
+
+def outside(path: Path) -> None:
+    """Put a file elsewhere, and a link in its place."""
+    (path.parents[2] / "elsewhere").mkdir()
+    path.symlink_to(path.rename(path.parents[2] / "elsewhere" / path.name))
+
+
+def test_a_video_without_sound_is_accepted_and_told(place, capsys):
+    root = place("s1/anna.mp4", "s2/ben.mp4", "s3/eva.mp4")
+    (root / "s1/anna.wav").unlink()
+    make_wav(root / "s2/ben.wav", np.zeros(SECONDS * 16_000))
+    init(root)
+    out = capsys.readouterr().out
+    assert "note: s1/anna: no sound: the video has no sound track" in out
+    assert "note: s2/ben: the sound is digital silence from beginning to end" in out
+    assert [line.split()[-1] for line in out.splitlines()[2:5]] == ["look", "look", "good"]
 
 
 def test_sound_and_picture_of_different_lengths_are_noted(place, media, capsys):

@@ -3,69 +3,18 @@
 import json
 import shutil
 import zipfile
-from argparse import Namespace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from damamba.commands.score import run
 from damamba.console import InputError
 from damamba.scoring.pairing import PairedSeries, pair
 from damamba.scoring.predictions import write_prediction
 from damamba.scoring.scorecard import scorecard
 from damamba.scoring.truth import LabelledSeries, read_truth
-
-NAMES_2026 = ("noxi-base/{0}/{1}.engagement.prediction.csv", "mpiigroupinteraction/{0}/{1}.engagement.prediction.csv")
-NAMES_2024 = ("{0}/{1}.engagement.annotation.csv", "{0}/{1}.engagement.annotation.csv")
-DYADS = (("noxi/test-base", "002", "expert"), ("noxi/test-base", "002", "novice"), ("noxi/test-base", "006", "expert"))
-GROUP = (("mpiigroupinteraction/test", "001", "subjectPos1"), ("mpiigroupinteraction/test", "001", "subjectPos2"))
-
-
-def by_definition(pairs):
-    """Lin's CCC from population moments over all frames that have both values; NaN for 0 / 0."""
-    both = [(p, t) for pred, target in pairs for p, t in zip(pred, target, strict=True)]
-    both = np.array([(p, t) for p, t in both if np.isfinite(p) and np.isfinite(t)])
-    if not len(both) or (both == both[0, 0]).all():
-        return float("nan")
-    p, t = both.T
-    return 2 * np.mean((p - p.mean()) * (t - t.mean())) / (np.var(p) + np.var(t) + (p.mean() - t.mean()) ** 2)
-
-
-def lines(values, invalid="nan"):
-    return "".join(f"{v:.6f}\n" if np.isfinite(v) else f"{invalid}\n" for v in values)
-
-
-def write(path, values, invalid="nan"):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(lines(values, invalid))
-
-
-@pytest.fixture
-def release(tmp_path):
-    """Labels as released, predictions for all of them in both generations of names, and the series behind them."""
-    rng = np.random.default_rng(0)
-    series = {}
-    for k, (folder, session, role) in enumerate(DYADS + GROUP):
-        target = np.round(np.clip(0.5 + np.cumsum(rng.normal(0, 0.02, 300 + k)), 0, 1), 6)
-        pred = np.round(np.clip(0.2 + 0.6 * target + rng.normal(0, 0.05, len(target)), 0, 1), 6)
-        target[40:60] = np.nan
-        series[session, role] = (pred, target)
-        write(tmp_path / "labels" / folder / session / f"{role}.engagement.annotation.csv", target, "-nan(ind)")
-        (tmp_path / "labels" / folder / session / f"{role}.gender.annotation.csv").write_text(f"0;9;{1 + k % 2};1\n")
-        write(tmp_path / "p26" / NAMES_2026[k >= 3].format(session, role), pred)
-        write(tmp_path / "p24" / NAMES_2024[k >= 3].format(session, role), pred)
-    for session, language in (("002", "English"), ("006", "French")):
-        (tmp_path / "labels/noxi/test-base" / session / "language.annotation.csv").write_text(f"0;9;{language};1\n")
-    return tmp_path, series
-
-
-def score(folder, predictions, **changed):
-    options = {"truth": folder / "labels", "predictions": folder / predictions, "split": "test", "official": False}
-    options |= {"partial": False, "resamples": 200, "confidence": 0.95, "json": folder / "out.json"}
-    run(Namespace(**(options | changed)))
-    return json.loads((folder / "out.json").read_text())
+from tests.commands.challenge import DYADS, EXPERT, GROUP, NAMES_2026, by_definition, score, write
 
 
 @pytest.mark.parametrize("predictions", ["p26", "p24"])
@@ -122,10 +71,16 @@ def test_the_official_pairing_removes_invalid_lines_first_and_a_difference_is_re
 
 
 value = st.one_of(st.floats(0, 1), st.just(float("nan")), st.sampled_from([0.1, 0.3, 0.5]))
+
+
 participant = st.integers(1, 12).flatmap(
     lambda n: st.tuples(*(st.lists(value, min_size=n, max_size=n) for _ in range(2)))
 )
+
+
 constant = st.tuples(st.sampled_from([0.1, 0.3]), st.integers(1, 40)).map(lambda c: ([c[0]] * c[1], [c[0]] * c[1]))
+
+
 invalid = st.just(([0.5] * 4, [float("nan")] * 4))
 
 
@@ -157,9 +112,6 @@ def test_values_that_are_not_finite_are_missing_frames_and_reported(release, cap
     assert card["corpora"]["noxi"]["ccc"] == pytest.approx(by_definition([*others, (pred, target)]), abs=1e-9)
     assert card["corpora"]["noxi"]["missing"] == 10
     assert "10 of 302 values are not finite" in capsys.readouterr().err
-
-
-EXPERT = NAMES_2026[0].format("006", "expert")
 
 
 @pytest.mark.parametrize(

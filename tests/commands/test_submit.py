@@ -91,8 +91,8 @@ def test_the_same_predictions_give_the_same_bytes(data):
 
 def test_a_submission_is_scored_as_its_run(data):
     from damamba.scoring.pairing import pair
-    from damamba.scoring.predictions import opened
     from damamba.scoring.truth import LabelledSeries
+    from damamba.scoring.unpacking import opened
 
     submit(data).close()
     truth = [LabelledSeries("noxi", "002", "novice", "test", "novice", "en", "", np.random.default_rng(1).random(102))]

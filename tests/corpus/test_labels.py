@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from damamba.console import InputError
-from damamba.corpus.labels import read_labels, write_values
+from damamba.corpus.annotation_csv import read_labels
+from damamba.corpus.labels import write_values
 
 
 def test_invalid_tokens_are_masked_and_never_zero(tmp_path):

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import pytest
 from damamba.config import EvaluateParams
 from damamba.console import InputError
 from damamba.corpus.manifest import RESERVED, Manifest, Participant, join, label_files
-from damamba.corpus.manifest_csv import COLUMNS, read_csv
+from damamba.corpus.manifest_csv import COLUMNS, ManifestRow, add_rows, read_csv, read_rows
 from damamba.data.shards import AlignedSeat, AlignedSession
 from damamba.metrics import find_metrics
 from damamba.scoring.evaluate import score_participant, write_scores
@@ -142,3 +143,57 @@ def test_gender_and_age_are_taken_and_unknown_columns_are_not(folder):
     (folder / "manifest.csv").write_text(f"{HEADER},gender,duration_s\ns1,a,host,train,en,p1,a.mp4,,,female,99\n")
     (row,) = read_csv(folder, "manifest.csv", "own")
     assert (row.gender, row.age, row.duration_s) == ("female", "", 0.0)
+
+
+ROWS = ['s1,a,host,test,en,p1,a.mp4,a.wav,"a.csv;a.eaf#x y"', "s2,b,guest,train,de,p2,b.mp4,,"]
+SEMICOLONS = '{}\ns1;a;host;test;en;p1;a.mp4;a.wav;"a.csv;a.eaf#x y"\ns2;b;guest;train;de;p2;b.mp4;;\n'.format(
+    HEADER.replace(",", ";")
+)
+FORMS = {
+    "semicolons": SEMICOLONS.encode(),
+    "tabs": "\n".join([HEADER, *ROWS]).replace(",", "\t").encode(),
+    "UTF-16": SEMICOLONS.encode("utf-16"),
+    "BOM": b"\xef\xbb\xbf" + "\n".join([HEADER, *ROWS]).encode(),
+    "sep": b"sep=;\r\n" + SEMICOLONS.replace("\n", "\r\n").encode(),
+    "empty rows and columns": "\n".join([f"{HEADER},,", *(f"{row},," for row in ROWS), "," * 10, ""]).encode(),
+    "blanks": "\n".join([HEADER.replace(",", " , "), *ROWS]).encode(),
+    "order": "\n".join(
+        [
+            "label,audio,video,person,language,split,role,participant,session",
+            '"a.csv;a.eaf#x y",a.wav,a.mp4,p1,en,test,host,a,s1',
+        ]
+    ).encode(),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_manifests_are_read_as_spreadsheets_write_them(folder, form):
+    (folder / "a.eaf").write_text("x")
+    (folder / "manifest.csv").write_bytes(FORMS[form])
+    rows = read_csv(folder, "manifest.csv", "own")
+    assert [row.name for row in rows] == ["own/s1/a", "own/s2/b"][: len(rows)]
+    assert label_files(rows[0].label) == [(str(folder / "a.csv"), None), (str(folder / "a.eaf"), "x y")]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_rows_are_added_and_nothing_else_changes(folder, form):
+    (folder / "a.eaf").write_text("x")
+    path = folder / "manifest.csv"
+    path.write_bytes(FORMS[form])
+    before = read_rows(path)
+    added = ManifestRow("s3", "c", "host", "val", "de", "p3", "=c.mp4", "", "")
+    add_rows(path, [added], {"b.mp4": {"audio": "a.wav"}})
+    after = read_rows(path)
+    assert after[: len(before)] == [replace(row, audio="a.wav") if row.video == "b.mp4" else row for row in before]
+    assert after[len(before) :] == [replace(added, video="./=c.mp4")]
+
+
+def test_paths_of_windows_are_read(folder):
+    (folder / "x").mkdir()
+    (folder / "x/a.mp4").write_bytes(b"x")
+    (row,) = write(folder, r"s1,a,host,train,en,p1,x\a.mp4,.\a.wav,a.csv;.\a.csv")
+    assert (row.video, row.audio) == (str(folder / "x/a.mp4"), str(folder / "a.wav"))
+    assert label_files(row.label) == [(str(folder / "a.csv"), None)] * 2
+    (folder / "odd\\name.mp4").write_bytes(b"x")
+    (row,) = write(folder, r"s1,a,host,train,en,p1,odd\name.mp4,,")
+    assert row.video == str(folder / "odd\\name.mp4")

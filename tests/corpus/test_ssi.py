@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as npst
 
 from damamba.console import InputError
 from damamba.corpus.ssi import read_stream, write_stream
-from damamba.corpus.ssi_header import DTYPES
+from damamba.corpus.ssi_header import DTYPES, read_header
 
 TYPES = sorted({(name, kind) for (name, _), kind in DTYPES.items()})
 
@@ -290,3 +290,14 @@ def test_arrays_that_ssi_cannot_hold_are_not_written(tmp_path, rows):
     with pytest.raises(ValueError, match="the chunks have 3 rows"):
         write_stream(tmp_path / "a.stream", rows, 25, chunks=[(0, 3)])
     assert not list(tmp_path.iterdir())
+
+
+def test_numbers_of_a_header_are_read_in_the_language_of_the_computer_that_wrote_it(tmp_path):
+    path = tmp_path / "a.stream"
+    info = '<info ftype="BINARY" sr="25,000000" dim="1" byte="4" type="FLOAT"/>'
+    path.write_text(f'<stream>{info}<chunk from="0,500000" to="1.#INF00" byte="0" num="3"/></stream>')
+    (tmp_path / "a.stream~").write_bytes(np.float32([1, 2, 3]).tobytes())
+    read = read_stream(path)
+    assert read.rate_hz == 25
+    assert read.x[:, 0].tolist() == [1, 2, 3]
+    assert read_header(path).chunks[0].start_s == 0.5

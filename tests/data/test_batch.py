@@ -221,8 +221,24 @@ def test_shuffled_labels_come_from_other_sessions_and_all_are_used(tmp_path):
     assert len(source) == 6
     assert all(a[0].name != b[0].name for a, b in source.items())
     assert len({(b[0].name, b[1]) for b in source.values()}) == 6
-    with pytest.raises(InputError, match="two sessions"):
-        shuffled_labels(aligned, list(aligned.sessions[:1]), 5)
+
+
+@pytest.mark.parametrize("sizes", [(1,), (3, 1), (4, 1, 2)])
+def test_labels_that_cannot_all_go_elsewhere_are_refused_at_once(tmp_path, sizes):
+    aligned = make_aligned(tmp_path, sessions=len(sizes), n_labels=10, seats=max(sizes))
+    sessions = [replace(s, seats=s.seats[:n]) for s, n in zip(aligned.sessions, sizes, strict=True)]
+    with pytest.raises(InputError, match=rf"own/s0 has {sizes[0]} of {sum(sizes)}"):
+        shuffled_labels(aligned, sessions, 5)
+
+
+@pytest.mark.parametrize("sizes", [(1, 1), (3, 1, 2), (4, 1, 1, 1, 1), (2, 2, 2)])
+def test_labels_move_even_where_one_session_has_half_of_the_seats(tmp_path, sizes):
+    aligned = make_aligned(tmp_path, sessions=len(sizes), n_labels=10, seats=max(sizes))
+    sessions = [replace(s, seats=s.seats[:n]) for s, n in zip(aligned.sessions, sizes, strict=True)]
+    for seed in range(3):
+        source = shuffled_labels(aligned, sessions, seed, draws=8)
+        assert len({(b[0].name, b[1]) for b in source.values()}) == sum(sizes)
+        assert all(a[0].name != b[0].name for a, b in source.items())
 
 
 def test_a_rate_that_does_not_fit_the_shards_is_refused(tmp_path):

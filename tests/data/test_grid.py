@@ -1,9 +1,10 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.interpolate import interp1d
 
-from damamba.data.grid import resample
+from damamba.data.grid import hold, resample
 
 GRID_S = np.arange(1000) / 100
 
@@ -57,3 +58,49 @@ def test_nothing_valid_gives_nothing():
     out, seen = resample(np.arange(3.0), np.full((3, 2), np.nan), np.zeros(3, bool), GRID_S, 0.2, 25.0)
     assert not seen.any()
     assert np.isnan(out).all()
+
+
+def test_a_row_is_held_from_when_it_is_known_until_the_next_one():
+    known = np.array([0.1, 0.2, 0.4])
+    out, seen = hold(known, np.array([[1.0], [2.0], [3.0]]), np.ones(3, bool), GRID_S[:50], 0.2, 25.0)
+    assert not seen[:10].any()
+    assert (out[10:20] == 1).all()
+    assert (out[20:40] == 2).all()
+    assert (out[40:50] == 3).all()
+    assert seen[10:].all()
+
+
+def test_a_row_is_held_for_a_gap_at_most_and_a_missing_row_ends_it_at_once():
+    known = np.array([0.0, 0.04, 0.5, 0.54])
+    out, seen = hold(known, np.arange(4.0)[:, None], np.array([True, True, True, False]), GRID_S[:70], 0.2, 25.0)
+    assert np.flatnonzero(seen).tolist() == [*range(25), *range(50, 54)]
+    assert np.isnan(out[~seen]).all()
+
+
+def test_a_slow_row_is_held_for_its_step():
+    known = np.arange(3) * 1.0
+    _, seen = hold(known, known[:, None], np.ones(3, bool), GRID_S[:300], 0.2, 1.0)
+    assert seen.all()
+
+
+@pytest.mark.parametrize("rate_hz", [25, 30, 10, 50])
+def test_a_row_at_a_grid_time_is_known_there_whatever_the_last_digit(rate_hz):
+    """k / 25 and 4 k / 100 may differ in their last digit."""
+    known = np.arange(0, 5 * rate_hz, rate_hz // np.gcd(rate_hz, 100)) / rate_hz
+    out, _ = hold(known, known[:, None], np.ones(len(known), bool), known + 0.0, 0.2, rate_hz)
+    np.testing.assert_array_equal(out[:, 0], known.astype(np.float32))
+    across = np.round(known * 100).astype(int)
+    out, _ = hold(known, known[:, None], np.ones(len(known), bool), across / 100, 0.2, rate_hz)
+    np.testing.assert_array_equal(out[:, 0], known.astype(np.float32))
+
+
+@given(st.integers(0, 99), st.floats(0.5, 7.5))
+def test_nothing_that_is_known_later_changes_a_held_frame(seed, event_s):
+    rng = np.random.default_rng(seed)
+    known = np.cumsum(rng.uniform(0.001, 0.3, 60))
+    x, valid = rng.normal(size=(60, 2)), rng.random(60) < 0.8
+    later = known >= event_s
+    after = known + np.where(later, rng.uniform(0, 0.0005, 60), 0)
+    changed = hold(after, np.where(later[:, None], 9.0, x), np.where(later, ~valid, valid), GRID_S, 0.2, 10.0)
+    for one, other in zip(hold(known, x, valid, GRID_S, 0.2, 10.0), changed, strict=True):
+        np.testing.assert_array_equal(one[event_s - 1e-6 > GRID_S], other[event_s - 1e-6 > GRID_S])

@@ -32,6 +32,7 @@ def test_rows_have_the_form_of_the_release_and_use_no_later_sound(tmp_path):
     assert (whole.width, whole.rate_hz, len(whole.t_s)) == (88, 5.0, 10)
     assert whole.t_s[2] == pytest.approx(0.4)
     np.testing.assert_array_equal(whole.x[:7], start.x)
+    assert whole.t_s[7] + extractor.lookahead_s >= 1.4 + PARAMS.hop_s  # the first row that hears more
     assert not whole.valid[0]  # 0.2 s of sound
     assert whole.valid[2:].all()
     pitch = whole.channels.index("F0semitoneFrom27.5Hz_sma3nz_amean")

@@ -1,12 +1,15 @@
+import av
+import cv2
 import numpy as np
 import pytest
 
 from damamba.extractors.flow import HEAD, LANDMARKS, Flow, FlowParams, SimilarityFit
 from tests.extractors.conftest import SIZE_PX, filmed, shift, similarity
+from tests.media.specimens import join
 
 
-def flow(reduce: str = "grid", cells: int = 6, side: int = 112) -> Flow:
-    extractor = Flow(FlowParams(reduce=reduce, cells=cells, side=side))
+def flow(reduce: str = "grid", cells: int = 6, side: int = 112, causal: bool = False) -> Flow:
+    extractor = Flow(FlowParams(reduce=reduce, cells=cells, side=side, causal=causal))
     extractor.load()
     return extractor
 
@@ -41,8 +44,6 @@ def test_jitter_of_landmarks_makes_no_flow(recorded):
 
 
 def test_motion_on_the_face_shows_in_its_cell_and_at_its_landmarks(recorded):
-    import cv2
-
     film = filmed([shift(0.0)] * 4)
     mouth = np.exp(-(((np.mgrid[:200, :240][0] - 130) / 12) ** 2) - ((np.mgrid[:200, :240][1] - 120) / 16) ** 2)
     rows, columns = np.mgrid[:200, :240].astype(np.float32)
@@ -80,6 +81,16 @@ def test_rows_stand_between_frames_and_a_pause_or_a_missing_face_is_not_valid(re
     assert (stream.score[~stream.valid] == 0).all()
 
 
+def test_causal_rows_stand_at_their_later_frame_and_are_otherwise_the_same(recorded):
+    t_s = np.array([0.5, 0.54, 0.58, 0.9, 0.94])
+    recording = recorded(filmed([shift(k) for k in range(5)]), t_s)
+    between, later = flow(cells=3).extract(recording), flow(cells=3, causal=True).extract(recording)
+    assert later.t_s == pytest.approx(t_s[1:], abs=1e-4)
+    np.testing.assert_array_equal(later.x, between.x)
+    np.testing.assert_array_equal(later.valid, between.valid)
+    assert (flow().lookahead_s, flow(causal=True).lookahead_s) == (None, 0.0)
+
+
 def test_landmarks_are_named_and_each_stands_once():
     numbers = [i for points in LANDMARKS.values() for i in points]
     assert len(set(numbers)) == len(numbers)
@@ -104,3 +115,40 @@ def test_a_part_that_moves_on_its_own_is_outvoted():
     seen = fit.field(head).astype(np.float64)
     seen[70:100, 30:80] += 2.0
     assert fit.fit(seen) == pytest.approx(head, abs=0.01)
+
+
+def test_a_cut_gives_no_flow_and_the_scenes_around_it_do(recorded):
+    one, other = filmed([shift(k) for k in range(6)]), filmed([shift(k) for k in range(6)])
+    other = type(other)(255 - other.images[:, ::-1], other.landmarks_px)  # another scene, the face in the same place
+    images = np.concatenate([one.images[:3], other.images[3:]])
+    film = type(one)(images, np.concatenate([one.landmarks_px[:3], other.landmarks_px[3:]]))
+    stream = flow(cells=3).extract(recorded(film, np.arange(6) * 0.04))
+    assert stream.valid.tolist() == [True, True, False, True, True]
+    assert np.isnan(stream.x[2]).all()
+
+
+def test_a_change_of_resolution_gives_no_flow(recorded, tmp_path):
+    """Two H.264 streams of different size, one after the other in a transport stream."""
+    film = filmed([shift(k) for k in range(4)])
+    recording = recorded(film, np.arange(4) * 0.04)
+    parts = []
+    for k, scale in enumerate((1, 2)):
+        part = tmp_path / f"{k}.ts"
+        with av.open(str(part), "w") as container:
+            stream = container.add_stream("libx264", rate=25, options={"crf": "4", "bf": "0"})
+            stream.height, stream.width, stream.pix_fmt = 200 // scale, 240 // scale, "yuv420p"
+            for image in film.images[2 * k : 2 * k + 2]:
+                picture = cv2.resize(image, (240 // scale, 200 // scale), interpolation=cv2.INTER_AREA)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+            container.mux(stream.encode())
+        parts.append(part)
+    join(recording.video.path, *parts)
+    stream = flow(cells=3).extract(recording)
+    assert stream.valid.tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize("step_px", [3.0, 6.0])
+def test_a_walk_through_the_picture_is_no_cut(recorded, step_px):
+    """Faster and faster, as people and cameras move."""
+    film = filmed([shift(step_px * (k / 9) ** 2 * 3) for k in range(10)])
+    assert flow(cells=3).extract(recorded(film, np.arange(10) * 0.04)).valid.all()

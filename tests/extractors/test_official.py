@@ -79,6 +79,21 @@ def test_a_missing_point_is_bridged_for_a_second_and_else_the_median(tmp_path):
     assert stream.score[41] == pytest.approx(2 / 3)
 
 
+def test_with_a_stated_lookahead_no_point_is_filled_from_a_later_row(tmp_path):
+    rng = np.random.default_rng(0)
+    x = np.where(rng.random((100, 3)) < 0.4, -1, rng.normal(size=(100, 3))).astype(np.float32)
+    x[:5, 2], x[60] = -1, -1
+    later = np.where(np.arange(100)[:, None] >= 50, rng.normal(5, 1, (100, 3)), x).astype(np.float32)
+    before, after = (extract(participant(tmp_path, rows), invalid="minus_one", lookahead_s=0.04) for rows in (x, later))
+    np.testing.assert_array_equal(before.x[:50], after.x[:50])
+    np.testing.assert_array_equal(before.valid[:50], after.valid[:50])
+    assert np.flatnonzero(~before.valid).tolist() == np.flatnonzero((x == -1).all(1)).tolist()
+    known = [next((x[i, 0] for i in range(row, -1, -1) if x[i, 0] != -1), -1) for row in range(100)]
+    np.testing.assert_array_equal(before.x[before.valid, 0], np.array(known, np.float32)[before.valid])
+    offline = [extract(participant(tmp_path, rows), invalid="minus_one").x[:50] for rows in (x, later)]
+    assert not np.array_equal(*offline, equal_nan=True)  # the check can fail
+
+
 def test_an_absent_stream_is_as_wide_as_the_others_and_never_valid(tmp_path):
     who = participant(tmp_path, np.ones((5, 7), np.float32), duration_s=4.0, path="", rows=0)
     made = extract_all(

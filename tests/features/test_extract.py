@@ -1,16 +1,20 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from damamba.config import AlignParams
 from damamba.console import InputError
 from damamba.corpus.manifest import Participant
+from damamba.data.stream_on_grid import StreamOnGrid
 from damamba.executor import run_all
 from damamba.features.extract import extract_all
+from damamba.features.health import longest_gap_s, write_health
 from damamba.files import prune, sha256
-from damamba.streams.reader import read_stream
+from damamba.streams.reader import StoredStream, read_stream
 from damamba.streams.store import describe
-from tests.conftest import make_video
-from tests.extractors_for_tests import Brightness, Settings
+from tests.conftest import make_video, make_wav, tone
+from tests.extractors_for_tests import Brightness, Loudness, Settings
 
 
 def person(tmp_path, name, brightness=None):
@@ -120,3 +124,46 @@ def test_shards_of_people_who_left_are_set_aside_and_come_back(tmp_path, people,
     assert (tmp_path / "state/pruned/out/own/c/p.parquet").is_file()
     assert "3 participants up to date" in extract_all(Brightness, Settings(), people, out, serially)
     assert made(out) == before
+
+
+def test_who_lacks_the_media_gets_a_stream_without_rows_and_stops_nobody(tmp_path, people):
+    out = tmp_path / "out"
+    people[1] = replace(people[1], video="", video_sha256="")
+    summary = extract_all(Brightness, Settings(), people, out, serially)
+    assert "2 participants made" in summary
+    assert "1 without: no video" in summary
+    with StoredStream(people[1].shard(out), "") as empty, StoredStream(people[0].shard(out), "") as whole:
+        assert (len(empty.t_s), empty.width, empty.rate_hz) == (0, whole.width, whole.rate_hz)
+        on_grid, valid = StreamOnGrid(empty, AlignParams(rate_hz=100, max_gap_s=0.2)).frames(0, 40)
+        assert not valid.any()
+        assert on_grid.shape == (40, whole.width)
+        assert np.isnan(on_grid).all()
+    before = made(out)
+    assert "2 participants up to date · 1 without" in extract_all(Brightness, Settings(), people, out, serially)
+    assert made(out) == before
+    lines = write_health(people, out)
+    assert lines == ["own/b/p: no video: the cue is not valid throughout"]
+    table = (out / "health.csv").read_text().splitlines()
+    assert table[1] == "own,a,p,10,10,0.04,"
+    assert table[2] == "own,b,p,0,0,0.40,no video: the cue is not valid throughout"
+
+
+def test_a_cue_that_nobody_can_have_is_refused(tmp_path, people):
+    nobody = [replace(p, video="") for p in people]
+    with pytest.raises(InputError, match=r"own/a/p: no video to compute this cue from, nor has any other"):
+        extract_all(Brightness, Settings(), nobody, tmp_path / "out", serially)
+
+
+def test_the_longest_gap_counts_from_the_beginning_to_the_end():
+    t_s = np.arange(10) / 10
+    assert longest_gap_s(t_s, (t_s > 0.35) & (t_s < 0.65), 2.0) == pytest.approx(1.4)
+    assert longest_gap_s(t_s, np.zeros(10, bool), 2.0) == 2
+
+
+def test_rows_of_sound_after_the_picture_are_left_out(tmp_path, people):
+    sound = make_wav(tmp_path / "a.wav", tone(3.0))
+    person = replace(people[0], audio=str(sound), audio_sha256=sha256(sound))
+    extract_all(Loudness, Settings(), [person], tmp_path / "out", serially)
+    stream = read_stream(person.shard(tmp_path / "out"), "")
+    assert stream.t_s[-1] == pytest.approx(person.duration_s + 1, abs=0.006)
+    assert "rows after the end of the picture are left out" in stream.note

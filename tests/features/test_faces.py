@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -9,20 +10,51 @@ from damamba.corpus.manifest import Participant
 from damamba.features.extractor import ExtractorInput
 from damamba.features.faces import FaceTracker
 from damamba.features.landmarker import check_model
-from damamba.streams.face_track import CHANNELS
+from damamba.streams.face_track import CHANNELS, FaceTrack
+from damamba_sim.faces.actor import Actor, Pose
 from tests.conftest import make_video
 
 MODEL = Path(__file__).parents[2] / "data/landmarker/face_landmarker.task"
 PARAMS = FacesParams(model=str(MODEL), min_confidence=0.5, min_found=0.02)
 
 
-def test_a_video_without_any_face_is_refused_with_the_remedy(tmp_path):
-    path = make_video(tmp_path / "empty.mp4", np.arange(5) / 25, size=(320, 240))
+def tracked(path):
     participant = Participant("own", "s", "p", "p", "train", "en", "x", str(path), str(path), "", rate_hz=25.0)
     tracker = FaceTracker(PARAMS)
     tracker.load()
-    with pytest.raises(InputError, match=r"empty\.mp4: a face in 0 of 5 frames.*min_found.*crop or enlarge"):
-        tracker.extract(ExtractorInput(participant))
+    return tracker.extract(ExtractorInput(participant))
+
+
+def test_a_video_without_any_face_has_no_valid_row_and_a_note(tmp_path):
+    stream = tracked(make_video(tmp_path / "empty.mp4", np.arange(5) / 25, size=(320, 240)))
+    assert stream.x.shape == (5, len(CHANNELS))
+    assert not stream.valid.any()
+    assert np.isnan(stream.x).all()
+    assert (stream.score == 0).all()
+    assert "a face in 0 of 5 frames (0%), fewer than faces.min_found (2%)" in stream.note
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_a_face_in_a_turned_video_is_found_upright(tmp_path, turn):
+    """A phone stores the picture on its side and a matrix that turns it back."""
+    actor = Actor(0, MODEL, 320, 240)
+    pictures = [actor.render(Pose(), k) for k in range(3)]
+    plain, turned = tmp_path / "plain.mp4", tmp_path / "turned.mp4"
+    for path, degrees in ((plain, 0), (turned, turn)):
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("libx264", rate=25, options={"crf": "10"})
+            stored = [np.ascontiguousarray(np.rot90(picture, -degrees // 90)) for picture in pictures]
+            stream.height, stream.width = stored[0].shape[:2]
+            stream.pix_fmt = "yuv420p"
+            stream.set_display_rotation(degrees)
+            for picture in stored:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+            container.mux(stream.encode())
+    expected, stream = tracked(plain), tracked(turned)
+    assert stream.valid.all()
+    assert np.abs(np.asarray(stream.x) - np.asarray(expected.x))[:, 20:].max() < 3  # px
+    left_eye, right_eye = (FaceTrack.of(stream).landmarks_px[0, k] for k in (33, 263))
+    assert abs(right_eye[1] - left_eye[1]) < 5
 
 
 def test_messages_about_a_missing_or_changed_model_file_have_the_command(tmp_path):

@@ -1,11 +1,13 @@
 """ELAN documents."""
 
+import contextlib
 import tempfile
 from pathlib import Path
 
 import atheris
 
 with atheris.instrument_imports(include=["damamba.corpus"]):
+    from damamba.console import InputError
     from damamba.corpus.annotations import read_annotation
     from damamba.corpus.eaf import Stretch, Tier, read_eaf, write_eaf
 
@@ -23,8 +25,10 @@ REFERRING = b"""<?xml version="1.0" encoding="UTF-8"?><ANNOTATION_DOCUMENT FORMA
 
 def read(folder: Path) -> None:
     """Read the tiers, then engagement from the only one."""
-    for tier in read_eaf(folder / "a.eaf"):
-        assert all(stretch.start_s < stretch.end_s for stretch in tier.stretches)
+    document = read_eaf(folder / "a.eaf")
+    for name in document.tiers:
+        with contextlib.suppress(InputError):
+            assert all(stretch.start_s < stretch.end_s for stretch in document.tier(name.name).stretches)
     read_annotation(folder / "a.eaf")
 
 

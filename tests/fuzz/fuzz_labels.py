@@ -8,8 +8,8 @@ import numpy as np
 
 with atheris.instrument_imports(include=["damamba.corpus"]):
     from damamba.console import InputError
+    from damamba.corpus.annotation_csv import read_labels
     from damamba.corpus.annotations import read_annotation
-    from damamba.corpus.labels import read_labels
 
 from harness import fuzz
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from damamba.console import InputError
+from damamba.corpus.annotation_csv import read_labels
 from damamba.corpus.annotations import read_annotation
 from damamba.corpus.eaf import read_eaf
-from damamba.corpus.labels import read_labels
 from damamba.corpus.manifest_csv import COLUMNS, read_csv
 from damamba.corpus.ssi import read_stream
 from damamba.corpus.ssi_annotation import read_ssi_annotation

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from damamba.corpus.manifest_csv import COLUMNS
 from damamba.executor import run_all
 from damamba.ingest.run import ingest
 from tests.conftest import FROZEN_PARAMS, make_video, make_wav, serially, tone
+from tests.media.specimens import write_clip
 
 SECONDS = 4
 
@@ -67,7 +69,14 @@ def test_good_recordings_are_taken_with_their_length_and_hash(folder):
         (lambda r: (r / "a.wav").write_bytes((r / "a.mp4").read_bytes()), r"a\.wav: no audio in it"),
         (lambda r: (r / "a.mp4").write_bytes((r / "a.wav").read_bytes()), r"a\.mp4: no video in it, only audio"),
         (lambda r: (r / "a.csv").write_text("0.5\n" * 20), r"a\.csv: 20 labels are 0\.80 s, .*lasts 4\.00 s"),
-        (lambda r: (r / "a.csv").write_text("0.5\nhalf\n"), r"a\.csv, line 2: 'half' is not value"),
+        (
+            lambda r: (
+                make_video(r / "a.mp4", np.arange(SECONDS * 24) / 24),
+                (r / "a.csv").write_text("0.5\n" * SECONDS * 24),
+            ),
+            r"a\.csv: 96 lines for the 96 frames of the video, but labels have 25 lines a second, so 100; convert it",
+        ),
+        (lambda r: (r / "a.csv").write_text("0.5\nhalf\n"), r"a\.csv, line 2: 'half' is not a number"),
     ],
 )
 def test_a_bad_file_is_named_and_nothing_is_written(folder, spoil, expected):
@@ -91,9 +100,27 @@ def test_a_removed_row_takes_its_labels_along(folder):
     assert [p.stem for p in (folder.parent / "corpus/labels").rglob("*.parquet")] == ["a"]
 
 
-def test_a_video_with_sound_needs_no_second_file(folder):
-    with pytest.raises(InputError, match=r"a\.mp4: no audio in it"):
-        run(folder, "s,a,host,train,en,pa,a.mp4,,a.csv")
+def test_a_video_without_sound_is_taken_and_what_is_missing_is_a_defect(folder):
+    make_wav(folder / "b.wav", np.zeros(SECONDS * 16_000))
+    a, b = run(folder, A.replace("a.wav", ""), B).participants
+    assert (a.audio, a.audio_sha256, b.audio, b.audio_sha256) == ("", "", "", "")
+    report = json.loads((folder.parent / "corpus/defects.json").read_text())
+    assert report["counts"] == {"no_sound": 2}
+    assert [defect["where"] for defect in report["defects"]] == ["own/s/a", "own/s/b"]
+
+
+def test_a_track_and_a_channel_of_the_manifest_are_read(folder):
+    sounds = [np.zeros(SECONDS * 16_000), tone(SECONDS)]
+    write_clip(folder / "a.mkv", SECONDS * 25, sounds=sounds, sound_rate=16_000)
+    header = ",".join([*COLUMNS, "audio_track", "audio_channel"])
+    for track, has_sound in (("1", False), ("2", True)):
+        (folder / "manifest.csv").write_text(f"{header}\ns,a,host,train,en,pa,a.mkv,,a.csv,{track},1\n")
+        ingest(params_for(folder), folder.parent / "corpus", serially)
+        (a,) = Manifest.read(folder.parent / "corpus/manifest.jsonl").participants
+        assert (bool(a.audio), a.audio_track, a.audio_channel) == (has_sound, track, "1")
+    (folder / "manifest.csv").write_text(f"{header}\ns,a,host,train,en,pa,a.mkv,,a.csv,second,\n")
+    with pytest.raises(InputError, match=r"line 2: audio_track is 'second'; use a number from 1 on"):
+        ingest(params_for(folder), folder.parent / "corpus", serially)
 
 
 def labels(root: Path) -> np.ndarray:
@@ -146,3 +173,15 @@ def test_workers_write_the_same_as_one_process(folder):
     ingest(params, out, lambda f, tasks: run_all(f, tasks, 2, "processes", "ingest"))
     assert Manifest.read(out / "manifest.jsonl") == alone
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == alone_files
+
+
+def test_counts_that_are_off_are_logged(folder, caplog):
+    (folder / "a.csv").write_text("0\n" + "0.5\n" * SECONDS * 25)
+    (folder / "b.csv").write_text("0.5\n" * (SECONDS * 25 - 7))
+    with caplog.at_level("INFO"):
+        run(folder, A, B)
+    assert "own/s/a: " + str(folder / "a.csv") + ": its first line, 0, is the name of a column" in caplog.text
+    assert "93 lines, where 100 are expected for 4.00 s; the last 7 are missing" in caplog.text
+    value = pq.read_table(folder.parent / "corpus/labels/own/s/a.parquet")["value"].to_numpy()
+    assert (value == 0.5).all()
+    assert len(value) == 100

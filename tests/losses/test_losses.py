@@ -4,6 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from damamba.console import InputError
 from damamba.losses import Prediction, make_losses, total_loss
 from damamba.losses.align import align_loss
 from damamba.losses.ccc import ccc_loss
@@ -54,10 +55,18 @@ def unit(*shape, seed=0):
     return torch.nn.functional.normalize(torch.randn(*shape, generator=generator), dim=-1)
 
 
-def align(audio, visual, valid, frames=512, exclusion=3, seed=0):
-    generator = torch.Generator().manual_seed(seed)
+def align(audio, visual, valid, frames=512, exclusion=3, seed=0, seat=None, start=None):
+    """`align_loss`; windows are of different participants unless `seat` says otherwise."""
     return align_loss(
-        audio, visual, valid, temperature=0.1, frames=frames, exclusion_frames=exclusion, generator=generator
+        audio,
+        visual,
+        valid,
+        seat=torch.arange(len(valid)) if seat is None else torch.tensor(seat),
+        start=torch.zeros(len(valid)) if start is None else torch.tensor(start, dtype=torch.float32),
+        temperature=0.1,
+        frames=frames,
+        exclusion_frames=exclusion,
+        generator=torch.Generator().manual_seed(seed),
     )
 
 
@@ -76,6 +85,33 @@ def test_align_loss_is_the_definition():
                 else torch.logsumexp(logits, 0) - first[b, t] @ audio[b, t] / 0.1
             )
     assert align(audio, visual, valid).item() == pytest.approx(torch.stack(rows).mean().item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("exclusion", [0, 3])
+def test_the_same_instant_of_a_participant_is_no_negative_in_another_window(exclusion):
+    """Three windows of five frames: two of one participant that overlap, and the same times of the partner."""
+    seat, start = [7, 7, 2], [-1.0, 1.0, 1.0]
+    audio, visual, valid = unit(3, 5, 4), unit(3, 5, 4, seed=1), torch.ones(3, 5, dtype=torch.bool)
+    where = [(b, t) for b in range(3) for t in range(5)]
+
+    def counts(b, t, c, s):
+        apart = abs((start[b] + t) - (start[c] + s))
+        return (b, t) == (c, s) or seat[b] != seat[c] or apart >= max(exclusion, 1)
+
+    rows = []
+    for first, second in ((audio, visual), (visual, audio)):
+        for b, t in where:
+            logits = torch.stack([first[b, t] @ second[c, s] / 0.1 for c, s in where if counts(b, t, c, s)])
+            rows.append(torch.logsumexp(logits, 0) - first[b, t] @ second[b, t] / 0.1)
+    ours = align(audio, visual, valid, exclusion=exclusion, seat=seat, start=start)
+    assert ours.item() == pytest.approx(torch.stack(rows).mean().item(), rel=1e-5)
+
+
+def test_windows_that_start_between_frames_overlap_by_time():
+    """Two windows of one frame: 0.8 frames apart they share an instant, a whole frame apart they do not."""
+    audio, valid = unit(2, 1, 8), torch.ones(2, 1, dtype=torch.bool)
+    assert align(audio, audio, valid, exclusion=0, seat=[0, 0], start=[3.2, 4.0]).item() == 0
+    assert align(audio, audio, valid, exclusion=0, seat=[0, 0], start=[3.2, 4.2]).item() > 0
 
 
 def test_align_loss_prefers_aligned_frames():
@@ -115,7 +151,8 @@ def prediction(aligned, observed, seed=0):
     frames = next(iter(observed.values())).shape
     score, valid = torch.rand(*frames, generator=torch.Generator().manual_seed(9)), torch.ones(frames, dtype=torch.bool)
     generator = torch.Generator().manual_seed(seed)
-    return Prediction(score, score.roll(1, dims=1), valid, aligned, observed, generator)
+    seat, start = torch.arange(len(score)), torch.zeros(len(score))
+    return Prediction(score, score.roll(1, dims=1), valid, aligned, observed, seat, start, generator)
 
 
 def test_three_groups_are_aligned_pair_by_pair_each_where_both_were_observed():
@@ -130,6 +167,8 @@ def test_three_groups_are_aligned_pair_by_pair_each_where_both_were_observed():
             aligned[a],
             aligned[b],
             observed[a] & observed[b],
+            seat=torch.arange(2),
+            start=torch.zeros(2),
             temperature=0.1,
             frames=512,
             exclusion_frames=3,
@@ -161,3 +200,10 @@ def test_the_total_is_the_weighted_sum_and_a_term_without_weight_is_not_computed
     alone = total_loss(prediction(aligned, dict.fromkeys(aligned, seen)), losses, {"ccc": 2.0, "align": 0.0})
     assert alone.total.item() == pytest.approx(2 * ccc.item(), rel=1e-6)
     assert alone.curves == {"ccc": pytest.approx(1 - ccc.item()), "align": None}
+
+
+def test_a_model_to_which_no_weighted_loss_applies_is_refused():
+    losses = make_losses(frozen_params().losses, rate_hz=25)
+    given = prediction({"audio": unit(1, 6, 4)}, {"audio": torch.ones(1, 6, dtype=torch.bool)})
+    with pytest.raises(InputError, match=r"no loss applies to this model \(lambda_ccc 0, lambda_align 1\)"):
+        total_loss(given, losses, {"ccc": 0.0, "align": 1.0})

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from damamba.console import InputError
-from damamba.media.decode import probe_audio, probe_video, read_frames, read_waveform
+from damamba.media.decode import read_frames
+from damamba.media.probe import probe_audio, probe_video
+from damamba.media.sound import read_waveform
 from tests.conftest import make_video, make_wav, tone
 
 STEADY = np.arange(50) / 25

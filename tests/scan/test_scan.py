@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from damamba.console import InputError
-from damamba.scan import cuda, dispatch, ssd_extend, ssd_scan, ssd_step
+from damamba.scan import chunked, cuda, dispatch, ssd_extend, ssd_scan, ssd_step
 
 BATCH, HEADS, HEADDIM, D_STATE = 2, 4, 3, 5
 LONG_CHUNK = 95  # frames: rounded up to an even number and cut in two
@@ -85,6 +85,32 @@ def test_result_does_not_depend_on_tiles(monkeypatch):
     monkeypatch.setattr("damamba.scan.chunked.TILE_BYTES", 8 * HEADS * 8**2 * 3)  # three chunks of one row
     for ours, other in zip(run(tensors, "torch", 8), whole, strict=True):
         torch.testing.assert_close(ours, other, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("length", "rows", "tiles"),
+    [(96, 256, 1), (6000, 8, 1), (6000, 512, 7)],
+    ids=["windows", "sessions", "many sessions"],
+)
+def test_a_device_gets_whole_batches_as_tiles(monkeypatch, length, rows, tiles):
+    """Tensors without values stand in for those of a GPU; 8 heads of 64 channels and 64 states."""
+    made = []
+
+    class Counted(chunked._Tile):
+        def __init__(self, *series):
+            made.append(series[0][..., 0, 0].numel())
+            super().__init__(*series)
+
+    monkeypatch.setattr(chunked, "_Tile", Counted)
+    x, dt = torch.empty(rows, length, 8, 64, device="meta"), torch.empty(rows, length, 8, device="meta")
+    B, C = (torch.empty(rows, length, 1, 64, device="meta") for _ in range(2))
+    inputs = [series.requires_grad_() for series in (x, dt, torch.empty(8, device="meta"), B, C)]
+    y = ssd_scan(*inputs)
+    assert len(made) <= tiles
+    y.sum().backward()
+    assert (y.shape, x.grad.shape) == (x.shape, x.shape)
+    assert len(made) <= 2 * tiles  # forwards and backwards
+    assert sum(made) >= 2 * rows * length  # and no frame is left out
 
 
 @pytest.mark.parametrize("whole_chunk", [3, 2])  # whole, and cut in two

@@ -9,7 +9,7 @@ import pytest
 
 from damamba.config import Params, SimulateParams, parse_section
 from damamba.console import InputError
-from damamba.corpus.labels import read_labels
+from damamba.corpus.annotation_csv import read_labels
 from damamba.executor import run_all
 from damamba_sim.corpora.manifest import write_manifest
 from damamba_sim.corpora.persons import ENCODER_SEEDS

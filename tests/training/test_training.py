@@ -1,25 +1,30 @@
 import math
 import os
+from argparse import Namespace
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+import train as train_stage
 import yaml
-from accelerate.state import AcceleratorState
 
 from damamba import training
-from damamba.config import Params
+from damamba.config import Params, WindowParams
 from damamba.console import InputError
-from damamba.data.batch import LABEL_SAMPLE, TrainingWindows, WindowReader
-from damamba.data.shards import AlignedSeat, AlignedSession, write_statistics
+from damamba.data.batch import LABEL_SAMPLE, TrainingWindows, Window, WindowReader
+from damamba.data.shards import AlignedSeat, AlignedSession, write_labels, write_statistics
 from damamba.data.windows import WindowGrid
+from damamba.files import check_seal
 from damamba.inference import predict
 from damamba.metrics import ccc
 from damamba.model import DAMamba, load_model
+from damamba.model.checkpoint import read_description
 from damamba.scan import ssd_scan
 from damamba.training import Ema, fit, learning_rate
+from damamba.training.optimizer import make_optimizer
 from damamba.training.resume import read_state, write_state
+from damamba.training.run import clocks
 from tests.conftest import FROZEN_PARAMS
 from tests.damage import damages
 from tests.data.test_batch import WIDTHS, make_aligned
@@ -38,12 +43,6 @@ def aligned(tmp_path):
     return replace(held, sessions=sessions)
 
 
-@pytest.fixture(autouse=True)
-def _another_precision_may_follow():
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
-
-
 def params(model=None, window=None, **train) -> Params:
     held = yaml.safe_load(FROZEN_PARAMS.read_text())
     held["train"] |= {
@@ -58,6 +57,7 @@ def params(model=None, window=None, **train) -> Params:
     sizes = {"d_model": 16, "d_fusion": 16, "headdim": 8, "d_state": 8, "n_heads": 2, "dropout": 0.2, **(model or {})}
     for settings in held["architectures"].values():
         settings |= {key: value for key, value in sizes.items() if key in settings}
+    held["train"]["warmup_steps"] = min(held["train"]["warmup_steps"], held["train"]["steps"] - 1)
     held["window"] |= window or {}
     return Params.model_validate(held)
 
@@ -231,6 +231,146 @@ def test_a_loss_that_is_not_finite_names_the_sessions(aligned):
         run.advance()
 
 
+def unlabelled(aligned, session):
+    """Label files of a session in which nothing is valid, as `align` writes them for participants without labels."""
+    for seat in session.seats:
+        path = aligned.path(session, seat.participant, ".label.arrow")
+        write_labels(path, np.full(session.n_labels, np.nan, np.float32), np.zeros(session.n_labels, bool))
+
+
+def without_labels(aligned, how):
+    *training, val = aligned.sessions
+    if how == "no labels":
+        unlabelled(aligned, val)
+        val = replace(val, seats=tuple(replace(seat, labelled=False) for seat in val.seats))
+    elif how == "no valid label":
+        unlabelled(aligned, val)
+    return replace(aligned, sessions=(*training, *([] if how == "no session" else [val])))
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        ("no labels", "no participant of the split val has a valid label"),
+        ("no valid label", "no participant of the split val has a valid label"),
+        ("no session", "the split val is empty"),
+    ],
+)
+def test_without_labels_to_validate_on_the_last_averaged_weights_are_saved_and_it_is_told(
+    tmp_path, aligned, monkeypatch, caplog, how, why
+):
+    left = without_labels(aligned, how)
+    files = {name: check_seal(left.root / name) for name in left.sha256}
+    replace(left, sha256=files).write()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params(patience=1).model_dump(mode="json")))
+    seen = []
+    monkeypatch.setattr(train_stage, "fit", lambda run, *args, **rest: seen.append(run) or fit(run, *args, **rest))
+    options = Namespace(
+        run="da_mamba-0", shuffle_labels=None, aligned=left.root,
+        models=tmp_path / "models", curves=tmp_path / "curves", state=tmp_path / "state",
+    )  # fmt: skip
+    summary = train_stage.main(options, "da_mamba-0")
+    assert summary.endswith(f"8 steps of 4 windows, last weights, not validated: {why}")
+    assert f"the last averaged weights will be saved: {why}" in caplog.text
+    extra = read_description(tmp_path / "models/da_mamba-0").extra
+    assert (extra["weights"], extra["step"], extra["validation_ccc"]) == (f"last step: {why}", 8, None)
+    saved, (run,) = load_model(tmp_path / "models/da_mamba-0"), seen
+    assert all(torch.equal(weight, run.ema.weights[name]) for name, weight in saved.named_parameters())
+    assert not torch.equal(saved.join.weight, Run(left, params(), "da_mamba", 0).model.join.weight)
+
+
+def test_only_the_training_split_is_trained_on(aligned):
+    test = replace(aligned.sessions[2], split="test")
+    run = Run(replace(aligned, sessions=(*aligned.sessions[:2], test, aligned.sessions[3])), params(), "da_mamba", 0)
+    seen = {window.session.name for step in range(20) for window in run.windows.batch(step, 4)}
+    assert seen == {"own/s0", "own/s1"}
+    assert {session.name for session, _ in run.validation} == {"own/s3"}
+
+
+def test_only_participants_with_labels_are_validated_on(aligned):
+    val = aligned.sessions[3]
+    path = aligned.path(val, val.seats[0].participant, ".label.arrow")
+    write_labels(path, np.full(val.n_labels, np.nan, np.float32), np.zeros(val.n_labels, bool))
+    run = Run(aligned, params(), "da_mamba", 0)
+    assert run.validation == [(val, 1)]
+    assert run.unvalidated is None
+    value, valid = aligned.labels(val, val.seats[1].participant)
+    with run.ema.swap():
+        expected = ccc(predict(run.model.eval(), run.reader, val, 1), value, valid)
+    assert run.validate() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_gradient_that_is_not_finite_stops_before_any_weight_changes(aligned, accumulate):
+    run = Run(aligned, params(accumulate=accumulate), "da_mamba", 0)
+    run.advance()
+    before = {name: weight.clone() for name, weight in run.model.named_parameters()}
+    averaged = {name: weight.clone() for name, weight in run.ema.weights.items()}
+    run.model.join.weight.register_hook(lambda gradient: gradient * float("nan"))
+    with pytest.raises(InputError, match=r"step 1: the gradient of the loss is nan; .*sessions of the batch: own/s"):
+        run.advance()
+    assert run.step == 1
+    for name, weight in run.model.named_parameters():
+        assert torch.equal(weight, before[name]), name
+        assert torch.equal(run.ema.weights[name], averaged[name]), name
+
+
+def test_only_matrices_decay_and_no_rate_step_size_skip_norm_or_bias(aligned):
+    run = Run(aligned, params(weight_decay=0.5), "da_mamba", 0)
+    decays = {id(weight): group["weight_decay"] for group in run.optimizer.param_groups for weight in group["params"]}
+    kept = {name for name, weight in run.model.named_parameters() if decays[id(weight)] == 0}
+    assert {name for name, _ in run.model.named_parameters()} - kept
+    for name, weight in run.model.named_parameters():
+        last = name.rpartition(".")[2]
+        vector = last in ("A_log", "dt_bias", "D", "bias", "missing", "mark") or "norm" in name
+        assert (name in kept) == vector, name
+        assert decays[id(weight)] == (0 if vector else 0.5), name
+
+
+def test_weights_that_mamba_marks_do_not_decay():
+    layer = torch.nn.Linear(2, 2)
+    layer.weight._no_weight_decay = True  # as A_log of mamba_ssm.Mamba, which is a matrix
+    still, *_ = make_optimizer(torch.nn.Sequential(layer, torch.nn.Linear(2, 2)), params().train).param_groups
+    assert [weight.shape for weight in still["params"]] == [(2, 2)]
+    assert still["params"][0] is not layer.weight
+
+
+def test_runs_of_several_precisions_take_turns_in_one_process(aligned):
+    alone = {
+        precision: [Run(aligned, params(precision=precision), "da_mamba", 0).advance().loss]
+        for precision in ("fp32", "bf16")
+    }
+    assert alone["fp32"] != alone["bf16"]
+    runs = {precision: Run(aligned, params(precision=precision), "da_mamba", 0) for precision in ("bf16", "fp32")}
+    assert {precision: [run.advance().loss] for precision, run in runs.items()} == alone
+
+
+def test_windows_far_longer_than_every_session_are_refused(aligned):
+    long = WindowParams(rate_hz=25, core_frames=25000, context_frames=0)
+    with pytest.raises(InputError, match=r"window: 25000 frames are 1000 s, and the longest training session has 5 s"):
+        Run(aligned, params().model_copy(update={"window": long}), "da_mamba", 0)
+
+
+def test_clocks_are_those_of_the_sessions(aligned):
+    grid = WindowGrid.of(params(window={"rate_hz": 5, "core_frames": 4, "context_frames": 1}).window)
+    first, second = aligned.sessions[:2]
+    drawn = [Window(first, 0, 7), Window(second, 0, 7), Window(first, 1, 0), Window(first, 0, -3)]
+    seat, start = clocks(drawn, grid)
+    assert seat.tolist() == [0, 1, 2, 0]
+    assert start.tolist() == pytest.approx([0.4, 0.4, -1.0, -1.6])  # 25 labels are 5 frames, the context is 5 labels
+
+
+def test_what_a_step_sees_does_not_depend_on_what_was_read_ahead(aligned):
+    run, again = Run(aligned, params(), "da_mamba", 0), Run(aligned, params(), "da_mamba", 0)
+    for step in (0, 1, 2, 7, 3):  # as after a resume
+        drawn, batch = run.batches.take(step)
+        assert drawn == again.windows.batch(step, 4)
+        expected = again.reader.read(drawn)
+        assert torch.equal(batch.label, expected.label)
+        assert all(torch.equal(x, expected.cues[name]) for name, x in batch.cues.items())
+
+
 def test_the_average_is_warmed_up_and_swapped_back():
     model = torch.nn.Linear(1, 1, bias=False)
     ema = Ema(model, 0.999)
@@ -349,7 +489,6 @@ def test_gradient_checkpointing_changes_no_number(tmp_path, aligned):
 
 def test_bf16_rounds_training_and_no_prediction(tmp_path, aligned):
     full = Run(aligned, params(steps=1), "da_mamba", 0).advance()
-    AcceleratorState._reset_state(reset_partial_state=True)
     run = Run(aligned, params(steps=1, precision="bf16"), "da_mamba", 0)
     model = fit(run, tmp_path / "i.pt")
     assert run.history[0]["loss"] != full.loss

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from damamba import plugins
 from damamba.config import SOURCES, CorpusParams, Section, SimulateParams, parse_section
-from damamba.corpus.agreement import read_label
+from damamba.corpus.agreement import LabelReading, read_label
 from damamba.corpus.defects import Defect
 from damamba.corpus.labels import Labels
 from damamba.corpus.manifest import Participant
@@ -84,7 +84,9 @@ class Source(ABC, Generic[ParamsT]):
         Raises:
             InputError: A label file cannot be read, or does not fit the recording.
         """
-        return read_label(participant.label, end_s, self.label_slack_s)
+        return told(
+            participant, read_label(participant.label, end_s, self.label_slack_s, n_frames=participant.n_frames)
+        )
 
     def planned(self, simulate: SimulateParams) -> list[PlannedSeat]:
         """All participants with length and size, from headers alone; nothing is decoded.
@@ -108,6 +110,13 @@ class Source(ABC, Generic[ParamsT]):
             )
             for p in self.listing().participants
         ]
+
+
+def told(participant: Participant, read: LabelReading) -> Labels:
+    """The labels; everything that is odd about their files is logged."""
+    for note in read.notes:
+        logger.info("%s: %s", participant.name, note)
+    return read.labels
 
 
 def open_sources(corpus: CorpusParams) -> dict[str, Source[Any]]:

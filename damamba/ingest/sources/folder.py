@@ -10,7 +10,7 @@ from damamba.corpus.agreement import read_label
 from damamba.corpus.labels import Labels
 from damamba.corpus.manifest import Participant
 from damamba.corpus.manifest_csv import read_csv
-from damamba.ingest.sources.base import Source, SourceListing, root_folder
+from damamba.ingest.sources.base import Source, SourceListing, root_folder, told
 
 ROOT = "data/recordings"
 OLD_ROOT = "recordings"
@@ -44,4 +44,6 @@ class FolderSource(Source[FolderSourceParams]):
 
     def labels(self, participant: Participant, end_s: float | None) -> Labels:
         """Labels of all annotators, merged and moved back by their delay."""
-        return read_label(participant.label, end_s, self.label_slack_s, self.params.merge, self.params.lag_s)
+        params, n_frames = self.params, participant.n_frames
+        read = read_label(participant.label, end_s, self.label_slack_s, params.merge, params.lag_s, n_frames)
+        return told(participant, read)

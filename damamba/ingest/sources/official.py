@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from damamba.config import Name, Section, Split
-from damamba.corpus.labels import Labels, read_labels
+from damamba.corpus.annotation_csv import read_labels
+from damamba.corpus.labels import Labels
 from damamba.corpus.manifest import Participant
 from damamba.corpus.release_reader import read_release
 from damamba.corpus.release_trees import ReleaseLayout

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from damamba.config import Positive, PositiveFloat
+from damamba.config import PositiveFloat, Width
 from damamba.console import InputError
 from damamba.model.base import EngagementModel, Output, Statistics, score_head
 from damamba.model.block_params import BlockParams
@@ -28,11 +28,11 @@ class DAMambaParams(BlockParams):
     """What a stack runs over: the cues of a modality, or all cues in one wide stack (nothing is aligned then)."""
     partner_fusion: bool
     """Partners as context of the target; off: the target alone."""
-    d_fusion: Positive
+    d_fusion: Width
     """Width after the groups are joined."""
     cross_window_s: PositiveFloat
     """A target frame sees the partners within this time, s."""
-    d_align: Positive
+    d_align: Width
     """Width of the alignment projections."""
 
 
@@ -124,7 +124,9 @@ class DAMamba(EngagementModel[DAMambaParams]):
             InputError: The model needs the future, or the whole past.
         """
         if not self.params.causal or self.params.block == "transformer":
-            raise InputError("this model cannot stream: train one with model.causal: true and model.block: hybrid")
+            raise InputError(
+                "this model cannot stream: train one with causal: true and block: hybrid under architectures.da_mamba"
+            )
         return {}
 
     def extend(

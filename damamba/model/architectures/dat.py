@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from damamba.config import Positive, Section, Share
+from damamba.config import Dropout, Section, Width
 from damamba.console import InputError
 from damamba.model.attention import attend
 from damamba.model.base import EngagementModel, Output, Statistics, standardise_each
@@ -30,16 +30,16 @@ SELU_SLOPE = 1.0507009873554805  # of SELU above 0
 class DATParams(Section):
     """Settings of DAT."""
 
-    d_model: Positive
+    d_model: Width
     """Channels of a cue after projection."""
-    n_heads: Positive
+    n_heads: Width
     """Heads of attention."""
-    dropout: Share
+    dropout: Dropout
     partner_fusion: bool
     """Partners as context of the target; off: the target alone."""
     share_partner_weights: bool
     """One set of weights for target and partners."""
-    position_frames: Positive
+    position_frames: Width
     """Learned positions; interpolated where a window is shorter or longer."""
 
 

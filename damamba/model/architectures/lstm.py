@@ -6,18 +6,18 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from damamba.config import Positive, Section, Share
+from damamba.config import Dropout, Layers, Section, Width
 from damamba.model.base import EngagementModel, Output, Statistics, score_head, standardise_each
 
 
 class LSTMParams(Section):
     """Settings of the LSTM."""
 
-    d_fusion: Positive
+    d_fusion: Width
     """Units a direction."""
-    group_layers: Positive
+    group_layers: Layers
     """Layers."""
-    dropout: Share
+    dropout: Dropout
     causal: bool
     """Forwards only."""
 
