@@ -51,7 +51,7 @@ def write_checkpoint(directory: Path | str, weights: dict[str, Tensor], descript
     """Write both files, each whole or not at all; the description last, with the seal of the weights."""
     directory = Path(directory)
     replace_file(directory / WEIGHTS, save(weights, {"seal": BLANK_SEAL}), sealed=True)
-    described = {**description, "weights": check_seal(directory / WEIGHTS), "seal": BLANK_SEAL}
+    described = {**description, "weights_seal": check_seal(directory / WEIGHTS), "seal": BLANK_SEAL}
     text = json.dumps(described, indent=1, allow_nan=False) + "\n"
     replace_file(directory / DESCRIPTION, text.encode(), sealed=True)
 
@@ -72,7 +72,7 @@ def read_description(directory: Path | str) -> Description:
     try:
         values = json.loads(path.read_text(encoding="utf8"))
         architecture, settings, cues, rate_hz, weights, _ = (
-            values.pop(key) for key in ("architecture", "settings", "cues", "rate_hz", "weights", "seal")
+            values.pop(key) for key in ("architecture", "settings", "cues", "rate_hz", "weights_seal", "seal")
         )
         cues = {group: {name: int(width) for name, width in widths.items()} for group, widths in cues.items()}
         rate_hz = int(rate_hz)
