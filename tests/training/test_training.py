@@ -292,6 +292,7 @@ def test_only_participants_with_labels_are_validated_on(aligned):
     val = aligned.sessions[3]
     path = aligned.path(val, val.seats[0].participant, ".label.arrow")
     write_labels(path, np.full(val.n_labels, np.nan, np.float32), np.zeros(val.n_labels, bool))
+    aligned = replace(aligned, sha256={**aligned.sha256, path.relative_to(aligned.root).as_posix(): check_seal(path)})
     run = Run(aligned, params(), "da_mamba", 0)
     assert run.validation == [(val, 1)]
     assert run.unvalidated is None
