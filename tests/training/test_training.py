@@ -261,7 +261,8 @@ def test_without_labels_to_validate_on_the_last_averaged_weights_are_saved_and_i
 ):
     left = without_labels(aligned, how)
     files = {name: check_seal(left.root / name) for name in left.sha256}
-    replace(left, sha256=files).write()
+    left = replace(left, sha256=files)
+    left.write()
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params(patience=1).model_dump(mode="json")))
     seen = []
