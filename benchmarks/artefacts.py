@@ -20,6 +20,9 @@ FOLDERS = ("raw", "corpus", "faces", "features", "aligned", "models", "predictio
 DECIDED = ("cues", "rate_hz", "variant", "seed", "window", "step", "validation_ccc")
 """Keys of a model's description that depend on data and training, not on how parameters are named."""
 
+UNEQUAL = ("sha256", "seal", "schema")
+"""Keys of the index of shards that hold hashes of files that hold keys."""
+
 
 def columns(table: pa.Table) -> bytes:
     """Schema and values, NaN by their bits, without metadata."""
@@ -32,7 +35,9 @@ def columns(table: pa.Table) -> bytes:
 
 def described(metadata: dict[bytes, bytes] | None) -> dict[str, Any]:
     """Metadata of a table without its key."""
-    found: dict[str, Any] = {name.decode(): value for name, value in (metadata or {}).items() if name != b"key"}
+    found: dict[str, Any] = {
+        name.decode(): value for name, value in (metadata or {}).items() if name not in (b"key", b"seal")
+    }
     if "damamba" in found:
         found["damamba"] = {name: value for name, value in json.loads(found["damamba"]).items() if name != "key"}
     return {name: value for name, value in found.items() if not name.startswith("ARROW:")}
@@ -49,18 +54,18 @@ def content(path: Path) -> object:
     if path.name == "model.json":
         description = json.loads(path.read_text(encoding="utf8"))
         return {name: description.get(name) for name in DECIDED}
-    if path.name == "index.json":  # holds hashes of files that hold keys
-        return {name: value for name, value in json.loads(path.read_text()).items() if name not in ("sha256", "schema")}
+    if path.name == "index.json":
+        return {name: value for name, value in json.loads(path.read_text()).items() if name not in UNEQUAL}
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def files(root: Path) -> dict[str, Path]:
-    """Artefacts below ``data``, markers with keys and stamps aside."""
+    """Artefacts below ``data``, markers with keys aside."""
     found = (path for folder in FOLDERS for path in (root / "data" / folder).rglob("*") if path.is_file())
     return {
         path.relative_to(root).as_posix(): path
         for path in found
-        if not path.name.startswith(".") and not path.name.endswith(("stamps.json", "session.json"))
+        if not path.name.startswith(".") and not path.name.endswith("session.json")
     }
 
 

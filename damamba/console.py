@@ -1,6 +1,7 @@
 """Output and exit codes of stages: log lines, progress with time left, one line for bad input."""
 
-import errno
+import ctypes
+import io
 import json
 import logging
 import os
@@ -16,11 +17,17 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
+from damamba.files import FileError, disk_problem, only_one, replace_file
+
 ItemT = TypeVar("ItemT")
 logger = logging.getLogger(__name__)
+LOCKS = Path("state/locks")
+"""Below the working folder: a file a stage, locked while the stage runs."""
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+WATCH_S = 1.0
 
 
-class InputError(Exception):
+class InputError(FileError):
     """Something outside the code is wrong: a file, a parameter, a disk.
 
     The message is for the user and complete: which file, which place, what was expected, what to do. A stage prints it
@@ -68,38 +75,91 @@ def _terminate(signum: int, frame: object) -> None:
     raise SystemExit(128 + signum)
 
 
+def plain_terminal() -> None:
+    """Let characters that the terminal's encoding lacks appear as ``?``; to print them would be an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def end_with_parent(parent: int, signum: int = signal.SIGTERM) -> None:
+    """Let this process get a signal when its parent ends, even by ``kill -9``.
+
+    Args:
+        parent: Process that started this one; it may have ended already.
+        signum: The signal.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(signum), 0, 0, 0)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signum)
+    else:
+        _end_without(lambda: os.getppid() == parent, signum)
+
+
+def _end_with_dvc() -> None:
+    """Let this stage get SIGTERM when DVC ends, which started it itself or through a shell that lives on."""
+    parent = os.getppid()
+    end_with_parent(parent)
+    try:
+        shell = b"-c" in Path(f"/proc/{parent}/cmdline").read_bytes().split(b"\0")
+        dvc = _parent_of(parent)
+    except FileNotFoundError:  # no Linux
+        return
+    if shell:
+        _end_without(lambda: _parent_of(parent) == dvc, signal.SIGTERM)
+
+
+def _parent_of(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def _end_without(there: Callable[[], bool], signum: int) -> None:
+    """Send this process a signal as soon as `there` is no longer true."""
+
+    def watch() -> None:
+        while there():
+            time.sleep(WATCH_S)
+        os.kill(os.getpid(), signum)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def run_stage(name: str, main: Callable[[], str], timed: bool = True) -> None:
     """Run a stage's `main` and print the summary line that it returns; then exit.
 
-    Exit codes: 0, 1 after an `InputError` or a failed write, 130 after Ctrl-C, 143 after SIGTERM.
+    A stage that runs already in the same folder is refused. A stage that DVC started ends with DVC.
+
+    Exit codes: 0, 1 after a `FileError` such as an `InputError`, 130 after Ctrl-C, 143 after SIGTERM.
 
     Args:
         name: Name of the stage, in messages and file names.
         main: The stage.
         timed: Write wall seconds and peak memory to ``results/timing/<name>.json``.
     """
+    plain_terminal()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if "DVC_STAGE" in os.environ:
+            _end_with_dvc()
     started = time.perf_counter()
     try:
-        summary = main()
-        seconds = time.perf_counter() - started
-        if timed:
-            write_timing(Path("results/timing") / f"{name}.json", seconds)
-    except InputError as error:
+        with only_one(LOCKS / f"{name}.lock", name):
+            summary = main()
+            seconds = time.perf_counter() - started
+            if timed:
+                write_timing(Path("results/timing") / f"{name}.json", seconds)
+    except FileError as error:
         print(f"{name}: error: {printable(str(error))}", file=sys.stderr)
         sys.exit(1)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EACCES):
+        if (line := disk_problem(error)) is None:
             raise
-        where = f" ({error.filename})" if error.filename else ""
-        print(
-            f"{name}: error: cannot write{where}: {error.strerror}; "
-            "free some space or fix the permissions, then run again; finished sessions are kept",
-            file=sys.stderr,
-        )
+        print(f"{name}: error: {line}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print(f"{name}: stopped; run again to continue", file=sys.stderr)
@@ -113,9 +173,8 @@ def write_timing(path: Path, seconds: float) -> None:
     own, workers = (
         resource.getrusage(which).ru_maxrss / 1024 for which in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
     record = {"seconds": round(seconds, 2), "peak_mib": round(own), "worker_peak_mib": round(workers)}
-    path.write_text(json.dumps(record, indent=1) + "\n")
+    replace_file(path, (json.dumps(record, indent=1) + "\n").encode())
 
 
 def machine() -> dict[str, object]:

@@ -1,74 +1,143 @@
-"""Parallel work on sessions, through a `concurrent.futures.Executor`.
+"""Parallel work on sessions and participants, in worker processes that fail one by one.
 
-A Dask client (`Client.get_executor()`) or a Slurm executor has the same `submit`: to use one, return it from
-`open_executor`; nothing else changes.
+A task is computed on one thread, wherever it runs: it gives the same bytes beside seven others, alone, or in this
+process. A worker that dies, or a task that runs over its limit, costs that task; the others go on.
 """
 
 import logging
+import math
 import multiprocessing
 import os
+import pickle
 import signal
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from typing import Literal, TypeVar
+import sys
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from multiprocessing.connection import Connection, wait
+from typing import Any, Literal, TypeVar
 
-from damamba.console import InputError, progress
+from damamba.console import InputError, end_with_parent, progress
+from damamba.files import FileError
 
 TaskT = TypeVar("TaskT")
 ResultT = TypeVar("ResultT")
 ExecutorKind = Literal["processes", "serial"]
+ONE_THREAD = {
+    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"), "1"),
+    "OMP_PROC_BIND": "false",  # bound workers would all sit on the first core
+}
+"""Environment from which native libraries read their number of threads when they are loaded."""
+STOP_S = 3.0
+"""Time that a worker has, after SIGTERM, to remove the file that it is writing."""
 
 
-class _Serial(Executor):
-    """Runs each call at once in this process, for debugging and tests."""
+Outcome = tuple[int, Any, FileError | str | None]
+"""Number of a task, its result, and what is wrong: bad input, or the fate of its worker."""
 
-    def submit(self, fn: Callable[..., ResultT], /, *args: object, **kwargs: object) -> "Future[ResultT]":
-        future: Future[ResultT] = Future()
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch and OpenCV compute on one thread, and every library that is loaded in the block."""
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    os.environ.update(ONE_THREAD)
+    with ExitStack() as stack:
+        if torch := sys.modules.get("torch"):
+            stack.callback(torch.set_num_threads, torch.get_num_threads())
+            torch.set_num_threads(1)
+        if cv2 := sys.modules.get("cv2"):
+            stack.callback(cv2.setNumThreads, cv2.getNumThreads())
+            cv2.setNumThreads(1)
         try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-
-def _prepare_worker() -> None:
-    """Use one thread per worker, since there is a worker for every core."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
-        os.environ[name] = "1"
-    os.environ.pop("OMP_PROC_BIND", None)  # bound workers would all sit on the first core
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    signal.signal(signal.SIGTERM, _stop_worker)
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
 
 
 def _stop_worker(signum: int, frame: object) -> None:
     """Let the worker remove the file that it is writing; by default, SIGTERM would end it on the spot."""
+    signal.signal(signum, signal.SIG_IGN)  # libraries tidy up at the exit; who is too slow is killed
     raise SystemExit(128 + signum)
 
 
-@contextmanager
-def open_executor(kind: ExecutorKind, jobs: int) -> Iterator[Executor]:
-    """An executor of `jobs` workers (0 = one per core); the end of the block cancels calls that have not started."""
-    if kind == "serial" or jobs == 1:
-        yield _Serial()
-        return
-    # libraries of a spawned process read the environment before `_prepare_worker` runs
-    before = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OMP_PROC_BIND")}
-    os.environ["OMP_NUM_THREADS"] = "1"
-    os.environ["OMP_PROC_BIND"] = "false"
-    pool = ProcessPoolExecutor(
-        jobs or os.cpu_count(), mp_context=multiprocessing.get_context("spawn"), initializer=_prepare_worker
-    )
+def _serve(connection: Connection, function: Callable[[Any], Any], parent: int) -> None:
+    """Work of a worker: one task after the other, until the connection is closed."""
+    signal.signal(signal.SIGTERM, _stop_worker)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent stops its workers
+    end_with_parent(parent, signal.SIGKILL)  # a library that hangs would never see SIGTERM
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    with one_thread():
+        while True:
+            try:
+                task = connection.recv()
+            except EOFError:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+                return
+            try:
+                answer = function(task), None, ""
+            except Exception as error:
+                answer = None, _portable(error), traceback.format_exc()
+            connection.send(answer)
+
+
+def _portable(error: Exception) -> Exception:
+    """The error itself if it can be sent to another process and read there, else its text."""
     try:
-        yield pool
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        return pickle.loads(pickle.dumps(error))
+    except Exception:  # whatever a constructor or a field of a library raises
+        return RuntimeError(f"{type(error).__name__}: {error}")
+
+
+class _Worker:
+    """A process and the number of the task that it has."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, function, os.getpid()))
+        with one_thread():  # libraries of a spawned process read the environment before `_serve` runs
+            self.process.start()
+        theirs.close()
+        self.index: int | None = None
+        self.limit_s: float | None = None
+        self.deadline = math.inf
+
+    def give(self, index: int, task: Any, limit_s: float | None) -> None:
+        """Start a task."""
+        self.index, self.limit_s = index, limit_s
+        self.deadline = math.inf if limit_s is None else time.monotonic() + limit_s
+        with suppress(BrokenPipeError, ConnectionResetError):  # it has died: `answer` finds that out
+            self.connection.send(task)
+
+    def answer(self) -> tuple[Any, Exception | None, str] | None:
+        """Result, error and traceback of the task; None where the process died."""
+        try:
+            return self.connection.recv() if self.connection.poll() else None
+        except (EOFError, ConnectionResetError):
+            return None
+
+    def fate(self) -> str:
+        """How the process died."""
+        self.process.join(STOP_S)
+        code = self.process.exitcode
+        if code is not None and code < 0:
+            return f"its worker process was killed by {signal.Signals(-code).name} (out of memory?)"
+        return f"its worker process ended with exit code {code}"
+
+    def stop(self) -> None:
+        """End the process, by force where that takes too long; an idle one ends when its connection is closed."""
+        self.connection.close()
+        if self.index is not None:
+            self.process.terminate()
+        self.process.join(STOP_S)
+        self.process.kill()
+        self.process.join()
 
 
 def run_all(
@@ -77,43 +146,120 @@ def run_all(
     jobs: int,
     kind: ExecutorKind,
     what: str,
+    *,
+    name: Callable[[TaskT], str] | None = None,
+    limit_s: Callable[[TaskT], float] | float | None = None,
+    most: int | None = None,
 ) -> list[ResultT]:
     """Apply `function` to every task, with a progress bar; results come in the order of `tasks`.
 
-    A task that fails on bad input does not stop the others; at the end their messages are raised together.
+    A task that fails on bad input, whose worker dies, or that runs over its limit does not stop the others; at the end
+    the messages are raised together.
 
     Args:
         function: A module-level function, since it is sent to other processes.
         tasks: One per session or participant.
         jobs: Worker processes; 0 = one per core.
-        kind: Worker processes, or one call after the other in this process.
+        kind: Worker processes, or one call after the other in this process, for debugging: without limits then.
         what: Label of the progress bar.
+        name: Name of a task, for messages; by default its number.
+        limit_s: Seconds that a task may take, or a function from a task to these; None = no limit.
+        most: Upper bound of the workers, such as those whose models fit on one GPU.
 
     Raises:
-        InputError: The messages of all tasks that failed on bad input, one per line.
+        InputError: The messages of all tasks that failed, one per line.
     """
+    if kind == "serial":
+        outcomes = _in_this_process(function, tasks)
+    else:
+        outcomes = _in_workers(function, tasks, min(jobs or os.cpu_count() or 1, most or len(tasks)), limit_s)
     results: dict[int, ResultT] = {}
     problems: dict[int, str] = {}
-    with open_executor(kind, min(jobs or os.cpu_count() or 1, max(len(tasks), 1))) as executor:
-        futures = {executor.submit(function, task): index for index, task in enumerate(tasks)}
-        try:
-            for future in progress(as_completed(futures), what, total=len(futures)):
-                try:
-                    results[futures[future]] = future.result()
-                except InputError as error:
-                    problems[futures[future]] = str(error)
-        except BrokenProcessPool:
-            raise InputError(
-                f"{what}: a worker process was killed (out of memory?); finished participants are kept; "
-                "run again, with fewer jobs if memory is short"
-            ) from None
-        except BaseException:
-            for future in futures:
-                future.cancel()
-            raise
+    try:
+        for index, result, problem in progress(outcomes, what, total=len(tasks)):
+            if problem is None:
+                results[index] = result
+            elif isinstance(problem, FileError):
+                problems[index] = str(problem)
+            else:
+                called = name(tasks[index]) if name else f"task {index + 1} of {len(tasks)}"
+                problems[index] = f"{called}: {problem}; run again, with fewer jobs if memory is short"
+    finally:
+        outcomes.close()  # stops the workers
     if problems:
         lines = [problems[index] for index in sorted(problems)]
         raise InputError(
             "\n".join([*lines, f"{what}: {len(lines)} of {len(tasks)} failed, {len(results)} are done and kept"])
         )
     return [results[index] for index in range(len(tasks))]
+
+
+def _in_this_process(function: Callable[[Any], Any], tasks: Sequence[Any]) -> Generator[Outcome, None, None]:
+    for index, task in enumerate(tasks):
+        try:
+            with one_thread():
+                result, problem = function(task), None
+        except FileError as error:
+            result, problem = None, error
+        yield index, result, problem
+
+
+def _in_workers(
+    function: Callable[[Any], Any],
+    tasks: Sequence[Any],
+    jobs: int,
+    limit_s: Callable[[Any], float] | float | None,
+) -> Generator[Outcome, None, None]:
+    """Outcomes as they come; whatever ends the iteration ends the workers."""
+    waiting = deque(range(len(tasks)))
+    workers: list[_Worker] = []
+    try:
+        while waiting or any(worker.index is not None for worker in workers):
+            while waiting and len(workers) < jobs:
+                workers.append(_Worker(function))
+                _give_next(workers[-1], waiting, tasks, limit_s)
+            for worker in [w for w in workers if w.index is None]:
+                if waiting:
+                    _give_next(worker, waiting, tasks, limit_s)
+                else:
+                    workers.remove(worker)  # its memory is free while the last tasks run
+                    worker.stop()
+            yield from _next_outcomes(workers)
+    finally:
+        for worker in workers:
+            if worker.index is not None:
+                worker.process.terminate()  # all at once, before the first is waited for
+        for worker in workers:
+            worker.stop()
+
+
+def _give_next(
+    worker: _Worker, waiting: deque[int], tasks: Sequence[Any], limit_s: Callable[[Any], float] | float | None
+) -> None:
+    index = waiting.popleft()
+    worker.give(index, tasks[index], limit_s(tasks[index]) if callable(limit_s) else limit_s)
+
+
+def _next_outcomes(workers: list[_Worker]) -> Generator[Outcome, None, None]:
+    """Wait until a worker has answered, died or run over its limit; the latter two are removed from `workers`."""
+    first = min(worker.deadline for worker in workers)
+    timeout = None if first == math.inf else max(first - time.monotonic(), 0.0)
+    ready = set(wait([each for w in workers for each in (w.connection, w.process.sentinel)], timeout))
+    for worker in list(workers):
+        index, problem = worker.index, None
+        assert index is not None
+        if {worker.connection, worker.process.sentinel} & ready:
+            if answer := worker.answer():
+                result, error, text = answer
+                worker.index, worker.deadline = None, math.inf
+                if error is not None and not isinstance(error, FileError):
+                    raise error from RuntimeError(f"in a worker process:\n{text}")
+                yield index, result, error
+                continue
+            problem = worker.fate()
+        elif time.monotonic() >= worker.deadline:
+            problem = f"stopped after {worker.limit_s:g} s, the limit of a task"
+        if problem:
+            workers.remove(worker)
+            worker.stop()
+            yield index, None, problem

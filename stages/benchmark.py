@@ -9,6 +9,7 @@ from pathlib import Path
 from damamba.benchmark.run import run_benchmark
 from damamba.config import Params
 from damamba.console import run_stage
+from damamba.files import replace_file
 from damamba.report.benchmark import memory_figure, memory_table, speed_table
 
 RESULTS = Path("results")
@@ -18,12 +19,15 @@ def main() -> str:
     params = Params.load()
     variants = {name: params.variant(name) for name in params.variants}
     results, times = run_benchmark(params.benchmark, params.window, params.losses, variants)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "benchmark.json").write_text(json.dumps(results, indent=1) + "\n")
-    (RESULTS / "memory.md").write_text(memory_table(results))
+    texts = {
+        "benchmark.json": json.dumps(results, indent=1) + "\n",
+        "memory.md": memory_table(results),
+        "speed.json": json.dumps(times, indent=1) + "\n",
+        "speed.md": speed_table(times),
+    }
+    for name, text in texts.items():
+        replace_file(RESULTS / name, text.encode())
     memory_figure(results, RESULTS / "memory.svg")
-    (RESULTS / "speed.json").write_text(json.dumps(times, indent=1) + "\n")
-    (RESULTS / "speed.md").write_text(speed_table(times))
     return f"{len(results['memory'])} configurations · a window is read in {times['window_read_ms']} ms"
 
 

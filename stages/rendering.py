@@ -9,7 +9,7 @@ from pathlib import Path
 from damamba.config import Params
 from damamba.console import run_stage
 from damamba.executor import run_all
-from damamba.files import whole_file
+from damamba.files import replace_file
 from damamba_sim.corpora.sessions import plan_corpora
 from damamba_sim.rendering.comparison import compare, rendering_results
 from damamba_sim.rendering.participants import filmed_participants
@@ -25,8 +25,7 @@ def main() -> str:
     plans = plan_corpora(params.simulate) if filmed else []
     participants = filmed_participants(plans, RAW, FACES)
     comparisons = run_all(compare, participants, params.extract.jobs, params.extract.executor, "rendering")
-    with whole_file(RESULTS) as temporary:
-        temporary.write_text(json.dumps(rendering_results(comparisons), indent=1) + "\n", encoding="utf8")
+    replace_file(RESULTS, (json.dumps(rendering_results(comparisons), indent=1) + "\n").encode())
     PICTURES.mkdir(parents=True, exist_ok=True)
     if not filmed:
         return "nothing to compare: corpus.sources or simulate.features_only leave the corpus without simulated media"

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from benchmarks import faults
 from tests.dag import ENVIRONMENT, LANDMARKER, ROOT, call, copy_repository, damamba, ran, repro, set_param, times
 
 pytestmark = pytest.mark.slow
@@ -268,7 +269,7 @@ def test_a_full_disk_is_one_clear_line_and_finished_participants_stay(repo):
     limited = "ulimit -f 2; python stages/extract.py clip --jobs 1"  # 2 KiB a file
     done = call(repo, "bash", "-c", limited, check=False)
     assert done.returncode == 1
-    assert "cannot write" in done.stderr
+    assert "cannot be written (File too large, after 2048 bytes)" in done.stderr
     assert "Traceback" not in done.stderr
     assert len(times(repo, "data/features/clip")) == kept - 1
     assert not [p for p in (repo / "data/features/clip").rglob("*") if ".part" in p.name]
@@ -287,3 +288,12 @@ def test_a_missing_checkpoint_and_a_missing_landmarker_name_the_command(repo):
     assert "dvc repro landmarker" in done.stderr
     call(repo, "dvc", "checkout", "landmarker")
     assert (repo / LANDMARKER).is_file()
+
+
+def test_the_campaign_of_faults_in_short(finished, tmp_path):
+    """`benchmarks/faults.py` in full takes an hour."""
+    damage = faults.damage(finished, tmp_path, 6, 1)
+    assert len(damage) == 16
+    assert all(outcome == {"trials": 6, "refused": 6} for outcome in damage.values()), damage
+    flow = [stage for stage in faults.STAGES if stage.name == "extract@flow"]
+    assert faults.kills(finished, tmp_path, 2, 1, flow) == {"kills": 2, "identical": 2, "others": []}

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from damamba.files import replace_file
+
 KINDS = {
     "header_rate": "the header's rate does not fit its rows; the rate at which they last as long as the others is used",
     "truncated": "the data end before the header's last row; the missing rows are not valid",
@@ -68,5 +70,4 @@ def write_report(path: Path, defects: Iterable[Defect]) -> None:
         "outcomes": {kind: KINDS[kind] for kind in number},
         "defects": [asdict(defect) for defect in ordered],
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
+    replace_file(path, (json.dumps(report, indent=1, ensure_ascii=False) + "\n").encode())

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from damamba.console import InputError
 from damamba.corpus.ssi import read_stream
+from damamba.files import BLANK_SEAL, check_seal, replace_file
 
 ANNOTATORS = ";"
 """Separates the label files of several annotators of one participant."""
@@ -147,24 +148,30 @@ class Manifest:
         return Manifest(kept)
 
     def write(self, path: Path) -> None:
-        """Write JSON lines, one a participant, so that small changes give small diffs."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(
-            "".join(json.dumps(asdict(p), ensure_ascii=False) + "\n" for p in self.participants), encoding="utf8"
-        )
+        """Write JSON lines: number of participants and seal, then one a participant.
+
+        Small changes of the corpus give small differences of the file.
+        """
+        head = {"participants": len(self.participants), "seal": BLANK_SEAL}
+        lines = [json.dumps(row, ensure_ascii=False) for row in (head, *map(asdict, self.participants))]
+        replace_file(path, "".join(f"{line}\n" for line in lines).encode(), sealed=True)
 
     @classmethod
     def read(cls, path: Path) -> "Manifest":
         """Read a file of `write`.
 
         Raises:
-            InputError: It is missing or damaged.
+            InputError: It is missing, damaged, shortened or empty.
         """
         try:
-            rows = [json.loads(line) for line in path.read_text(encoding="utf8").splitlines()]
+            check_seal(path)
+            head, *rows = [json.loads(line) for line in path.read_text(encoding="utf8").split("\n")[:-1]]
             for row in rows:
                 row["streams"] = tuple(ReleasedStream(**stream) for stream in row["streams"])
-            return cls(tuple(Participant(**row) for row in rows))
+            participants = tuple(Participant(**row) for row in rows)
+            if not 0 < len(participants) == head["participants"]:
+                raise ValueError(f"{len(participants)} of {head['participants']} participants")
+            return cls(participants)
         except FileNotFoundError:
             raise InputError(f"{path}: missing; make it: dvc repro ingest, or python stages/ingest.py") from None
         except (ValueError, TypeError, KeyError) as error:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
-from safetensors.numpy import save_file
 
 from damamba.config import LABEL_RATE_HZ, AlignParams, CueParams
 from damamba.console import InputError
@@ -19,6 +17,7 @@ from damamba.corpus.manifest import Manifest, Participant
 from damamba.data.moments import ChannelMoments
 from damamba.data.shard_writer import write_shard_in_pieces
 from damamba.data.shards import (
+    STATISTICS,
     Aligned,
     AlignedSeat,
     AlignedSession,
@@ -26,10 +25,10 @@ from damamba.data.shards import (
     shard_key,
     shard_moments,
     write_labels,
+    write_statistics,
 )
-from damamba.data.stamps import Stamp, read_stamps, write_stamps
 from damamba.data.stream_on_grid import StreamOnGrid
-from damamba.files import prune, whole_file
+from damamba.files import check_seal, prune
 from damamba.keys import source_digest
 from damamba.streams.reader import StoredStream
 from damamba.streams.store import describe
@@ -47,8 +46,11 @@ class AlignTask:
     out: Path
     code: str
     """Hash of the code that makes the shards."""
-    stamps: Mapping[str, Stamp]
-    """Stamps of the session's files from the last run."""
+
+    @property
+    def name(self) -> str:
+        """corpus/session."""
+        return f"{self.participants[0].corpus}/{self.participants[0].session}"
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ class AlignResult:
     """Index entry and files of a session."""
 
     session: AlignedSession
-    files: dict[str, Stamp]
+    files: dict[str, str]
+    """Path below the output -> seal."""
     valid: dict[str, tuple[int, int]]
     """Cue -> number of valid frames, number of all frames."""
     kept: int
@@ -104,26 +107,17 @@ def align_all(
                 f"{features / name}: a causal grid (align.causal) takes no stream that depends on its whole recording; "
                 f"set cues.{name}.causal: true and make the cue again: dvc repro extract@{name}"
             )
-    stamps_of: dict[str, dict[str, Stamp]] = defaultdict(dict)
-    for name, stamp in read_stamps(out).items():
-        stamps_of[name.rpartition("/")[0]][name] = stamp
     code = shard_code()
     tasks = [
-        AlignTask(
-            tuple(people), tuple(cues), params, features, corpus / "labels", out, code, stamps_of["/".join(session)]
-        )
-        for session, people in manifest.sessions().items()
+        AlignTask(tuple(people), tuple(cues), params, features, corpus / "labels", out, code)
+        for people in manifest.sessions().values()
     ]
     done = run(align_session, tasks)
-    stamps = dict(sorted((name, stamp) for d in done for name, stamp in d.files.items()))
-    files = {name: stamp.sha256 for name, stamp in stamps.items()}
+    files = dict(sorted((name, seal) for d in done for name, seal in d.files.items()))
     index = Aligned(out, params.rate_hz, described, tuple(d.session for d in done), files, protocol, params.causal)
-    with whole_file(out / "statistics.safetensors") as temporary:
-        save_file(_statistics(index), temporary)
-    stamps["statistics.safetensors"] = Stamp.of(out / "statistics.safetensors")
-    files["statistics.safetensors"] = stamps["statistics.safetensors"].sha256
+    write_statistics(out, _statistics(index))
+    files[STATISTICS] = check_seal(out / STATISTICS)
     index.write()
-    write_stamps(out, stamps)
     prune(out, {out / "index.json", *(out / name for name in files)})
     shares = []
     for cue in cues:
@@ -138,25 +132,23 @@ def align_session(task: AlignTask) -> AlignResult:
     first = task.participants[0]
     n_labels = max(round(p.duration_s * LABEL_RATE_HZ) for p in task.participants)
     n_frames = n_labels * task.params.rate_hz // LABEL_RATE_HZ
-    files: dict[str, Stamp] = {}
+    files: dict[str, str] = {}
     seats, kept = [], 0
     valid: dict[str, tuple[int, int]] = dict.fromkeys(task.cues, (0, 0))
     for participant in task.participants:
         streams = {cue: participant.shard(task.features / cue) for cue in task.cues}
-        labels = _labels(participant.shard(task.labels))
+        labels = _labels(participant, task.labels)
         key = _key(task, streams, n_frames)
         arrow, parquet, label = (
             participant.shard(task.out, suffix) for suffix in (".arrow", ".parquet", ".label.arrow")
         )
-        stamps = _kept(task, arrow, parquet, key)
-        if stamps is None:
-            _write(participant.shard(task.out, ""), streams, n_frames, task.params, key)
-            stamps = [Stamp.of(arrow), Stamp.of(parquet)]
-        else:
+        if _kept(arrow, parquet, key):
             kept += 1
+        else:
+            _write(participant.shard(task.out, ""), streams, n_frames, task.params, key)
         write_labels(label, *_sized(labels, n_labels))
-        for path, stamp in zip((arrow, parquet, label), (*stamps, Stamp.of(label)), strict=True):
-            files[path.relative_to(task.out).as_posix()] = stamp
+        for path in (arrow, parquet, label):
+            files[path.relative_to(task.out).as_posix()] = check_seal(path)
         for cue in task.cues:
             valid[cue] = (valid[cue][0] + shard_moments(arrow, cue).n, valid[cue][1] + n_frames)
         seats.append(AlignedSeat(participant.participant, participant.role, participant.person, labels is not None))
@@ -164,14 +156,13 @@ def align_session(task: AlignTask) -> AlignResult:
     return AlignResult(session, files, valid, kept)
 
 
-def _kept(task: AlignTask, arrow: Path, parquet: Path, key: str) -> list[Stamp] | None:
-    """Stamps of a shard's two files; None where the shard is missing, has another key, or was changed on disk."""
-    if shard_key(arrow) != key or not parquet.is_file():
-        return None
-    before = [task.stamps.get(path.relative_to(task.out).as_posix()) for path in (arrow, parquet)]
-    now = [Stamp.of(path, known) for path, known in zip((arrow, parquet), before, strict=True)]
-    same = all(known is None or known.sha256 == stamp.sha256 for known, stamp in zip(before, now, strict=True))
-    return now if same else None
+def _kept(arrow: Path, parquet: Path, key: str) -> bool:
+    """Whether both files of a shard are there and undamaged, with this key."""
+    try:
+        check_seal(parquet)
+    except (FileNotFoundError, ValueError):
+        return False
+    return shard_key(arrow) == key
 
 
 def _write(base: Path, streams: dict[str, Path], n_frames: int, params: AlignParams, key: str) -> None:
@@ -194,14 +185,19 @@ def _key(task: AlignTask, streams: dict[str, Path], n_frames: int) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _labels(path: Path) -> Labels | None:
-    try:
-        table = pq.read_table(path)
-    except FileNotFoundError:
+def _labels(participant: Participant, folder: Path) -> Labels | None:
+    """Labels as ingest wrote them; None for a participant without annotation."""
+    path = participant.shard(folder)
+    if not participant.label:
         return None
-    except OSError as error:
+    try:
+        check_seal(path)
+        table = pq.read_table(path)
+        return Labels(table["value"].to_numpy(), table["valid"].to_numpy())
+    except FileNotFoundError:
+        raise InputError(f"{path}: missing; make it: dvc repro -f ingest") from None
+    except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{path}: damaged ({error}); make it again: dvc repro -f ingest") from None
-    return Labels(table["value"].to_numpy(), table["valid"].to_numpy())
 
 
 def _sized(labels: Labels | None, length: int) -> tuple[np.ndarray, np.ndarray]:
@@ -253,7 +249,7 @@ def _statistics(index: Aligned) -> dict[str, np.ndarray]:
         total = ChannelMoments(0, np.zeros(source.width), np.zeros(source.width))
         for session in training:
             for seat in session.seats:
-                total += shard_moments(index.path(session, seat.participant, ".arrow"), cue)
+                total += index.moments(session, seat.participant, cue)
         if not total.n:
             raise InputError(
                 f"cue {cue}: the training split has no valid frame; see the summary line of extract@{cue}, "

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from damamba.data.moments import ChannelMoments
-from damamba.files import whole_file
+from damamba.files import BLANK_SEAL, whole_file
 
 SCHEMA = 1
 ROWS_A_BATCH = 6000  # a minute at 100 Hz: frames that a writer or an exchange reader has in memory
@@ -50,7 +50,7 @@ def write_shard_in_pieces(
         key: Hash of all that the shard depends on.
     """
     bounds = [(first, min(first + ROWS_A_BATCH, n_frames)) for first in range(0, n_frames, ROWS_A_BATCH)]
-    metadata = {"schema": str(SCHEMA).encode(), "key": key.encode()}
+    metadata: dict[str, str | bytes] = {"schema": str(SCHEMA), "key": key, "seal": BLANK_SEAL}
     fields: list[pa.Field] = []
     for name in cues:
         moments, largest = _survey(piece(name, first, stop) for first, stop in bounds or [(0, 0)])
@@ -59,8 +59,8 @@ def write_shard_in_pieces(
         metadata[f"moments.{name}"] = np.concatenate([[moments.n], moments.mean, moments.m2]).tobytes()
     schema = pa.schema(fields, metadata)
     with (
-        whole_file(path.with_name(f"{path.name}.parquet")) as for_exchange,  # a name may have a dot
-        whole_file(path.with_name(f"{path.name}.arrow")) as for_training,
+        whole_file(path.with_name(f"{path.name}.parquet"), sealed=True) as for_exchange,  # a name may have a dot
+        whole_file(path.with_name(f"{path.name}.arrow"), sealed=True) as for_training,
         pq.ParquetWriter(
             for_exchange,
             schema,

@@ -5,7 +5,7 @@
 | ``<corpus>/<session>/<participant>.arrow`` | one row per frame: per cue D halves and a mask ``<cue>.valid`` |
 | ``….parquet`` | the same table, for exchange |
 | ``….label.arrow`` | ``value``, ``valid`` at 25 Hz; label i covers grid frames 4i … 4i + 3 at 100 Hz |
-| ``index.json`` | sessions, participants, lengths, cues with widths and sources, sha256 of every file |
+| ``index.json`` | sessions, participants, lengths, cues with widths and sources, seal of every file |
 | ``statistics.safetensors`` | mean and standard deviation of each channel over valid frames of the training split |
 
 The Arrow files are uncompressed and memory-mapped in training. Values are halves; a cue whose values would overflow
@@ -14,53 +14,67 @@ them (eGeMAPS reaches 2.6e5) is stored in single precision.
 
 import hashlib
 import json
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
 
 from damamba.console import InputError
 from damamba.data.moments import ChannelMoments
 from damamba.data.shard_writer import ROWS_A_BATCH, SCHEMA
-from damamba.data.stamps import Stamp, read_stamps, write_stamps
-from damamba.files import whole_file
+from damamba.files import BLANK_SEAL, check_once, check_seal, replace_file, whole_file
 
 REMEDY = "dvc repro -f align"
+STATISTICS = "statistics.safetensors"
 
 
 def shard_moments(path: Path, cue: str) -> ChannelMoments:
     """Moments of a cue, from the metadata of a shard."""
-    flat = np.frombuffer(_open(path).schema.metadata[f"moments.{cue}".encode()])
-    mean, m2 = np.split(flat[1:], 2)
-    return ChannelMoments(int(flat[0]), mean, m2)
+    with _readable(path):
+        flat = np.frombuffer(_open(path).schema.metadata[f"moments.{cue}".encode()])
+        mean, m2 = np.split(flat[1:], 2)
+        return ChannelMoments(int(flat[0]), mean, m2)
 
 
 def shard_key(path: Path) -> str | None:
-    """Key of a shard; None where it cannot be read."""
+    """Key of a shard; None where it is missing or damaged."""
     try:
-        return _open(path).schema.metadata[b"key"].decode()
-    except (InputError, KeyError, TypeError):
+        with _readable(path):
+            return _open(path).schema.metadata[b"key"].decode()
+    except InputError:
         return None
 
 
 def _open(path: Path) -> pa.RecordBatchFileReader:
+    check_once(path)
+    return pa.ipc.open_file(pa.memory_map(str(path)))
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn the errors of a missing or damaged file into one line."""
     try:
-        return pa.ipc.open_file(pa.memory_map(str(path)))
+        yield
     except FileNotFoundError:
         raise InputError(f"{path}: missing; make it: {REMEDY}") from None
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path}: damaged ({' '.join(str(error).split())[:80]}); make it again: {REMEDY}") from None
+    except (pa.ArrowInvalid, OSError, KeyError, ValueError, TypeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:80]
+        raise InputError(f"{path}: damaged ({reason}); make it again: rm {path} && {REMEDY}") from None
 
 
 class Shard:
     """A participant's frames, memory-mapped: only `read` reads values."""
 
     def __init__(self, path: Path) -> None:
-        reader = _open(path)
-        batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
+        with _readable(path):
+            reader = _open(path)
+            batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
         names = [name for name in reader.schema.names if not name.endswith(".valid")]
         self.rows = sum(batch.num_rows for batch in batches)
         self._values = {
@@ -82,9 +96,9 @@ class Shard:
 
 def write_labels(path: Path, value: np.ndarray, valid: np.ndarray) -> None:
     """Write the labels of one participant, at 25 Hz."""
-    table = pa.table({"value": pa.array(value, pa.float32()), "valid": pa.array(valid)})
+    table = pa.table({"value": pa.array(value, pa.float32()), "valid": pa.array(valid)}, metadata={"seal": BLANK_SEAL})
     with (
-        whole_file(path) as temporary,
+        whole_file(path, sealed=True) as temporary,
         pa.OSFile(str(temporary), "wb") as sink,
         pa.ipc.new_file(sink, table.schema) as w,
     ):
@@ -93,8 +107,14 @@ def write_labels(path: Path, value: np.ndarray, valid: np.ndarray) -> None:
 
 def read_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """(L,) values, NaN where not valid, and the mask."""
-    table = _open(path).read_all()
-    return table["value"].to_numpy(), table["valid"].to_numpy()
+    with _readable(path):
+        table = _open(path).read_all()
+        return table["value"].to_numpy(), table["valid"].to_numpy()
+
+
+def write_statistics(root: Path, statistics: dict[str, np.ndarray]) -> None:
+    """Write mean and standard deviation of each cue, ``<cue>.mean`` and ``<cue>.std`` of (D,)."""
+    replace_file(root / STATISTICS, save(statistics, {"seal": BLANK_SEAL}), sealed=True)
 
 
 @dataclass(frozen=True)
@@ -146,7 +166,7 @@ class Aligned:
     cues: dict[str, Cue]
     sessions: tuple[AlignedSession, ...]
     sha256: dict[str, str]
-    """Hash of every file, by its path below `root`."""
+    """Seal of every file, by its path below `root`."""
     protocol: str = "as given"
     """Where the splits come from: name of `corpus.protocol`, for tables."""
     causal: bool = False
@@ -174,45 +194,40 @@ class Aligned:
 
     def shard(self, session: AlignedSession, participant: str) -> Shard:
         """Open a participant's frames."""
-        return Shard(self.path(session, participant, ".arrow"))
+        return Shard(self._listed(self.path(session, participant, ".arrow")))
+
+    def moments(self, session: AlignedSession, participant: str, cue: str) -> ChannelMoments:
+        """Moments of a participant's cue."""
+        return shard_moments(self._listed(self.path(session, participant, ".arrow")), cue)
 
     def labels(self, session: AlignedSession, participant: str) -> tuple[np.ndarray, np.ndarray]:
         """Labels of a participant; all NaN for a participant without annotation."""
-        return read_labels(self.path(session, participant, ".label.arrow"))
+        return read_labels(self._listed(self.path(session, participant, ".label.arrow")))
 
     def statistics(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Cue -> mean (D,) and standard deviation (D,) of the training split."""
-        from safetensors.numpy import load_file
-
-        path = self.root / "statistics.safetensors"
-        try:
+        path = self._listed(self.root / STATISTICS)
+        with _readable(path):
             content = load_file(path)
-        except FileNotFoundError:
-            raise InputError(f"{path}: missing; make it: {REMEDY}") from None
-        return {name: (content[f"{name}.mean"], content[f"{name}.std"]) for name in self.cues}
+            return {name: (content[f"{name}.mean"], content[f"{name}.std"]) for name in self.cues}
 
     def verify(self) -> None:
-        """Compare every file that training reads with its sha256; only files with a new size or time are read.
+        """Read every file that training reads, and compare it with its seal and with the index.
 
         Raises:
             InputError: A file is missing or was changed; the message has its path.
         """
-        known = read_stamps(self.root)
-        stamps: dict[str, Stamp] = {}
-        for name, expected in self.sha256.items():
-            path = self.root / name
-            if not path.is_file():
-                raise InputError(f"{path}: missing; make it: {REMEDY}")
-            if path.suffix == ".parquet":
-                continue
-            stamps[name] = Stamp.of(path, known.get(name))
-            if stamps[name].sha256 != expected:
-                raise InputError(
-                    f"{path}: damaged (sha256 differs from index.json); make it again: rm {path} && {REMEDY}"
-                )
-        if not stamps.items() <= known.items():
-            with suppress(OSError):  # on a read-only disk, the next run hashes again
-                write_stamps(self.root, known | stamps)
+        for name in self.sha256:
+            if not name.endswith(".parquet"):
+                self._listed(self.root / name)
+
+    def _listed(self, path: Path) -> Path:
+        """The path of a file after its content was compared with seal and index."""
+        with _readable(path):
+            expected = self.sha256.get(path.relative_to(self.root).as_posix())
+            if check_once(path) != expected and expected is not None:
+                raise ValueError("it is not the file that index.json lists")
+        return path
 
     def write(self) -> None:
         """Write ``index.json``."""
@@ -224,9 +239,10 @@ class Aligned:
             "cues": {name: asdict(cue) for name, cue in self.cues.items()},
             "sessions": [asdict(session) for session in self.sessions],
             "sha256": self.sha256,
+            "seal": BLANK_SEAL,
         }
-        with whole_file(self.root / "index.json") as temporary:
-            temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
+        text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        replace_file(self.root / "index.json", text.encode(), sealed=True)
 
     @classmethod
     def read(cls, root: Path) -> "Aligned":
@@ -240,6 +256,7 @@ class Aligned:
             content = json.loads(path.read_text(encoding="utf8"))
             if content["schema"] != SCHEMA:
                 raise InputError(f"{path}: schema {content['schema']}, expected {SCHEMA}; make it again: {REMEDY}")
+            check_seal(path)
             sessions = tuple(
                 AlignedSession(**{**session, "seats": tuple(AlignedSeat(**seat) for seat in session["seats"])})
                 for session in content["sessions"]

@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -22,12 +23,14 @@ from damamba.device import jobs_on_device
 from damamba.executor import run_all
 from damamba.features.extractor import Extractor, ExtractorInput
 from damamba.features.health import HEALTH, write_health
-from damamba.files import prune, sha256
+from damamba.files import ASIDE, prune, sha256, take_back, unchanged
 from damamba.keys import source_digest
 from damamba.spool import RowsOnDisk
 from damamba.streams.store import describe, write_stream
 from damamba.streams.stream import FeatureStream
 
+LIMIT_S, LIMIT_TIMES = 900.0, 200.0
+"""A participant whose stream takes longer than this, and so many times the length of the media, hangs."""
 SPARE_S = 1.0
 """Rows may stand so far past the end of the picture."""
 logger = logging.getLogger(__name__)
@@ -43,6 +46,16 @@ class ExtractionTask:
     source: ExtractorInput
     shard: Path
     key: str
+
+    @property
+    def name(self) -> str:
+        """Of the participant."""
+        return self.source.participant.name
+
+    @property
+    def limit_s(self) -> float:
+        """Time after which it counts as hanging."""
+        return LIMIT_S + LIMIT_TIMES * self.source.participant.duration_s
 
 
 @dataclass(frozen=True)
@@ -64,12 +77,23 @@ def _loaded(extractor: type[Extractor[Any]], params: Any) -> Extractor[Any]:
 
 def _make(task: ExtractionTask) -> StreamSize:
     extractor = _loaded(task.extractor, task.params)
-    stream = extractor.extract(task.source)
+    with ExitStack() as stack:
+        for path, digest in _media(task.extractor, task.source.participant):
+            stack.enter_context(unchanged(path, digest, "list it again: dvc repro -f ingest"))
+        stream = extractor.extract(task.source)
     if task.extractor.media == "audio":
         stream = _with_the_picture(stream, task.source.participant)
     _check_times(stream, task.source.participant)
     write_stream(task.shard, replace(stream, key=task.key, lookahead_s=extractor.lookahead_s))
     return StreamSize(len(stream.t_s), int(np.count_nonzero(stream.valid)), stream.width)
+
+
+def _media(extractor: type[Extractor[Any]], participant: Participant) -> list[tuple[Path, str]]:
+    """Files that the extractor reads, and what `ingest` saw in them."""
+    if extractor.media == "streams":
+        return []
+    path, digest = getattr(participant, extractor.media), getattr(participant, f"{extractor.media}_sha256")
+    return [(Path(path), digest)] if digest else []
 
 
 def _with_the_picture(stream: FeatureStream, participant: Participant) -> FeatureStream:
@@ -137,6 +161,8 @@ def extract_all(
         inputs = {"media": ready.input_key(participant), "faces": _key_of(track) if track else None}
         key = hashlib.sha256(json.dumps({**common, **inputs}, sort_keys=True).encode()).hexdigest()
         shard = participant.shard(out)
+        if not shard.exists():
+            take_back(shard)
         if _key_of(shard) != key:
             tasks.append(ExtractionTask(extractor, params, ExtractorInput(participant, track), shard, key))
     kept = len(present) - len(tasks)
@@ -225,14 +251,23 @@ def extract_manifest(
 
     def run(function: Callable[[ExtractionTask], StreamSize], tasks: Sequence[ExtractionTask]) -> list[StreamSize]:
         jobs = jobs_on_device(loop.jobs) if extractor.uses_device else loop.jobs
-        return run_all(function, tasks, jobs, loop.executor, what)
+        return run_all(
+            function,
+            tasks,
+            jobs,
+            loop.executor,
+            what,
+            name=lambda task: task.name,
+            limit_s=lambda task: task.limit_s,
+        )
 
     chosen = manifest.of_session(session).participants
     if skip_missing:
         chosen = [p for p in chosen if getattr(p, extractor.media)]
     out.mkdir(parents=True, exist_ok=True)
     summary = extract_all(extractor, params, chosen, out, run, faces)
-    removed = prune(out, {out / HEALTH, *(participant.shard(out) for participant in manifest.participants)})
+    wanted = {out / HEALTH, *(participant.shard(out) for participant in manifest.participants)}
+    removed = prune(out, wanted, aside=True)
     for line in write_health(manifest.participants, out):
         logger.info("%s: %s", what, line)
-    return summary + (f" · {len(removed)} removed" if removed else "")
+    return summary + (f" · {len(removed)} moved to {ASIDE}" if removed else "")

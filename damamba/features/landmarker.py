@@ -1,6 +1,7 @@
 """MediaPipe's FaceLandmarker: check the pinned model file, open it, find faces in a picture."""
 
 import hashlib
+import locale
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,7 +48,7 @@ def open_landmarker(model: Path, faces: int, **options: Any) -> Iterator[Any]:
         num_faces=faces,
         **options,
     )
-    with _without_native_log():
+    with _without_native_log(), _plain_characters():
         landmarker = vision.FaceLandmarker.create_from_options(chosen)
     with landmarker:
         yield landmarker
@@ -58,6 +59,17 @@ def detect(landmarker: Any, image: np.ndarray) -> Any:
     import mediapipe
 
     return landmarker.detect(mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(image)))
+
+
+@contextmanager
+def _plain_characters() -> Iterator[None]:
+    """Lower ``I`` to ``i``: names of the graph are lowered by the locale, and a Turkish one has ``ı``."""
+    before = locale.setlocale(locale.LC_CTYPE)
+    locale.setlocale(locale.LC_CTYPE, "C")
+    try:
+        yield
+    finally:
+        locale.setlocale(locale.LC_CTYPE, before)
 
 
 @contextmanager

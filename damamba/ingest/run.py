@@ -13,7 +13,7 @@ from damamba.corpus.defects import KINDS, Defect, counts, write_report
 from damamba.corpus.labels import Labels
 from damamba.corpus.manifest import NAMED, TEXTS, Manifest, Participant, conflicts, join, name_problems
 from damamba.corpus.protocol import apply_protocol
-from damamba.files import prune, whole_file
+from damamba.files import BLANK_SEAL, prune, whole_file
 from damamba.ingest.check import CheckedParticipant, IngestTask, check
 from damamba.ingest.sources.base import open_sources
 
@@ -80,10 +80,8 @@ def _write_corpus(
     labels = {one.participant.shard(out / "labels"): one.labels for one in checked if one.labels is not None}
     for path, series in labels.items():
         _write_labels(path, series)
-    with whole_file(out / "manifest.jsonl") as temporary:
-        manifest.write(temporary)
-    with whole_file(out / "defects.json") as temporary:
-        write_report(temporary, defects)
+    manifest.write(out / "manifest.jsonl")
+    write_report(out / "defects.json", defects)
     prune(out, {out / "manifest.jsonl", out / "defects.json", *labels})
     return len(labels)
 
@@ -96,6 +94,7 @@ def _log_defects(defects: list[Defect]) -> None:
 
 
 def _write_labels(path: Path, labels: Labels) -> None:
-    table = pa.table({"value": pa.array(labels.value), "valid": pa.array(labels.valid)})
-    with whole_file(path) as temporary:
+    columns = {"value": pa.array(labels.value), "valid": pa.array(labels.valid)}
+    table = pa.table(columns, metadata={"seal": BLANK_SEAL})
+    with whole_file(path, sealed=True) as temporary:
         pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)

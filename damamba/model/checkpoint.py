@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from damamba.console import InputError
+from damamba.files import BLANK_SEAL, check_seal, replace_file
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
 
@@ -27,6 +28,8 @@ class Description:
     cues: dict[str, dict[str, int]]
     """Width of each cue, by modality group."""
     rate_hz: int
+    weights: str
+    """Seal of the weights."""
     extra: dict[str, Any]
     """Whatever else was saved."""
 
@@ -45,23 +48,22 @@ class Description:
 
 
 def write_checkpoint(directory: Path | str, weights: dict[str, Tensor], description: dict[str, Any]) -> None:
-    """Write both files, each whole or not at all; the description last."""
+    """Write both files, each whole or not at all; the description last, with the seal of the weights."""
     directory = Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
-    save_file(weights, directory / f"{WEIGHTS}.tmp")
-    (directory / f"{WEIGHTS}.tmp").replace(directory / WEIGHTS)
-    text = json.dumps(description, indent=1, allow_nan=False) + "\n"
-    (directory / f"{DESCRIPTION}.tmp").write_text(text, encoding="utf8")
-    (directory / f"{DESCRIPTION}.tmp").replace(directory / DESCRIPTION)
+    replace_file(directory / WEIGHTS, save(weights, {"seal": BLANK_SEAL}), sealed=True)
+    described = {**description, "weights_seal": check_seal(directory / WEIGHTS), "seal": BLANK_SEAL}
+    text = json.dumps(described, indent=1, allow_nan=False) + "\n"
+    replace_file(directory / DESCRIPTION, text.encode(), sealed=True)
 
 
 def read_checkpoint(directory: Path | str) -> tuple[Description, dict[str, Tensor]]:
     """Read both files.
 
     Raises:
-        InputError: A file is missing or broken.
+        InputError: A file is missing or broken, or they do not belong together.
     """
-    return read_description(directory), _read_weights(Path(directory) / WEIGHTS)
+    description = read_description(directory)
+    return description, _read_weights(Path(directory) / WEIGHTS, description)
 
 
 def read_description(directory: Path | str) -> Description:
@@ -69,11 +71,12 @@ def read_description(directory: Path | str) -> Description:
     path = Path(directory) / DESCRIPTION
     try:
         values = json.loads(path.read_text(encoding="utf8"))
-        architecture, settings, cues, rate_hz = (
-            values.pop(key) for key in ("architecture", "settings", "cues", "rate_hz")
+        architecture, settings, cues, rate_hz, weights, _ = (
+            values.pop(key) for key in ("architecture", "settings", "cues", "rate_hz", "weights_seal", "seal")
         )
         cues = {group: {name: int(width) for name, width in widths.items()} for group, widths in cues.items()}
         rate_hz = int(rate_hz)
+        _check_description(path)
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"{path}: not found; train a model, or name the directory of one") from None
     except json.JSONDecodeError as error:
@@ -84,13 +87,22 @@ def read_description(directory: Path | str) -> Description:
         raise InputError(f"{path}: no {error.args[0]!r}; not the description of a model of this version") from None
     except (AttributeError, TypeError, ValueError) as error:
         raise InputError(f"{path}: expected cue widths by group and a rate: {error}; copy the model again") from None
-    return Description(path, str(architecture), settings, cues, rate_hz, values)
+    return Description(path, str(architecture), settings, cues, rate_hz, weights, values)
 
 
-def _read_weights(path: Path) -> dict[str, Tensor]:
+def _check_description(path: Path) -> None:
     try:
+        check_seal(path)
+    except ValueError as error:
+        raise InputError(f"{path}: damaged ({error}); train or copy the model again") from None
+
+
+def _read_weights(path: Path, description: Description) -> dict[str, Tensor]:
+    try:
+        if check_seal(path) != description.weights:
+            raise InputError(f"{path}: not the weights that {DESCRIPTION} describes; train or copy the model again")
         return load_file(path)
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"{path}: not found; train a model, or name the directory of one") from None
-    except SafetensorError as error:
-        raise InputError(f"{path}: not a safetensors file: {error}; train or copy the model again") from None
+    except (SafetensorError, ValueError) as error:
+        raise InputError(f"{path}: damaged ({error}); train or copy the model again") from None

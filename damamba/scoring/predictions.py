@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from damamba.config import LABEL_RATE_HZ
 from damamba.console import InputError
-from damamba.files import whole_file
+from damamba.files import BLANK_SEAL, check_seal, whole_file
 
 
 def prediction_path(folder: Path, corpus: str, session: str, participant: str) -> Path:
@@ -24,9 +24,9 @@ def write_prediction(path: Path, pred: np.ndarray, label: np.ndarray, valid: np.
             "label": pa.array(label, pa.float32(), mask=~valid),
             "valid": pa.array(valid),
         },
-        metadata={"rate_hz": str(LABEL_RATE_HZ)},
+        metadata={"rate_hz": str(LABEL_RATE_HZ), "seal": BLANK_SEAL},
     )
-    with whole_file(path) as temporary:
+    with whole_file(path, sealed=True) as temporary:
         pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
 
@@ -63,9 +63,10 @@ def read_column(path: Path, name: str, remedy: str) -> np.ndarray:
         InputError: There is no such file or column, or it is damaged; `remedy` is the command that makes it.
     """
     try:
+        check_seal(path)
         return pq.read_table(path, columns=[name])[name].to_numpy().astype(np.float64)
     except FileNotFoundError:
         raise InputError(f"{path}: missing; make it: {remedy}") from None
     except (pa.ArrowInvalid, OSError, KeyError, ValueError) as error:
         reason = " ".join(str(error).split())[:100]
-        raise InputError(f"{path}: damaged, no column {name!r} ({reason}); make it again: {remedy}") from None
+        raise InputError(f"{path}: damaged ({reason}); make it again: {remedy}") from None

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,18 @@ from typing import Any
 import numpy as np
 
 from damamba.config import split_run
+from damamba.console import InputError
 from damamba.metrics import Metric
+from damamba.scoring.layout import of_metric
 from damamba.scoring.participants import ParticipantScore, read_participants
-from damamba.scoring.pooling import GLOBAL, moments_by_session, stacked
+from damamba.scoring.pooling import GLOBAL, defined, global_score, moments_by_session, stacked
 from damamba.scoring.reading import read_json
 
 FULL_MODEL = "da_mamba"
 """The variant that others are compared with."""
+
+SLACK = 2e-4
+"""By which a score may differ from that of the rows: both are rounded, and either may be of another machine."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,32 @@ class RunResult:
         """
         scores = read_json(results / "scores" / f"{name}.json", f"dvc repro -f evaluate@{name}")
         participants = tuple(read_participants(results / "sessions" / f"{name}.csv", metrics, name))
-        return cls(name, *split_run(name, variants), scores, participants)
+        run = cls(name, *split_run(name, variants), scores, participants)
+        run._check(results, metrics)
+        return run
+
+    def _check(self, results: Path, metrics: Mapping[str, Metric]) -> None:
+        """Raise `InputError` where scores and participants do not fit each other: one of the files is damaged."""
+        frames = Counter()
+        for participant in self.participants:
+            frames[participant.corpus] += participant.frames
+        held = self.scores["frames"]
+        wrong = [corpus for corpus in {**frames, **held} if frames[corpus] != held.get(corpus)]
+        if not wrong:
+            wrong = [place for name, metric in metrics.items() for place in self._other_scores(name, metric)]
+        if wrong:
+            raise InputError(
+                f"{results / 'sessions' / self.name}.csv: its rows do not give the scores of {self.name}.json "
+                f"({wrong[0]}); one of the two was changed: dvc repro -f evaluate@{self.name}"
+            )
+
+    def _other_scores(self, name: str, metric: Metric) -> Iterator[str]:
+        """Corpora, and Global, whose score is not that of their rows."""
+        for place in (*self.corpora, GLOBAL):
+            score, held = defined(global_score(metric, self.moments(name, place))), of_metric(self.scores, name)[place]
+            near = None not in (score, held) and abs(score - held) <= SLACK * max(abs(held), 1)
+            if not (near or score is held is None):
+                yield place
 
     @property
     def corpora(self) -> list[str]:

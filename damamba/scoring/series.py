@@ -9,7 +9,7 @@ import numpy as np
 from damamba.config import LABEL_RATE_HZ
 from damamba.console import InputError
 from damamba.data.shard_writer import ROWS_A_BATCH
-from damamba.data.shards import Aligned, AlignedSeat, AlignedSession, Shard, shard_moments
+from damamba.data.shards import Aligned, AlignedSeat, AlignedSession, Shard
 from damamba.scoring.predictions import prediction_path, read_label, read_prediction
 
 LARGEST_POINTS = 1500
@@ -112,9 +112,10 @@ def valid_shares(aligned: Aligned) -> dict[AlignedSession, dict[str, float]]:
     shares = {}
     for session in aligned.sessions:
         n_frames = session.n_labels * aligned.rate_hz // LABEL_RATE_HZ
-        paths = [aligned.path(session, seat.participant, ".arrow") for seat in session.seats]
+        people = [seat.participant for seat in session.seats]
         of_cues = {
-            cue: sum(shard_moments(path, cue).n for path in paths) / (n_frames * len(paths)) for cue in aligned.cues
+            cue: sum(aligned.moments(session, who, cue).n for who in people) / (n_frames * len(people))
+            for cue in aligned.cues
         }
         annotated = [aligned.labels(session, seat.participant)[1].mean() for seat in session.seats]
         shares[session] = {**of_cues, "label": float(np.mean(annotated))}

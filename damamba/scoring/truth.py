@@ -80,9 +80,8 @@ def read_truth(root: Path, split: str) -> list[LabelledSeries]:
 def _of_corpus(root: Path) -> Iterator[LabelledSeries]:
     """``data/corpus``, as the stage ingest writes it."""
     for p in Manifest.read(root / "manifest.jsonl").participants:
-        path = p.shard(root / "labels")
-        if path.is_file():
-            value = read_column(path, "value", "dvc repro -f ingest")
+        if p.label:
+            value = read_column(p.shard(root / "labels"), "value", "dvc repro -f ingest")
             yield LabelledSeries(p.corpus, p.session, p.participant, p.split, p.role, p.language, p.gender, value)
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from damamba.console import InputError
+from damamba.files import check_seal
 from damamba.streams.store import SCHEMA
 from damamba.streams.stream import FeatureStream
 
@@ -24,6 +25,7 @@ class StoredStream:
         """Open a file; arguments and errors as of `read_stream`."""
         self._path, self._remedy = path, remedy
         with _readable(self._path, self._remedy):
+            check_seal(path)
             self._file = pq.ParquetFile(path, page_checksum_verification=True)
             described = json.loads(self._file.schema_arrow.metadata[b"damamba"])
             if described["schema"] != SCHEMA:
@@ -103,6 +105,7 @@ def read_stream(path: Path, remedy: str) -> FeatureStream:
         InputError: The file is missing or damaged.
     """
     with _readable(path, remedy):
+        check_seal(path)
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             table = file.read()
         described = json.loads(table.schema.metadata[b"damamba"])

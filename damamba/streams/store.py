@@ -1,7 +1,7 @@
 """Feature streams on disk: ``<cue>/<corpus>/<session>/<participant>.parquet``.
 
 Columns are ``t_s`` float64, ``valid`` bool, ``score`` float32, ``x`` fixed_size_list<float32>[D]. The file's metadata
-describes the stream, as JSON under ``damamba``. Pages have checksums. The same stream gives the same bytes.
+describes the stream, as JSON under ``damamba``, and holds the seal. The same stream gives the same bytes.
 
 `damamba.streams.reader` reads them. It is a module of its own, because the key of every stream hashes this one.
 """
@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from damamba.files import whole_file
+from damamba.files import BLANK_SEAL, check_seal, whole_file
 from damamba.streams.stream import FeatureStream
 
 SCHEMA = 1
@@ -37,10 +37,11 @@ def write_stream(path: Path, stream: FeatureStream) -> None:
     }
     columns = {"t_s": pa.float64(), "valid": pa.bool_(), "score": pa.float32()}
     schema = pa.schema(
-        [*columns.items(), ("x", pa.list_(pa.float32(), stream.width))], {"damamba": json.dumps(described)}
+        [*columns.items(), ("x", pa.list_(pa.float32(), stream.width))],
+        {"damamba": json.dumps(described), "seal": BLANK_SEAL},
     )
     with (
-        whole_file(path) as temporary,
+        whole_file(path, sealed=True) as temporary,
         pq.ParquetWriter(
             temporary,
             schema,
@@ -59,8 +60,9 @@ def write_stream(path: Path, stream: FeatureStream) -> None:
 
 
 def describe(path: Path) -> dict[str, Any] | None:
-    """Description of the stream in a file's metadata; None where there is no readable file of this schema."""
+    """Description of the stream in a file's metadata; None where there is no undamaged file of this schema."""
     try:
+        check_seal(path)
         metadata = pq.read_schema(path).metadata or {}
         described = json.loads(metadata[b"damamba"])
     except (FileNotFoundError, pa.ArrowInvalid, OSError, KeyError, ValueError):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from damamba.config import LABEL_RATE_HZ
+from damamba.files import whole_file
 from damamba_sim.faces.actor import Actor, Pose
 
 POSE_CHANNELS = (
@@ -108,34 +109,31 @@ def write_video(
 
     Raises:
         ValueError: No frames, times that do not increase, or not as many frames as times.
-        OSError: The disk is full or the folder not writable.
+        FileError: The disk is full or the folder not writable.
     """
     ticks = np.rint(np.asarray(pts_s, float) * CLOCK_HZ).astype(np.int64)
     if not len(ticks) or ticks[0] < 0 or (np.diff(ticks) <= 0).any():
         raise ValueError(f"{path}: presentation times: expected at least one, from 0 on, each later than the last")
     durations = np.append(np.diff(ticks), round(CLOCK_HZ / fps))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with av.open(str(partial), "w", format="mp4", options=MP4_OPTIONS) as container:
-            stream = None
-            for image, tick, duration in zip(frames, ticks.tolist(), durations.tolist(), strict=True):
-                if stream is None:
-                    stream = container.add_stream("libx264", options={**X264_OPTIONS, "crf": str(crf)})
-                    stream.height, stream.width = image.shape[:2]
-                    stream.pix_fmt = "yuv420p"
-                    stream.time_base = stream.codec_context.time_base = Fraction(1, CLOCK_HZ)
-                    stream.codec_context.framerate = Fraction(fps).limit_denominator(1001)
-                # OpenCV converts several times faster than FFmpeg, by the same BT.601 matrix
-                yuv = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420), np.uint8)
-                frame = av.VideoFrame.from_ndarray(yuv, format="yuv420p")
-                frame.pts, frame.duration, frame.time_base = tick, duration, Fraction(1, CLOCK_HZ)
-                container.mux(stream.encode(frame))
-            assert stream is not None
-            container.mux(stream.encode(None))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with (
+        whole_file(path) as temporary,
+        av.open(str(temporary), "w", format="mp4", options=MP4_OPTIONS) as container,
+    ):
+        stream = None
+        for image, tick, duration in zip(frames, ticks.tolist(), durations.tolist(), strict=True):
+            if stream is None:
+                stream = container.add_stream("libx264", options={**X264_OPTIONS, "crf": str(crf)})
+                stream.height, stream.width = image.shape[:2]
+                stream.pix_fmt = "yuv420p"
+                stream.time_base = stream.codec_context.time_base = Fraction(1, CLOCK_HZ)
+                stream.codec_context.framerate = Fraction(fps).limit_denominator(1001)
+            # OpenCV converts several times faster than FFmpeg, by the same BT.601 matrix
+            yuv = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420), np.uint8)
+            frame = av.VideoFrame.from_ndarray(yuv, format="yuv420p")
+            frame.pts, frame.duration, frame.time_base = tick, duration, Fraction(1, CLOCK_HZ)
+            container.mux(stream.encode(frame))
+        assert stream is not None
+        container.mux(stream.encode(None))
 
 
 def render_participant(

@@ -6,6 +6,7 @@ import numpy as np
 
 from damamba.config import LABEL_RATE_HZ
 from damamba.corpus.release import LANGUAGE_NAMES
+from damamba.files import replace_file
 from damamba_sim.behaviour.annotators import annotate, write_labels
 from damamba_sim.corpora.plan import SessionPlan
 
@@ -23,4 +24,4 @@ def write_annotation(plan: SessionPlan, root: Path, engagement: np.ndarray) -> N
             write_labels(root / plan.path(member.participant, "engagement.annotation.csv"), values, valid)
     end_s = engagement.shape[1] / LABEL_RATE_HZ
     language = root / plan.folder / "language.annotation.csv"
-    language.write_text(f"0.00;{end_s:.2f};{LANGUAGE_NAMES[plan.language]};1.0\n", encoding="ascii")
+    replace_file(language, f"0.00;{end_s:.2f};{LANGUAGE_NAMES[plan.language]};1.0\n".encode("ascii"))

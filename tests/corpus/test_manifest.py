@@ -6,11 +6,12 @@ import pytest
 
 from damamba.config import EvaluateParams
 from damamba.console import InputError
-from damamba.corpus.manifest import RESERVED, Manifest, join, label_files
+from damamba.corpus.manifest import RESERVED, Manifest, Participant, join, label_files
 from damamba.corpus.manifest_csv import COLUMNS, ManifestRow, add_rows, read_csv, read_rows
 from damamba.data.shards import AlignedSeat, AlignedSession
 from damamba.metrics import find_metrics
 from damamba.scoring.evaluate import score_participant, write_scores
+from tests.damage import damages
 
 HEADER = ",".join(COLUMNS)
 
@@ -42,6 +43,28 @@ def test_manifest_is_read_as_it_was_written(folder, tmp_path):
     with pytest.raises(InputError, match="no session '7'"):
         manifest.of_session("7")
     assert manifest.of_session("own/s1") == manifest
+
+
+def test_an_empty_shortened_or_damaged_manifest_is_refused(folder, tmp_path):
+    """Its participants would lose their shards otherwise."""
+    path = tmp_path / "m.jsonl"
+    join([write(folder, "s1,a,host,test,en,p1,a.mp4,,", "s2,b,host,test,en,p2,b.mp4,,")]).write(path)
+    whole = path.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    shortened = [b"", b"\n", lines[0], b"".join(lines[:2]), b"".join(lines[1:])]
+    for damaged in [*shortened, *(content for _, content in damages(whole, 60, 0))]:
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match=r"m\.jsonl: damaged \(.*dvc repro -f ingest"):
+            Manifest.read(path)
+    Manifest(()).write(path)
+    with pytest.raises(InputError, match=r"damaged \(0 of 0 participants"):
+        Manifest.read(path)
+
+
+def test_a_line_separator_inside_a_value_ends_no_line(tmp_path):
+    person = Participant("own", "s", "p", "p", "train", "en\u2028\x85x", "p", "a\u2028.mp4", "", "")
+    Manifest((person,)).write(tmp_path / "m.jsonl")
+    assert Manifest.read(tmp_path / "m.jsonl").participants == (person,)
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from damamba import files
 from damamba.config import AlignParams, CueParams
 from damamba.console import InputError
 from damamba.corpus.manifest import Manifest, Participant
-from damamba.data import stamps
 from damamba.data.align import align_all
 from damamba.data.causality import delay_of, require_causal
 from damamba.data.grid import hold, resample
@@ -157,22 +155,40 @@ def test_a_shard_that_was_changed_on_disk_is_made_again(aligned, suffix):
     second.verify()
 
 
-def test_only_files_with_a_new_size_or_time_are_hashed_again(aligned, monkeypatch):
-    first = aligned()
-    hashed = []
-    monkeypatch.setattr(stamps, "sha256", lambda path: hashed.append(path.name) or files.sha256(path))
-    first.verify()
-    assert hashed == []
-    aligned()
-    assert hashed == ["dr.p.label.arrow", "statistics.safetensors"]  # written by every run
-    hashed.clear()
-    os.utime(first.root / "own/s/dr.p.arrow")
-    for _ in range(2):
-        first.verify()
-        assert hashed == ["dr.p.arrow"]
-    (first.root.parent / "out.stamps.json").write_text("nonsense")
-    first.verify()
-    assert sorted(hashed[1:]) == ["dr.p.arrow", "dr.p.label.arrow", "statistics.safetensors"]
+def test_damage_that_keeps_size_and_time_is_found_by_every_reader(aligned):
+    index = aligned()
+    readers = {
+        "own/s/dr.p.arrow": lambda: index.shard(index.sessions[0], "dr.p"),
+        "own/s/dr.p.label.arrow": lambda: index.labels(index.sessions[0], "dr.p"),
+        "statistics.safetensors": index.statistics,
+        "index.json": lambda: Aligned.read(index.root),
+    }
+    for name, read in readers.items():
+        path = index.root / name
+        before, content = path.stat(), path.read_bytes()
+        path.write_bytes(content[:-9] + bytes([content[-9] ^ 2]) + content[-8:])
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        with pytest.raises(InputError, match=f"{path.name}: damaged.*dvc repro -f align"):
+            read()
+        path.write_bytes(content)
+        read()
+
+
+def test_labels_that_are_gone_are_not_taken_for_missing_annotation(tmp_path):
+    person = Participant("own", "s", "p", "p", "train", "en", "p", "", "", "anna.csv", duration_s=2.0)
+    stored(person.shard(tmp_path / "features/a"), 50)
+    cues = {"a": CueParams(group="audio", extractor="test", reads="corpus")}
+    with pytest.raises(InputError, match=r"labels/own/s/p\.parquet: missing; make it: dvc repro -f ingest"):
+        align_all(
+            cues,
+            AlignParams(rate_hz=100, max_gap_s=0.2),
+            "as given",
+            Manifest((person,)),
+            tmp_path / "features",
+            tmp_path / "corpus",
+            tmp_path / "out",
+            lambda function, tasks: [function(task) for task in tasks],
+        )
 
 
 def align_one(folder, lookahead_s, causal):

@@ -20,7 +20,7 @@ from damamba.data.shards import (
     write_labels,
 )
 from damamba.data.windows import WindowGrid
-from damamba.files import sha256
+from damamba.files import check_seal
 
 WIDTHS = {"voice": 3, "face": 2}
 
@@ -50,7 +50,7 @@ def make_aligned(root, sessions=3, n_labels=100, seats=2, rate_hz=100, seed=0):
             write_shard(base, columns, "key")
             label = np.linspace(0, 1, n_labels).astype(np.float32)
             write_labels(base.with_suffix(".label.arrow"), label, np.arange(n_labels) % 7 != 3)
-    files = {p.relative_to(root).as_posix(): sha256(p) for p in sorted(root.rglob("*")) if p.is_file()}
+    files = {p.relative_to(root).as_posix(): check_seal(p) for p in sorted(root.rglob("*")) if p.is_file()}
     cues = {"voice": Cue("audio", 3, "", "", ""), "face": Cue("visual", 2, "", "", "")}
     return Aligned(root, rate_hz, cues, tuple(held), files)
 

@@ -97,9 +97,33 @@ def test_pruning_removes_what_is_no_longer_wanted_and_half_written_files(tmp_pat
     extract_all(Brightness, Settings(), people, out, serially)
     (people[0].shard(out).parent / ".p.parquet.7.part.parquet").write_bytes(b"half")
     removed = prune(out, {p.shard(out) for p in people[:2]})
-    assert len(removed) == 2
-    assert len(made(out)) == 2
+    assert [path.parent.name for path in removed] == ["c"]
+    assert len(list(out.rglob("*.parquet"))) == 2
     assert not (out / "own" / "c").exists()
+
+
+def test_media_that_changed_after_ingest_are_refused(tmp_path, people):
+    """A halved file, extracted and put back, must not leave the shard of the half under the key of the whole."""
+    out, video = tmp_path / "out", tmp_path / "b.mp4"
+    whole = video.read_bytes()
+    make_video(video, [i / 25 for i in range(5)])
+    with pytest.raises(InputError, match=r"b\.mp4: changed or removed since .*dvc repro -f ingest"):
+        extract_all(Brightness, Settings(), people, out, serially)
+    video.write_bytes(whole)
+    assert "1 participants made, 2 kept" in extract_all(Brightness, Settings(), people, out, serially)
+    assert len(read_stream(people[1].shard(out), "").t_s) == 10
+
+
+def test_shards_of_people_who_left_are_set_aside_and_come_back(tmp_path, people, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    out = tmp_path / "out"
+    extract_all(Brightness, Settings(), people, out, serially)
+    before = made(out)
+    gone = prune(out, {p.shard(out) for p in people[:2]}, aside=True)
+    assert gone == [people[2].shard(out)]
+    assert (tmp_path / "state/pruned/out/own/c/p.parquet").is_file()
+    assert "3 participants up to date" in extract_all(Brightness, Settings(), people, out, serially)
+    assert made(out) == before
 
 
 def test_who_lacks_the_media_gets_a_stream_without_rows_and_stops_nobody(tmp_path, people):

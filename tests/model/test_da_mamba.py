@@ -7,6 +7,7 @@ import torch
 
 from damamba.config import ModelParams
 from damamba.console import InputError
+from damamba.files import BLANK_SEAL, replace_file
 from damamba.model import DAMamba, build_model, load_model
 from tests.conftest import frozen_params
 
@@ -228,7 +229,8 @@ def test_loading_says_what_is_wrong(tmp_path):
         ("settings", {**description["settings"], "d_modle": 16}, "d_modle"),
         ("cues", 3, "expected cue widths"),
     ):
-        (tmp_path / "model.json").write_text(json.dumps({**description, key: value}))
+        changed = json.dumps({**description, key: value, "seal": BLANK_SEAL})
+        replace_file(tmp_path / "model.json", changed.encode(), sealed=True)
         with pytest.raises(InputError, match=message):
             DAMamba.load(tmp_path)
     with pytest.raises(InputError, match="not found"):
@@ -236,10 +238,28 @@ def test_loading_says_what_is_wrong(tmp_path):
     (tmp_path / "model.json").write_text("{")
     with pytest.raises(InputError, match="not JSON"):
         DAMamba.load(tmp_path)
-    (tmp_path / "model.json").write_text(json.dumps(description))
-    (tmp_path / "model.safetensors").write_bytes(b"broken")
-    with pytest.raises(InputError, match="not a safetensors file"):
+    make().save(tmp_path)
+    text = (tmp_path / "model.json").read_text()
+    (tmp_path / "model.json").write_text(text.replace('"rate_hz": 25', '"rate_hz": 24'))
+    with pytest.raises(InputError, match=r"model\.json: damaged"):
         DAMamba.load(tmp_path)
+    make().save(tmp_path)
+    weights = bytearray((tmp_path / "model.safetensors").read_bytes())
+    weights[-5] ^= 1
+    (tmp_path / "model.safetensors").write_bytes(weights)
+    with pytest.raises(InputError, match=r"model\.safetensors: damaged"):
+        DAMamba.load(tmp_path)
+
+
+def test_weights_of_another_model_of_the_same_shape_are_refused(tmp_path):
+    make().save(tmp_path / "a")
+    other = make()
+    with torch.no_grad():
+        next(other.parameters()).add_(1)
+    other.save(tmp_path / "b")
+    (tmp_path / "b/model.safetensors").replace(tmp_path / "a/model.safetensors")
+    with pytest.raises(InputError, match=r"model\.safetensors: not the weights that model\.json describes"):
+        DAMamba.load(tmp_path / "a")
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,13 @@
 
 import csv
 import json
-from dataclasses import asdict
 
 import numpy as np
 import pytest
 
 from damamba.config import LABEL_RATE_HZ, EvaluateParams
 from damamba.corpus.manifest import Manifest, Participant
-from damamba.data.shard_writer import SCHEMA, write_shard
+from damamba.data.shard_writer import write_shard
 from damamba.data.shards import Aligned, AlignedSeat, AlignedSession, Cue, write_labels
 from damamba.metrics import find_metrics
 from damamba.report.benchmark import memory_figure, memory_table, speed_table
@@ -66,14 +65,7 @@ def make_aligned(root, n_labels=N_LABELS, seed=0):
             for seat in seats:
                 _write_seat(root / corpus / session.session / seat.participant, rng, n_labels)
     aligned = Aligned(root, 100, CUES, tuple(sessions), {})
-    index = {
-        "schema": SCHEMA,
-        "rate_hz": 100,
-        "cues": {name: asdict(cue) for name, cue in CUES.items()},
-        "sessions": [asdict(session) for session in sessions],
-        "sha256": {},
-    }
-    (root / "index.json").write_text(json.dumps(index))
+    aligned.write()
     return aligned
 
 

@@ -5,16 +5,21 @@ import re
 import shutil
 import xml.etree.ElementTree as ET
 from argparse import Namespace
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from damamba.console import InputError
+from damamba.data.shards import Aligned
 from damamba.report.timing import read_timing
+from damamba.scoring.evaluate import write_scores
+from damamba.scoring.participants import read_participants
+from damamba.scoring.runs import RunResult
 from stages import ablate, report
 from tests.conftest import FROZEN_PARAMS
-from tests.report.conftest import RUNS
+from tests.report.conftest import EVALUATE, METRICS, RUNS
 
 OPTIONS = Namespace(results=Path("results"), data=Path("data"))
 ROOT = Path(__file__).parents[2]
@@ -152,9 +157,9 @@ def test_a_name_from_the_data_cannot_end_the_script_that_holds_it(finished, tmp_
     folder = tmp_path / "repo"
     shutil.copytree(finished, folder)
     shutil.copy(ROOT / "params.yaml", folder)
-    path = folder / "data/aligned/index.json"
     hostile = "</script><script>alert(1)</script><!--"
-    path.write_text(path.read_text().replace('"language": "de"', f'"language": {json.dumps(hostile)}'))
+    index = Aligned.read(folder / "data/aligned")
+    replace(index, sessions=tuple(replace(session, language=hostile) for session in index.sessions)).write()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         ablate.main(OPTIONS)
@@ -215,27 +220,27 @@ def test_own_recordings_of_one_session_without_gaps_are_reported_too(finished, t
     assert "SIMULATED" not in (folder / "results/ccc.md").read_text()
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: "".join(text.splitlines(keepends=True)[:-1]),  # a copy that ended early
+        lambda text: re.sub(r",(\d+\.\d+)\n", r",9\1\n", text, count=1),  # a moment
+        lambda text: text.replace("noxi,", "mpiigi,", 1),
+    ],
+)
+def test_rows_that_do_not_give_the_scores_are_refused(finished, tmp_path, damage):
+    results = tmp_path / "results"
+    shutil.copytree(finished / "results", results)
+    RunResult.read(results, "da_mamba-0", {"da_mamba": {}}, METRICS)
+    path = results / "sessions/da_mamba-0.csv"
+    path.write_text(damage(path.read_text()))
+    with pytest.raises(InputError, match=r"do not give the scores .*dvc repro -f evaluate@da_mamba-0"):
+        RunResult.read(results, "da_mamba-0", {"da_mamba": {}}, METRICS)
+
+
 def _keep_one_session(folder):
-    path = folder / "results/scores/da_mamba-0.json"
-    scores = json.loads(path.read_text())
-    interval = {"noxi": [None, None], "global": [None, None]}
-    within = {"noxi": scores["ccc_within"]["noxi"], "global": scores["ccc_within"]["noxi"], "interval": interval}
-    kept = {"interval": interval, "ccc_within": within, "frames": {"noxi": scores["frames"]["noxi"]}}
-    path.write_text(
-        json.dumps(
-            {
-                "noxi": scores["noxi"],
-                "global": scores["noxi"],
-                **kept,
-                "split": "test",
-                "protocol": "as given",
-                "simulated": False,
-            }
-        )
-    )
-    path = folder / "results/sessions/da_mamba-0.csv"
-    path.write_text("".join(path.read_text().splitlines(keepends=True)[:3]))
-    path = folder / "data/aligned/index.json"
-    index = json.loads(path.read_text())
-    index["sessions"] = [s for s in index["sessions"] if s["corpus"] == "noxi" and s["session"] in ("001", "005")]
-    path.write_text(json.dumps(index))
+    results = folder / "results"
+    kept = read_participants(results / "sessions/da_mamba-0.csv", METRICS, "da_mamba-0")[:2]
+    write_scores(kept, EVALUATE, METRICS, "da_mamba-0", results, simulated=False)
+    index = Aligned.read(folder / "data/aligned")
+    replace(index, sessions=tuple(s for s in index.sessions if s.name in ("noxi/001", "noxi/005"))).write()

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from damamba.files import FileError
 from damamba_sim.faces.actor import Actor, Pose
 from damamba_sim.faces.render import POSE_CHANNELS, poses, render_participant, write_video
 
@@ -72,7 +73,7 @@ def test_a_full_disk_is_an_os_error_and_leaves_nothing(tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
     try:
-        with pytest.raises(OSError, match="too large"):
+        with pytest.raises(FileError, match=r"video\.mp4: cannot be written \(File too large"):
             write_video(tmp_path / "video.mp4", noise, np.arange(20) / 25, 25)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from damamba.console import InputError
+from damamba.files import FileError
 from damamba.streams.reader import read_stream
 from damamba.streams.store import describe, write_stream
 from damamba.streams.stream import FeatureStream
@@ -82,7 +83,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(pq.ParquetWriter, "write_table", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(FileError, match=r"a\.parquet: cannot be written \(No space"):
         write_stream(path, stream(key="new"))
     assert describe(path)["key"] == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["a.parquet"]

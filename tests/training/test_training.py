@@ -8,15 +8,14 @@ import pytest
 import torch
 import train as train_stage
 import yaml
-from safetensors.numpy import save_file
 
 from damamba import training
 from damamba.config import Params, WindowParams
 from damamba.console import InputError
 from damamba.data.batch import LABEL_SAMPLE, TrainingWindows, Window, WindowReader
-from damamba.data.shards import AlignedSeat, AlignedSession, write_labels
+from damamba.data.shards import AlignedSeat, AlignedSession, write_labels, write_statistics
 from damamba.data.windows import WindowGrid
-from damamba.files import sha256
+from damamba.files import check_seal
 from damamba.inference import predict
 from damamba.metrics import ccc
 from damamba.model import DAMamba, load_model
@@ -24,22 +23,22 @@ from damamba.model.checkpoint import read_description
 from damamba.scan import ssd_scan
 from damamba.training import Ema, fit, learning_rate
 from damamba.training.optimizer import make_optimizer
+from damamba.training.resume import read_state, write_state
 from damamba.training.run import clocks
 from tests.conftest import FROZEN_PARAMS
+from tests.damage import damages
 from tests.data.test_batch import WIDTHS, make_aligned
 
 
 @pytest.fixture
 def aligned(tmp_path):
     held = make_aligned(tmp_path, sessions=4, n_labels=120)
-    save_file(
-        {
-            f"{cue}.{what}": np.full(width, value, np.float32)
-            for cue, width in WIDTHS.items()
-            for what, value in (("mean", 15.0), ("std", 11.0))
-        },
-        tmp_path / "statistics.safetensors",
-    )
+    statistics = {
+        f"{cue}.{what}": np.full(width, value, np.float32)
+        for cue, width in WIDTHS.items()
+        for what, value in (("mean", 15.0), ("std", 11.0))
+    }
+    write_statistics(tmp_path, statistics)
     sessions = (*held.sessions[:3], replace(held.sessions[3], split="val"))
     return replace(held, sessions=sessions)
 
@@ -201,12 +200,24 @@ def test_a_damaged_resume_state_is_told(tmp_path, aligned):
         fit(Run(aligned, params(), "da_mamba", 0), tmp_path / "c.pt")
 
 
+def test_damage_of_a_resume_state_is_never_used(tmp_path, aligned):
+    path = tmp_path / "c.pt"
+    run = Run(aligned, params(), "da_mamba", 0)
+    run.advance()
+    write_state(path, run.state())
+    assert torch.equal(read_state(path)["model"]["head.bias"], run.model.state_dict()["head.bias"])
+    for _, damaged in damages(path.read_bytes(), 60, 0):
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match=r"c\.pt: damaged.*rm "):
+            read_state(path)
+
+
 def test_a_resume_state_runs_no_code(tmp_path, aligned):
     class Evil:
         def __reduce__(self):
             return os.system, (f"touch {tmp_path / 'ran'}",)
 
-    torch.save({"step": Evil()}, tmp_path / "d.pt")
+    write_state(tmp_path / "d.pt", {"step": Evil()})
     with pytest.raises(InputError, match="damaged"):
         fit(Run(aligned, params(), "da_mamba", 0), tmp_path / "d.pt")
     assert not (tmp_path / "ran").exists()
@@ -249,8 +260,9 @@ def test_without_labels_to_validate_on_the_last_averaged_weights_are_saved_and_i
     tmp_path, aligned, monkeypatch, caplog, how, why
 ):
     left = without_labels(aligned, how)
-    files = {name: sha256(left.root / name) for name in left.sha256}
-    replace(left, sha256=files).write()
+    files = {name: check_seal(left.root / name) for name in left.sha256}
+    left = replace(left, sha256=files)
+    left.write()
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params(patience=1).model_dump(mode="json")))
     seen = []
@@ -281,6 +293,7 @@ def test_only_participants_with_labels_are_validated_on(aligned):
     val = aligned.sessions[3]
     path = aligned.path(val, val.seats[0].participant, ".label.arrow")
     write_labels(path, np.full(val.n_labels, np.nan, np.float32), np.zeros(val.n_labels, bool))
+    aligned = replace(aligned, sha256={**aligned.sha256, path.relative_to(aligned.root).as_posix(): check_seal(path)})
     run = Run(aligned, params(), "da_mamba", 0)
     assert run.validation == [(val, 1)]
     assert run.unvalidated is None
