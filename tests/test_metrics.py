@@ -86,10 +86,15 @@ def test_metrics_are_found_by_name_in_the_order_of_params():
 
 def test_an_unknown_metric_and_an_unknown_key_are_refused_with_what_is_known(tmp_path):
     text = (Path(__file__).parent.parent / "params.yaml").read_text()
+    both = "metrics: [ccc, ccc_within]"
     for old, new, message in (
-        ("metrics: [ccc]", "metrics: [cc]", "no metric 'cc'; there are ccc"),
-        ("metrics: [ccc]", "metrics: [ccc, my.ccc]", "two have the same name: ccc, my.ccc"),
-        ("metrics: [ccc]", "metrics: [ccc]\n  bootstrapp: 10", "bootstrapp: unknown key; known keys: split, metrics"),
+        (both, "metrics: [cc]", "no metric 'cc'; there are ccc, ccc_within"),
+        (both, "metrics: [ccc, my.ccc]", "two have the same name: ccc, my.ccc"),
+        (
+            "metrics: [ccc, ccc_within]",
+            "metrics: [ccc]\n  bootstrapp: 10",
+            "bootstrapp: unknown key; known keys: split, metrics",
+        ),
     ):
         (tmp_path / "params.yaml").write_text(text.replace(old, new))
         with pytest.raises(InputError, match=message):

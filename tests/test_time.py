@@ -95,7 +95,7 @@ def test_ingest_keeps_late_starts_and_short_sound_and_logs_them(tmp_path, monkey
     root = tmp_path / "recordings"
     root.mkdir()
     make_video(root / "v.mp4", 0.2 + np.arange(100) / 25)
-    make_wav(root / "a.wav", np.zeros(2 * 16_000))
+    make_wav(root / "a.wav", 0.1 * np.sin(np.arange(2 * 16_000) / 9))
     (root / "l.csv").write_text("0.5\n" * 104)  # one short of 4.2 s
     (root / "manifest.csv").write_text(
         "session,participant,role,split,language,person,video,audio,label\ns,p,host,train,en,x,v.mp4,a.wav,l.csv\n"
@@ -107,6 +107,6 @@ def test_ingest_keeps_late_starts_and_short_sound_and_logs_them(tmp_path, monkey
     manifest = Manifest.read(tmp_path / "corpus/manifest.jsonl")
     assert manifest.participants[0].duration_s == pytest.approx(4.2, abs=0.01)
     logged = caplog.text
-    assert "sound ends at 2.00 s" in logged
+    assert "audio cues are not valid from 2.00 s on" in logged
     assert "the picture starts at 0.200 s" in logged
     assert "1 of 105 label frames are not valid" in logged

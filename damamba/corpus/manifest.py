@@ -19,7 +19,7 @@ ANNOTATORS = ";"
 """Separates the label files of several annotators of one participant."""
 BETWEEN_FILES = re.compile(rf"(?<!\\){ANNOTATORS}")
 """A `ANNOTATORS` that belongs to a folder has a backslash in front."""
-RESERVED = ("global", "interval", "frames", "split", "protocol", "simulated")
+RESERVED = ("global", "interval", "frames", "label_variance_within", "split", "protocol", "simulated")
 """Keys beside the corpora in files of results; no corpus may have one of these names."""
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
 NAMED = ("corpus", "session", "participant", "role", "person")

@@ -74,8 +74,8 @@ def label_variance_within(participants: Sequence[ParticipantScore]) -> float | N
     known = [one for one in participants if one.mean_label is not None and one.std_label is not None]
     frames = np.array([one.frames for one in known], float)
     means = np.array([one.mean_label for one in known], float)
-    within = frames @ np.square([one.std_label for one in known], dtype=float)
-    between = frames @ np.square(means - frames @ means / frames.sum()) if known else 0.0
+    within = frames @ np.array([one.std_label for one in known], float) ** 2
+    between = frames @ (means - frames @ means / frames.sum()) ** 2 if known else 0.0
     return float(within / (within + between)) if within + between > 0 else None
 
 

@@ -1,6 +1,7 @@
 """Settings that cannot be used are refused as soon as params.yaml is read: one line, no traceback, within a second."""
 
 import argparse
+import re
 import subprocess
 import sys
 import time
@@ -74,7 +75,7 @@ FILES = {
     "python tag": (b"a: !!python/object/apply:os.system [id]\n", "not YAML: "),
     "number": (b"7\n", "expected sections, found int"),
     "empty": (b"", "expected sections, found NoneType"),
-    "list for a section": (TEXT.replace("align:\n  rate_hz: 100\n  max_gap_s: 0.2", "align: [1]").encode(), "align: "),
+    "list for a section": (re.sub(r"(?m)^align:\n(  .*\n)+", "align: [1]\n", TEXT).encode(), "align: "),
     "key of escape codes": (TEXT.encode() + b'"\\e[2J\\nx": 1\n', r"'\x1b[2J\nx': Extra inputs"),
     "number as a key": (TEXT.encode() + b"1: 2\n", "1: Keys should be strings"),
 }

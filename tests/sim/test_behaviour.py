@@ -185,9 +185,9 @@ def oracle(people: int, seed: int) -> dict[str, float]:
 def test_engagement_is_readable_from_short_windows_and_partners_help(people):
     scores = [oracle(people, seed) for seed in range(6)]
     mean = {name: np.mean([score[name] for score in scores]) for name in scores[0]}
-    assert mean["both"] > 0.7
-    assert mean["both"] > mean["target"] + 0.1
-    assert mean["both"] > max(mean["audio"], mean["video"]) + 0.03
+    assert mean["both"] > 0.5
+    assert mean["both"] > mean["target"] + 0.03
+    assert mean["both"] > max(mean["audio"], mean["video"]) + 0.1
 
 
 def test_people_of_different_sessions_do_not_correlate():
