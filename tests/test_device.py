@@ -52,7 +52,7 @@ def test_extraction_asks_for_so_many_workers(monkeypatch, tmp_path, gpu, uses, e
     (tmp_path / "data/corpus").mkdir(parents=True)
     Manifest((person,)).write(tmp_path / "data/corpus/manifest.jsonl")
     asked = []
-    monkeypatch.setattr(extract, "run_all", lambda function, tasks, jobs, *_: asked.append(jobs) or [])
+    monkeypatch.setattr(extract, "run_all", lambda function, tasks, jobs, *_, **__: asked.append(jobs) or [])
     monkeypatch.setattr(Loudness, "uses_device", uses)
     monkeypatch.setattr(extract, "extract_all", lambda kind, params, people, out, run, faces: str(run(len, [])))
     loop = ExtractParams(jobs=8, executor="processes")

@@ -39,7 +39,6 @@ def test_a_name_that_leads_elsewhere_removes_nothing(tmp_path):
     cue = {"group": "visual", "extractor": "clip", "reads": "faces"}
     folder = project(tmp_path, cues={"../../docs": cue})
     done = call(folder, "dvc", "repro", "check", "extract@../../docs", check=False)
-    assert "Running stage 'check'" in done.stdout
     assert "Running stage 'extract" not in done.stdout
     assert "params.yaml: cues.../../docs.[key]: String should match pattern" in done.stderr
     assert "Traceback" not in done.stderr

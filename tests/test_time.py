@@ -9,6 +9,7 @@ from damamba.corpus.manifest import Manifest, Participant
 from damamba.data.align import align_all
 from damamba.data.shards import Aligned
 from damamba.features.extract import extract_all
+from damamba.files import sha256
 from damamba.ingest.run import ingest
 from tests.conftest import FROZEN_PARAMS, make_video, make_wav, serially
 from tests.extractors_for_tests import Brightness, Loudness, Settings
@@ -47,8 +48,9 @@ def test_flashes_and_clicks_are_where_they_were(tmp_path, monkeypatch, kind, sou
     for click in CLICKS_S:
         sound[round(click * sound_rate_hz) :][: sound_rate_hz // 500] = 0.8
     make_wav(tmp_path / "a.wav", sound, sound_rate_hz)
+    hashes = [sha256(tmp_path / name) for name in ("v.mp4", "a.wav")]
     participant = Participant(
-        "own", "s", "p", "p", "train", "en", "x", "v.mp4", "a.wav", "", "v", "a", float(t[-1]) + 0.04, 25.0, len(t)
+        "own", "s", "p", "p", "train", "en", "x", "v.mp4", "a.wav", "", *hashes, float(t[-1]) + 0.04, 25.0, len(t)
     )
     manifest = Manifest((participant,))
     extract_all(Brightness, Settings(), manifest.participants, tmp_path / "features/clip", serially)
