@@ -18,11 +18,11 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import yaml
 
+from damamba.corpus.labels import Labels
 from damamba.corpus.manifest import Manifest, Participant
+from damamba.ingest.run import write_labels
 from damamba.streams.store import write_stream
 from damamba.streams.stream import FeatureStream
 
@@ -51,11 +51,9 @@ def write_corpus(folder: Path, minutes: float, width: int, steps: int) -> None:
                     (np.arange(n) + 0.5) / rate_hz, x, seen, seen.astype(np.float32), rate_hz, channels, cue
                 )
                 write_stream(who.shard(folder / "data/features" / cue), stream)
-            label = who.shard(folder / "data/corpus/labels")
-            label.parent.mkdir(parents=True, exist_ok=True)
             value = np.cumsum(rng.normal(0, 0.02, round(60 * minutes * 25)))
             value = (0.5 + 0.4 * np.sin(value)).astype(np.float32)
-            pq.write_table(pa.table({"value": value, "valid": np.ones(len(value), bool)}), label)
+            write_labels(who.shard(folder / "data/corpus/labels"), Labels(value, np.ones(len(value), bool)))
     Manifest(tuple(people)).write(folder / "data/corpus/manifest.jsonl")
     values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf8"))
     values["train"] |= {

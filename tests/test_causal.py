@@ -9,14 +9,13 @@ from pathlib import Path
 
 import av
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
 
 from damamba import plugins
 from damamba.config import EXTRACTORS, ModelParams, Params, WindowParams
+from damamba.corpus.labels import Labels
 from damamba.corpus.manifest import Manifest, Participant
 from damamba.data.align import align_all
 from damamba.data.batch import WindowReader
@@ -26,7 +25,9 @@ from damamba.data.windows import WindowGrid
 from damamba.features.extract import extract_all
 from damamba.features.extractor import Extractor
 from damamba.features.faces import FaceTracker
+from damamba.files import sha256
 from damamba.inference import predict
+from damamba.ingest.run import write_labels
 from damamba.media.decode import read_frames
 from damamba.media.sound import read_waveform
 from damamba.model import build_model
@@ -95,10 +96,11 @@ def people(root: Path) -> Manifest:
     for session, event in (("train", ""), ("before", ""), ("a", "a"), ("b", "b")):
         for name in "ab":
             stem = root / (f"{name}-event" if event == name else name)
+            hashes = [sha256(Path(f"{stem}{suffix}")) for suffix in (".mkv", ".wav")]
             manifest.append(
                 Participant(
                     "c", session, name, name, "train" if session == "train" else "test", "en", name,
-                    f"{stem}.mkv", f"{stem}.wav", "labels.csv", f"{stem}v", f"{stem}a", SECONDS, 25.0, FRAMES,
+                    f"{stem}.mkv", f"{stem}.wav", "labels.csv", *hashes, SECONDS, 25.0, FRAMES,
                 )
             )  # fmt: skip
     return Manifest(tuple(manifest))
@@ -127,9 +129,7 @@ def features(recordings) -> Path:
                 shard.hardlink_to(made)
     value = np.linspace(0.2, 0.8, round(SECONDS * 25)).astype(np.float32)
     for participant in manifest.participants:
-        label = participant.shard(recordings / "labels")
-        label.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(pa.table({"value": value, "valid": np.ones(len(value), bool)}), label)
+        write_labels(participant.shard(recordings / "labels"), Labels(value, np.ones(len(value), bool)))
     return out
 
 

@@ -79,7 +79,7 @@ def _write_corpus(
     """Write the whole corpus and remove other files; the number of participants with labels."""
     labels = {one.participant.shard(out / "labels"): one.labels for one in checked if one.labels is not None}
     for path, series in labels.items():
-        _write_labels(path, series)
+        write_labels(path, series)
     manifest.write(out / "manifest.jsonl")
     write_report(out / "defects.json", defects)
     prune(out, {out / "manifest.jsonl", out / "defects.json", *labels})
@@ -93,7 +93,8 @@ def _log_defects(defects: list[Defect]) -> None:
         logger.info("%d × %s: %s", number, kind, KINDS[kind])
 
 
-def _write_labels(path: Path, labels: Labels) -> None:
+def write_labels(path: Path, labels: Labels) -> None:
+    """Write the labels of a participant on the clock of the session, for `align`."""
     columns = {"value": pa.array(labels.value), "valid": pa.array(labels.valid)}
     table = pa.table(columns, metadata={"seal": BLANK_SEAL})
     with whole_file(path, sealed=True) as temporary:
