@@ -1,7 +1,6 @@
 """Parameters and media of the tests, and one seed for everything."""
 
 import wave
-from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -19,12 +18,6 @@ FROZEN_PARAMS = Path(__file__).with_name("params.yaml")
 
 
 torch.set_num_threads(1)  # small products are slower on two threads, and tests share the machine
-
-
-def pytest_collection_modifyitems(items):
-    """Files with the most slow tests come first: no core waits for them in the end."""
-    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: -slow[item.path])
 
 
 @pytest.fixture(autouse=True)
