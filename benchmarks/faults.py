@@ -32,7 +32,7 @@ from damamba.model.checkpoint import read_checkpoint
 from damamba.scoring.predictions import read_column, read_label, read_prediction
 from damamba.streams.reader import read_stream
 from damamba.training.resume import read_state, write_state
-from tests.dag import ENVIRONMENT, call, copy_repository, damamba, repro
+from tests.dag import ENVIRONMENT, call, copy_repository, damamba, linked_copy, repro
 from tests.damage import damages
 
 ORPHANS_AFTER_S = 10.0
@@ -76,18 +76,8 @@ STAGES = (
 
 
 def copy_of(base: Path, folder: Path) -> Path:
-    """A copy of a finished repository; hard links keep it cheap, since no stage opens an old file for writing."""
-    subprocess.run(["cp", "-al", base, folder], check=True)
-    for name in ("params.yaml", "dvc.lock", ".git", ".dvc/tmp"):  # these are written in place
-        whole = folder / name
-        if whole.is_dir():
-            shutil.rmtree(whole)
-            shutil.copytree(base / name, whole, symlinks=True)
-        elif whole.exists():
-            whole.unlink()
-            shutil.copy2(base / name, whole)
-    shutil.rmtree(folder / "state/locks")  # a lock would hold for all copies
-    return folder
+    """A copy of a finished repository, in which stages may run."""
+    return linked_copy(base, folder, ("params.yaml", "dvc.lock", ".git", ".dvc/tmp"))
 
 
 def contents(path: Path) -> dict[str, str]:

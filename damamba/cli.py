@@ -2,11 +2,9 @@
 
 import argparse
 import signal
-import sys
 
 from damamba.commands import convert, init, plan, preset, score, submit
-from damamba.console import plain_terminal, printable
-from damamba.files import FileError, disk_problem
+from damamba.console import one_line_errors, plain_terminal
 
 COMMANDS = (preset, convert, init, plan, score, submit)
 
@@ -22,13 +20,5 @@ def main() -> None:
     plain_terminal()
     options = parser.parse_args()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `damamba … | head` exits quietly
-    try:
+    with one_line_errors("damamba"):
         options.run(options)
-    except FileError as error:
-        print(f"damamba: error: {printable(str(error))}", file=sys.stderr)
-        sys.exit(1)
-    except OSError as error:
-        if (line := disk_problem(error)) is None:
-            raise
-        print(f"damamba: error: {line}", file=sys.stderr)
-        sys.exit(1)

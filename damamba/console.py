@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,6 +39,21 @@ class InputError(FileError):
 def printable(text: str) -> str:
     """The text with every character that controls a terminal shown as its code; line ends stay."""
     return "".join(char if char == "\n" or char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+@contextmanager
+def one_line_errors(name: str) -> Iterator[None]:
+    """Print a `FileError` or a problem of the disk as one line after `name`, without a traceback, and exit with 1."""
+    try:
+        yield
+    except FileError as error:
+        print(f"{name}: error: {printable(str(error))}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        if (line := disk_problem(error)) is None:
+            raise
+        print(f"{name}: error: {line}", file=sys.stderr)
+        sys.exit(1)
 
 
 def progress(items: Iterable[ItemT], what: str, total: int | None = None, unit: str = "it") -> Iterator[ItemT]:
@@ -148,19 +164,11 @@ def run_stage(name: str, main: Callable[[], str], timed: bool = True) -> None:
             _end_with_dvc()
     started = time.perf_counter()
     try:
-        with only_one(LOCKS / f"{name}.lock", name):
+        with one_line_errors(name), only_one(LOCKS / f"{name}.lock", name):
             summary = main()
             seconds = time.perf_counter() - started
             if timed:
                 write_timing(Path("results/timing") / f"{name}.json", seconds)
-    except FileError as error:
-        print(f"{name}: error: {printable(str(error))}", file=sys.stderr)
-        sys.exit(1)
-    except OSError as error:
-        if (line := disk_problem(error)) is None:
-            raise
-        print(f"{name}: error: {line}", file=sys.stderr)
-        sys.exit(1)
     except KeyboardInterrupt:
         print(f"{name}: stopped; run again to continue", file=sys.stderr)
         sys.exit(130)

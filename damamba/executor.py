@@ -62,7 +62,7 @@ def one_thread() -> Iterator[None]:
 
 def _stop_worker(signum: int, frame: object) -> None:
     """Let the worker remove the file that it is writing; by default, SIGTERM would end it on the spot."""
-    signal.signal(signum, signal.SIG_IGN)  # libraries tidy up at the exit; who is too slow is killed
+    signal.signal(signum, signal.SIG_IGN)  # libraries clean up at exit; a worker that takes too long is killed
     raise SystemExit(128 + signum)
 
 

@@ -32,7 +32,7 @@ _SEAL = re.compile(rb"damamba-sha256:([0-9a-f]{64})")
 _DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 _STAT = ("st_size", "st_ino", "st_mtime_ns", "st_ctime_ns")
-"""Fields that change with the content; nobody can set the last one back."""
+"""Fields that change whenever the content does; a program can reset all of them but the last."""
 
 
 class FileError(Exception):

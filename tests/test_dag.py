@@ -17,7 +17,19 @@ import pytest
 import yaml
 
 from benchmarks import faults
-from tests.dag import ENVIRONMENT, LANDMARKER, ROOT, call, copy_repository, damamba, ran, repro, set_param, times
+from tests.dag import (
+    ENVIRONMENT,
+    LANDMARKER,
+    ROOT,
+    call,
+    copy_repository,
+    damamba,
+    linked_copy,
+    ran,
+    repro,
+    set_param,
+    times,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -38,18 +50,9 @@ def finished(tmp_path_factory):
 
 @pytest.fixture
 def repo(finished, tmp_path):
-    """A copy of its own; hard links keep it cheap, and no stage opens an old file for writing."""
-    folder = tmp_path / "repo"
-    call(finished.parent, "cp", "-al", str(finished), str(folder))
-    for path in ("params.yaml", "dvc.lock", "results", ".git", ".dvc/tmp", "damamba", "stages"):
-        whole = folder / path
-        if whole.is_dir():
-            shutil.rmtree(whole)
-            shutil.copytree(finished / path, whole, symlinks=True)
-        elif whole.exists():
-            whole.unlink()
-            shutil.copy2(finished / path, whole)
-    return folder
+    """A copy of its own."""
+    own = ("params.yaml", "dvc.lock", "results", ".git", ".dvc/tmp", "damamba", "stages")
+    return linked_copy(finished, tmp_path / "repo", own)
 
 
 def test_every_result_is_there_and_speaks_of_simulated_people(finished):

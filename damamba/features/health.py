@@ -14,11 +14,11 @@ HEALTH = "health.csv"
 """In the folder of the cue."""
 COLUMNS = ("corpus", "session", "participant", "rows", "valid", "longest_gap_s", "note")
 LOW = 0.5
-"""A smaller share of valid rows is told."""
+"""Below this share of valid rows, a participant gets a line in the log."""
 
 
 def write_health(participants: Sequence[Participant], folder: Path) -> list[str]:
-    """Write a row a participant who has a shard; a line for everybody of whom something was left out.
+    """Write one row for each participant with a shard; returns one line for each of whom something was left out.
 
     Raises:
         InputError: A shard is damaged.

@@ -228,9 +228,9 @@ def _collisions(root: Path, seats: Sequence[_Seat]) -> list[str]:
 def _companions(
     files: Iterable[PurePosixPath], suffixes: Sequence[str], seats: Sequence[_Seat]
 ) -> tuple[dict[_Seat, list[LabelFile]], list[str]]:
-    """Files of one kind for each participant, by the order of `suffixes`, and notes about those that fit nobody."""
+    """Files of one kind for each participant, in the order of `suffixes`; and notes about files that are not used."""
     found: dict[_Seat, list[LabelFile]] = {seat: [] for seat in seats}
-    nobody, several = [], []
+    unmatched, ambiguous = [], []
     by_start: dict[tuple[Folders, str], set[_Seat]] = defaultdict(set)
     for seat in seats:
         for folders, _, words in seat.aliases():
@@ -243,12 +243,12 @@ def _companions(
         if len(fits) == 1 and (suffixes is LABEL or not fits[0].words):
             found[fits[0].seat].append(LabelFile(str(path), fits[0].words))
         elif not ATTRIBUTES & set(words):
-            (several if len(fits) > 1 else nobody).append(str(path))
+            (ambiguous if len(fits) > 1 else unmatched).append(str(path))
     notes = []
-    if nobody:
-        notes.append(f"{len(nobody)} files are not used, because they are called like no video: {some(nobody)}")
-    if several:
-        notes.append(f"{len(several)} files are not used, because they fit several videos: {some(several)}")
+    if unmatched:
+        notes.append(f"{len(unmatched)} files are not used, because they are called like no video: {some(unmatched)}")
+    if ambiguous:
+        notes.append(f"{len(ambiguous)} files are not used, because they fit several videos: {some(ambiguous)}")
     return found, notes
 
 
