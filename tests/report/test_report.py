@@ -156,7 +156,7 @@ def test_timings_of_runs_and_cues_that_are_no_more_are_left_out(reported):
 def test_a_name_from_the_data_cannot_end_the_script_that_holds_it(finished, tmp_path):
     folder = tmp_path / "repo"
     shutil.copytree(finished, folder)
-    shutil.copy(ROOT / "params.yaml", folder)
+    shutil.copy(FROZEN_PARAMS, folder)
     hostile = "</script><script>alert(1)</script><!--"
     index = Aligned.read(folder / "data/aligned")
     replace(index, sessions=tuple(replace(session, language=hostile) for session in index.sessions)).write()
