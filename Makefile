@@ -32,7 +32,7 @@ demo: setup  ## the whole pipeline; ends with the table
 	@echo "Report: results/report.html"
 
 test: setup .venv/.installed-dev $(LANDMARKER)  ## all tests, the long ones too
-	$(BIN)/python -m pytest -m "not fuzz"
+	$(BIN)/python -m pytest -m "not fuzz" -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 fuzz: setup .venv/.installed-dev  ## every reader of outside files, 20 s each
 	$(BIN)/python -m pytest -m fuzz

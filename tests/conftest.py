@@ -1,6 +1,8 @@
 """Parameters and media of the tests, and one seed for everything."""
 
+import os
 import wave
+from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +19,16 @@ FROZEN_PARAMS = Path(__file__).with_name("params.yaml")
 """The default parameters; tests read them instead of ../params.yaml, which users change."""
 
 
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    # Two processes that fill one cache at the same time can mix up numba's compiled functions, and then crash.
+    os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).parents[1] / ".pytest_cache" / f"numba-{worker}")
 torch.set_num_threads(1)  # small products are slower on two threads, and tests share the machine
+
+
+def pytest_collection_modifyitems(items):
+    """Files with the most slow tests come first: no core waits for them in the end."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,6 @@ from tests.conftest import FROZEN_PARAMS
 from tests.report.conftest import EVALUATE, METRICS, RUNS
 
 OPTIONS = Namespace(results=Path("results"), data=Path("data"))
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
