@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from damamba.metrics import find_metrics
 from damamba.report.benchmark import memory_figure, memory_table, speed_table
 from damamba.scoring.evaluate import score_participant, write_scores
 from damamba.scoring.predictions import prediction_path, write_prediction
+from tests.conftest import FROZEN_PARAMS
 
 CORPORA = {"noxi": (4, ("expert", "novice")), "noxi_add": (2, ("expert", "novice")), "mpiigi": (2, ("p1", "p2", "p3"))}
 CUES = {
@@ -41,6 +43,8 @@ RUNS = (
     "transformer-0",
     "dat-0",
 )
+PARAMS_TEXT = re.sub(r"(?ms)^runs: .*?\]$", f"runs: [{', '.join(RUNS)}]", FROZEN_PARAMS.read_text())
+"""The default parameters with these runs."""
 EVALUATE = EvaluateParams(split="test", metrics=("ccc", "ccc_within"), bootstrap=200, confidence=0.95)
 METRICS = find_metrics(EVALUATE)
 N_LABELS = 500

@@ -18,8 +18,7 @@ from damamba.scoring.evaluate import write_scores
 from damamba.scoring.participants import read_participants
 from damamba.scoring.runs import RunResult
 from stages import ablate, report
-from tests.conftest import FROZEN_PARAMS
-from tests.report.conftest import EVALUATE, METRICS, RUNS
+from tests.report.conftest import EVALUATE, METRICS, PARAMS_TEXT, RUNS
 
 OPTIONS = Namespace(results=Path("results"), data=Path("data"))
 
@@ -29,7 +28,7 @@ def reported(finished, tmp_path_factory):
     """A folder in which `ablate` and `report` have run."""
     folder = tmp_path_factory.mktemp("reported") / "repo"
     shutil.copytree(finished, folder)
-    shutil.copy(FROZEN_PARAMS, folder)
+    (folder / "params.yaml").write_text(PARAMS_TEXT)
     (folder / "results/figures").mkdir()
     (folder / "results/figures/timeline-noxi-gone.svg").write_text("of a session that is no more")
     with pytest.MonkeyPatch.context() as patch:
@@ -155,7 +154,7 @@ def test_timings_of_runs_and_cues_that_are_no_more_are_left_out(reported):
 def test_a_name_from_the_data_cannot_end_the_script_that_holds_it(finished, tmp_path):
     folder = tmp_path / "repo"
     shutil.copytree(finished, folder)
-    shutil.copy(FROZEN_PARAMS, folder)
+    (folder / "params.yaml").write_text(PARAMS_TEXT)
     hostile = "</script><script>alert(1)</script><!--"
     index = Aligned.read(folder / "data/aligned")
     replace(index, sessions=tuple(replace(session, language=hostile) for session in index.sessions)).write()
@@ -204,7 +203,7 @@ def test_own_recordings_of_one_session_without_gaps_are_reported_too(finished, t
     """One corpus of your own, one run, one session: no interval, no pair, and still a page."""
     folder = tmp_path / "repo"
     shutil.copytree(finished, folder)
-    params = FROZEN_PARAMS.read_text().replace("sources: [simulate]", "sources: [folder]")
+    params = PARAMS_TEXT.replace("sources: [simulate]", "sources: [folder]")
     first, last = params.index("runs:"), params.index("\ntrain:")
     (folder / "params.yaml").write_text(f"{params[:first]}runs: [da_mamba-0]\n{params[last:]}")
     _keep_one_session(folder)
