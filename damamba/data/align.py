@@ -115,7 +115,7 @@ def align_all(
     done = run(align_session, tasks)
     files = dict(sorted((name, seal) for d in done for name, seal in d.files.items()))
     index = Aligned(out, params.rate_hz, described, tuple(d.session for d in done), files, protocol, params.causal)
-    write_statistics(out, _statistics(index))
+    write_statistics(out, training_statistics(index))
     files[STATISTICS] = check_seal(out / STATISTICS)
     index.write()
     prune(out, {out / "index.json", *(out / name for name in files)})
@@ -236,7 +236,7 @@ def _describe_cues(cues: Mapping[str, CueParams], manifest: Manifest, features: 
     return described
 
 
-def _statistics(index: Aligned) -> dict[str, np.ndarray]:
+def training_statistics(index: Aligned) -> dict[str, np.ndarray]:
     """Mean and standard deviation of each channel over the training split."""
     training = index.split("train")
     if not training:

@@ -1,12 +1,12 @@
 """Base class of the models: output type, cue selection, saving and loading."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from damamba.config import ARCHITECTURES, Section, parse_section
@@ -43,6 +43,29 @@ class Output(NamedTuple):
         return Output(tensors[0], dict(zip(self.aligned, tensors[1:], strict=True)))
 
 
+class Example(NamedTuple):
+    """Training windows with their labels frame by frame, for `EngagementModel.begin`."""
+
+    cues: dict[str, Float[Tensor, "B P T _"]]
+    valid: dict[str, Bool[Tensor, "B P T"]]
+    present: Bool[Tensor, "B P"]
+    label: Float[Tensor, "B T"]
+    label_valid: Bool[Tensor, "B T"]
+    """False in the context of a window, so that every label counts once."""
+    fold: Int[Tensor, "B"]
+    """Number of the part of the training sessions that the window belongs to, for cross-validation."""
+
+
+@runtime_checkable
+class Examples(Protocol):
+    """All training windows, in order; each pass reads them anew."""
+
+    labelled_frames: int
+    """Frames that have a label, about."""
+
+    def __iter__(self) -> Iterator[Example]: ...
+
+
 class EngagementModel(nn.Module, Generic[ParamsT]):
     """Frame-level engagement of a target from the cues of everyone in the conversation.
 
@@ -72,6 +95,18 @@ class EngagementModel(nn.Module, Generic[ParamsT]):
         self.rate_hz = rate_hz
         self.cues = {group: dict(widths) for group, widths in cues.items()}
         self.widths = {name: width for widths in self.cues.values() for name, width in widths.items()}
+        self.folds: Tensor | None = None
+        """(B,) in training, the fold of each window: a part fitted by `begin` must not have seen its label."""
+
+    def begin(self, examples: Examples) -> str | None:
+        """Fit what has a closed form, before the first step of training; most architectures have nothing of the kind.
+
+        Args:
+            examples: Windows of the training split.
+
+        Returns:
+            A line about the fit, for the log.
+        """
 
     @property
     def causal(self) -> bool:

@@ -27,13 +27,13 @@ def fit(run: Run, resume: Path, on_step: Callable[[Step], None] | None = None, l
     if resume.exists():
         run.restore(read_state(resume))
         logger.info("%s: resumed at step %d", label, run.step)
-    for _ in progress(range(run.step, run.train.steps), label, total=run.train.steps - run.step, unit="step"):
+    for _ in progress(range(run.step, run.steps), label, total=run.steps - run.step, unit="step"):
         row = run.advance()
         if on_step:
             on_step(row)
         if row.val_ccc is not None and run.exhausted:
             logger.info("%s: no better validation since step %d, stopped at %d", label, run.best[1], run.step)
             break
-        if run.step % run.train.checkpoint_steps == 0 and run.step < run.train.steps:
+        if run.step % run.train.checkpoint_steps == 0 and run.step < run.steps:
             write_state(resume, run.state())
     return run.finish()

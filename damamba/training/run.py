@@ -47,6 +47,7 @@ from damamba.losses.total import TotalLoss
 from damamba.metrics import ccc
 from damamba.model import EngagementModel, Output, build_model, recompute_blocks
 from damamba.training.ema import Ema
+from damamba.training.examples import TrainingExamples
 from damamba.training.optimizer import learning_rate, make_optimizer
 
 logger = logging.getLogger(__name__)
@@ -194,12 +195,19 @@ class Run:
             raise InputError(
                 "training runs in one process: the CCC is over the whole batch; start it without a launcher"
             )
+        self.examples = TrainingExamples(self.reader, sessions)
+        if begun := self.model.begin(self.examples):
+            logger.info("before the first step: %s", begun)
         self.model.to(self.device)
+        self.trainable = any(weight.requires_grad for weight in self.model.parameters())
+        self.steps = train.steps if self.trainable else 1
+        """One where the model has no weight to train: its losses and its validation are still recorded."""
         self.optimizer = make_optimizer(self.model, self.train)
-        self.scaler = torch.GradScaler(self.device.type, enabled=self.train.precision == "fp16")
+        scaled = self.train.precision == "fp16" and self.trainable
+        self.scaler = torch.GradScaler(self.device.type, enabled=scaled)
         ahead = 1 if self.device.type == "cpu" else min(4, os.cpu_count() or 1)  # a device waits for several readers
         self.batches = Prefetch(
-            lambda step: self.windows.batch(step, self.train.batch_windows), self.reader.read, self.train.steps, ahead
+            lambda step: self.windows.batch(step, self.train.batch_windows), self.reader.read, self.steps, ahead
         )
         self.ema = Ema(self.model, self.train.ema_decay)
         self.step = 0
@@ -229,7 +237,7 @@ class Run:
         self.scaler.update()
         self.ema.update()
         self.step += 1
-        due = self.step % self.train.validate_steps == 0 or self.step == self.train.steps
+        due = self.step % self.train.validate_steps == 0 or self.step == self.steps
         val = self.validate() if due and self.validation else None
         spread = output.engagement.detach().std(correction=0).item()
         step = Step(self.step, loss.total.item(), loss.curves, spread, rate, norm, val)
@@ -251,31 +259,35 @@ class Run:
 
         Source: Gao et al. 2021, arXiv:2101.06983 (gradient cache).
         """
-        device, n = self.device, self.train.accumulate
+        device, n = self.device, self.train.accumulate if self.trainable else 1
+        folds = self.examples.folds_of(drawn).to(device)
         if n == 1:
             batch = batch.to(device)
-            output = self._forward(batch, 0)
+            output = self._forward(batch, 0, folds)
             loss = self._loss(output, batch, drawn)
-            self.accelerator.backward(self.scaler.scale(loss.total))
+            if self.trainable:
+                self.accelerator.backward(self.scaler.scale(loss.total))
             return output, loss
         parts = pieces(batch, n)
         with torch.no_grad():
-            outputs = [self._forward(part.to(device), i) for i, part in enumerate(parts)]
+            each = folds.tensor_split(n)
+            outputs = [self._forward(part.to(device), i, each[i]) for i, part in enumerate(parts)]
         whole = [torch.cat(tensors).requires_grad_() for tensors in zip(*(o.tensors() for o in outputs), strict=True)]
         output = outputs[0].like(whole)
         loss = self._loss(output, replace(batch, cues={}).to(device), drawn)
         self.accelerator.backward(self.scaler.scale(loss.total))
         slopes = {k: tensor.grad.tensor_split(n) for k, tensor in enumerate(whole) if tensor.grad is not None}
         for i, part in enumerate(parts):
-            again = self._forward(part.to(device), i).tensors()
+            again = self._forward(part.to(device), i, each[i]).tensors()
             torch.autograd.backward([again[k] for k in slopes], [slope[i] for slope in slopes.values()])
         return output, loss
 
-    def _forward(self, batch: Batch, piece: int) -> Output:
+    def _forward(self, batch: Batch, piece: int, folds: torch.Tensor) -> Output:
         """In fp32. Dropout depends on step and piece alone, so that a resumed run and a second pass repeat it."""
         torch.manual_seed((self.seed << 32) + self.step * self.train.accumulate + piece)
         rounded = ROUNDED[self.train.precision]
         with torch.autocast(self.device.type, rounded, enabled=rounded is not None):
+            self.model.folds = folds
             output = self.model(batch.cues, batch.valid, batch.present)
         return output.each(torch.Tensor.float)
 

@@ -26,6 +26,13 @@ VARIANTS = {
     "dat alone": {"architecture": "dat", "partner_fusion": False},
     "lstm": {"architecture": "lstm"},
     "causal lstm": {"architecture": "lstm", "causal": True},
+    "ridge": {"architecture": "ridge"},
+    "causal ridge": {"architecture": "ridge", "causal": True},
+    "mlp": {"architecture": "mlp"},
+    "tcn": {"architecture": "tcn"},
+    "causal tcn": {"architecture": "tcn", "causal": True},
+    "floor": {"floor": "ridge"},
+    "causal floor": {"floor": "ridge", "causal": True},
     "two cues": {"cues": ("flow", "emotion")},
 }
 SMALL = {"d_model": 8, "headdim": 4, "d_state": 4, "d_fusion": 16, "n_heads": 2, "d_align": 4, "group_layers": 2}

@@ -102,7 +102,7 @@ def test_a_killed_run_ends_bit_for_bit_like_an_undisturbed_one(tmp_path, aligned
         assert torch.equal(tensor, resumed[name]), name
 
 
-@pytest.mark.parametrize("variant", ["dat", "lstm"])
+@pytest.mark.parametrize("variant", ["dat", "lstm", "mlp", "tcn"])
 def test_other_architectures_train_by_the_same_loop(tmp_path, aligned, variant):
     run = Run(aligned, params(), variant, 0)
     before = weights(run.model)

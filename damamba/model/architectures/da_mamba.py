@@ -13,11 +13,14 @@ from torch import Tensor, nn
 
 from damamba.config import PositiveFloat, Width
 from damamba.console import InputError
-from damamba.model.base import EngagementModel, Output, Statistics, score_head
+from damamba.model.base import EngagementModel, Examples, Output, Statistics, score_head
 from damamba.model.block_params import BlockParams
 from damamba.model.fusion import ModalityGroupFusion, PartnerGroupFusion
+from damamba.model.linear_reading import LinearReading
 from damamba.model.stream_state import Memory
 
+FLOOR_EPS = 0.02
+"""A linear reading is limited to [0.02, 0.98], where a logit is still steep enough to be corrected."""
 JOINT = "joint"  # name of the one group that holds all cues
 
 
@@ -34,6 +37,8 @@ class DAMambaParams(BlockParams):
     """A target frame sees the partners within this time, s."""
     d_align: Width
     """Width of the alignment projections."""
+    floor: Literal["none", "ridge"]
+    """What predictions start from: the mean label, or a linear reading in closed form, to which the network adds."""
 
 
 class DAMamba(EngagementModel[DAMambaParams]):
@@ -73,6 +78,14 @@ class DAMamba(EngagementModel[DAMambaParams]):
             self.partners = PartnerGroupFusion(params.d_fusion, params, round(params.cross_window_s * rate_hz))
         self.norm = nn.LayerNorm(params.d_fusion)
         self.head = score_head(params.d_fusion, label_mean)
+        if params.floor == "ridge":
+            self.floor = LinearReading(self.widths, rate_hz, statistics, params.partner_fusion, params.causal)
+            nn.init.zeros_(self.head.weight)  # the network adds nothing until it has learned something
+            nn.init.zeros_(self.head.bias)
+
+    def begin(self, examples: Examples) -> str | None:
+        """Fit the floor."""
+        return str(self.floor.fit(examples)) if self.params.floor == "ridge" else None
 
     def forward(
         self,
@@ -114,8 +127,11 @@ class DAMamba(EngagementModel[DAMambaParams]):
             target = self.partners(target, observed[:, 0], partners, observed[:, 1:], memory)
 
         # 7  Frame by frame to a score.
-        engagement = torch.sigmoid(self.head(self.norm(target)).squeeze(-1))
-        return Output(engagement, aligned)
+        score = self.head(self.norm(target)).squeeze(-1)
+        if self.params.floor == "ridge":
+            linear = self.floor(cues, valid, present, self.folds if self.training else None, memory)
+            score = score + torch.logit(linear, eps=FLOOR_EPS)
+        return Output(torch.sigmoid(score), aligned)
 
     def stream(self) -> Memory:
         """State to start `extend` and `step` from: nothing seen yet.

@@ -1,0 +1,59 @@
+"""The challenge's own baseline: a perceptron over the target's cues of one frame; no time, no partners."""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from damamba.config import Dropout, Layers, Section, Width
+from damamba.model.base import EngagementModel, Output, Statistics, score_head, standardise_each
+
+
+class MLPParams(Section):
+    """Settings of the perceptron."""
+
+    d_fusion: Width
+    """Units of a hidden layer."""
+    group_layers: Layers
+    """Hidden layers."""
+    dropout: Dropout
+
+
+class MLP(EngagementModel[MLPParams]):
+    """Arguments, call and errors: `EngagementModel`, `build_model`. Every frame by itself, so always causal.
+
+    A missing frame enters as the mean, beside the cue's mask.
+    """
+
+    Params = MLPParams
+
+    def __init__(
+        self,
+        cues: Mapping[str, Mapping[str, int]],
+        params: MLPParams,
+        rate_hz: int,
+        statistics: Statistics | None = None,
+        label_mean: float = 0.5,
+    ) -> None:
+        super().__init__(cues, params, rate_hz, statistics, label_mean)
+        self.standardise = standardise_each(self.widths, statistics)
+        width = sum(self.widths.values()) + len(self.widths)
+        layers: list[nn.Module] = []
+        for _ in range(params.group_layers):
+            layers += [nn.Linear(width, params.d_fusion), nn.GELU(), nn.Dropout(params.dropout)]
+            width = params.d_fusion
+        self.layers = nn.Sequential(*layers, nn.LayerNorm(width))
+        self.head = score_head(width, label_mean)
+
+    def forward(
+        self,
+        cues: Mapping[str, Float[Tensor, "B P T _"]],
+        valid: Mapping[str, Bool[Tensor, "B P T"]],
+        present: Bool[Tensor, "B P"],
+    ) -> Output:
+        """Engagement of participant 0 at every frame; arguments as of `DAMamba.forward`."""
+        seen = {name: valid[name][:, 0] & present[:, :1] for name in self.widths}
+        x = [standardise(cues[name][:, 0], seen[name]) for name, standardise in self.standardise.items()]
+        y = self.layers(torch.cat((*x, torch.stack(list(seen.values()), dim=-1).to(x[0])), dim=-1))
+        return Output(torch.sigmoid(self.head(y).squeeze(-1)), {})

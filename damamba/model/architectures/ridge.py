@@ -1,0 +1,54 @@
+"""The linear baseline: ridge regression on running means of all cues, of the target and of the partners."""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from damamba.config import Section
+from damamba.model.base import EngagementModel, Examples, Output, Statistics
+from damamba.model.linear_reading import LinearReading
+from damamba.model.stream_state import Memory
+
+
+class RidgeParams(Section):
+    """Settings of the ridge; its penalty is chosen by cross-validation over training sessions."""
+
+    partner_fusion: bool
+    """Whether the partners are read as well."""
+    causal: bool
+    """Means over the past alone."""
+
+
+class Ridge(EngagementModel[RidgeParams]):
+    """Arguments, call and errors: `EngagementModel`, `build_model`. No weight is left to train after `begin`."""
+
+    Params = RidgeParams
+
+    def __init__(
+        self,
+        cues: Mapping[str, Mapping[str, int]],
+        params: RidgeParams,
+        rate_hz: int,
+        statistics: Statistics | None = None,
+        label_mean: float = 0.5,
+    ) -> None:
+        super().__init__(cues, params, rate_hz, statistics, label_mean)
+        self.reading = LinearReading(self.widths, rate_hz, statistics, params.partner_fusion, params.causal)
+        torch.nn.init.constant_(self.reading.mean, label_mean)
+
+    def begin(self, examples: Examples) -> str | None:
+        """Fit all of it."""
+        return str(self.reading.fit(examples))
+
+    def forward(
+        self,
+        cues: Mapping[str, Float[Tensor, "B P T _"]],
+        valid: Mapping[str, Bool[Tensor, "B P T"]],
+        present: Bool[Tensor, "B P"],
+        memory: Memory | None = None,
+    ) -> Output:
+        """Engagement of participant 0 at every frame; arguments as of `DAMamba.forward`."""
+        folds = self.folds if self.training else None
+        return Output(self.reading(cues, valid, present, folds, memory).clamp(0, 1), {})

@@ -1,0 +1,262 @@
+"""A linear reading of the cues: closed form, and hard to beat where few people meet wide cues.
+
+Every channel of the target, and every channel of the partners together, is smoothed over the past and, unless causal,
+over the future with exponential kernels of several lengths; engagement is a ridge regression on these running means.
+Kernels of different lengths add up to delayed ones, so that a partner's influence may come late.
+
+The projection comes first and the smoothing second, which is the same, because both are linear: a frame costs a product
+of its channels with a few vectors, and a stream has a state of a few numbers.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from damamba.console import InputError
+from damamba.model.base import Examples, Statistics, standardise_each
+from damamba.model.stream_state import Memory
+
+SCALES_S = (0.25, 1.0, 4.0)
+"""Time constants of the kernels, s: engagement is forgotten within seconds (docs/simulator.md)."""
+PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+"""Candidates, as multiples of the mean square of a row of features; then the best one, times and over the root of 10."""
+MAX_ROWS, MAX_VALUES = 5000, 100_000_000
+"""Rows of a fit at most, and values of its matrix (400 MB): labels a second apart hardly differ."""
+MAX_GAIN = 3.0
+SMALL = 1e-6
+PIECE = 256
+"""Frames whose sums are one matrix product."""
+
+
+class Ridge(NamedTuple):
+    """Result of `fit_ridge`."""
+
+    weights: Float[Tensor, "fits features"]
+    """Of all rows, then without each fold in turn; all of them multiplied by the gain."""
+    mean: float
+    """Added to every prediction."""
+    penalty: float
+    """Chosen, as a multiple of the mean square of a row."""
+    correlation: float
+    """Of predictions for the fold that was left out with the labels, at that penalty."""
+    gain: float
+    """By which predictions are stretched to spread like labels, as the CCC wants it."""
+
+    def __str__(self) -> str:
+        return f"linear reading: r {self.correlation:.3f} for sessions left out, penalty {self.penalty:.2g}"
+
+
+def fit_ridge(x: Float[Tensor, "rows features"], y: Float[Tensor, "rows"], fold: Int[Tensor, "rows"]) -> Ridge:
+    """Ridge regression whose penalty is chosen by cross-validation over folds.
+
+    Of the two closed forms the smaller is solved: over features, or over rows.
+
+    Raises:
+        InputError: There are fewer than two folds with rows.
+    """
+    n_folds = int(fold.max()) + 1
+    if n_folds < 2:
+        raise InputError("a linear reading is chosen by cross-validation, which takes two training sessions or more")
+    mean = float(y.double().mean())
+    centred = y.double() - mean
+    over_rows = x.shape[0] < x.shape[1]
+    gram = (x @ x.T if over_rows else x.T @ x).double()
+    scale = float(x.square().sum(1).double().mean())
+    outside = [torch.nonzero(fold != k)[:, 0] for k in range(n_folds)]
+    inside = [torch.nonzero(fold == k)[:, 0] for k in range(n_folds)]
+
+    def solve(k: int | None, penalty: float) -> Tensor:
+        """Weights of the features, or of the rows that were used (0 for others)."""
+        rows = torch.arange(len(y)) if k is None else outside[k]
+        if over_rows:
+            part, right = gram[rows][:, rows], centred[rows]
+        else:
+            left_out = x[:0] if k is None else x[inside[k]]
+            part, right = gram - (left_out.T @ left_out).double(), x[rows].T.double() @ centred[rows]
+        factor = torch.linalg.cholesky(part + penalty * scale * torch.eye(len(part), dtype=part.dtype))
+        solved = torch.cholesky_solve(right[:, None], factor)[:, 0]
+        if not over_rows:
+            return solved
+        return torch.zeros(len(y), dtype=solved.dtype).index_copy(0, rows, solved)
+
+    def left_out(penalty: float) -> Tensor:
+        """Predictions for every row by the fit that did not see its fold."""
+        predicted = torch.empty_like(centred)
+        for k, rows in enumerate(inside):
+            solved = solve(k, penalty)
+            predicted[rows] = (gram[rows] if over_rows else x[rows].double()) @ solved
+        return predicted
+
+    def judged(penalty: float) -> tuple[float, float, float]:
+        """Correlation of the predictions with the labels, the penalty, and how far the predictions spread."""
+        predicted = left_out(penalty)
+        return _correlation(predicted, centred), penalty, float(predicted.std())
+
+    _, best, _ = coarse = max(judged(penalty) for penalty in PENALTIES)
+    correlation, penalty, spread = max(coarse, judged(best * 10**0.5), judged(best / 10**0.5))
+    gain = min(float(centred.std()) / max(spread, SMALL), MAX_GAIN)
+    solved = [solve(k, penalty) for k in (None, *range(n_folds))]
+    weights = [gain * (x.T @ s.to(x.dtype) if over_rows else s.to(x.dtype)) for s in solved]
+    return Ridge(torch.stack(weights), mean, penalty, correlation, gain)
+
+
+def _correlation(a: Tensor, b: Tensor) -> float:
+    """0 where a series is constant."""
+    a, b = a - a.mean(), b - b.mean()
+    return float((a @ b) / (a.norm() * b.norm()).clamp_min(SMALL))
+
+
+class LinearReading(nn.Module):
+    """Engagement as a linear function of running means; its weights are fitted by `fit`, never by gradients.
+
+    Args:
+        widths: Of the cues.
+        rate_hz: Frames a second.
+        statistics: As of `build_model`.
+        partners: Whether the partners are read as well.
+        causal: Whether the future is left out.
+    """
+
+    def __init__(
+        self, widths: Mapping[str, int], rate_hz: int, statistics: Statistics | None, partners: bool, causal: bool
+    ) -> None:
+        super().__init__()
+        self.widths, self.partners, self.causal = dict(widths), partners, causal
+        self.standardise = standardise_each(widths, statistics)
+        self.keep: Tensor
+        """(S,) what a kernel keeps from frame to frame."""
+        keep = torch.tensor([math.exp(-1 / (scale_s * rate_hz)) for scale_s in SCALES_S])
+        self.register_buffer("keep", keep, persistent=False)
+        self.kernels = len(SCALES_S) * (1 if causal else 2)
+        self.roles = (slice(0, 1), slice(1, None))[: 2 if partners else 1]
+        self.mean = nn.Parameter(torch.tensor(0.5), requires_grad=False)
+        self.weights = nn.ParameterDict(
+            {
+                name: nn.Parameter(torch.zeros(len(self.roles), self.kernels, width), requires_grad=False)
+                for name, width in self.widths.items()
+            }
+        )
+        self.without: dict[str, Float[Tensor, "folds roles kernels width"]] = {}
+        """Cue -> weights of the fits that left a fold out; empty unless `fit` has run in this process."""
+
+    def forward(
+        self,
+        cues: Mapping[str, Float[Tensor, "B P T _"]],
+        valid: Mapping[str, Bool[Tensor, "B P T"]],
+        present: Bool[Tensor, "B P"],
+        folds: Int[Tensor, "B"] | None = None,
+        memory: Memory | None = None,
+    ) -> Float[Tensor, "B T"]:
+        """Linear in the cues, and so not limited to [0, 1].
+
+        Args:
+            cues: Of everyone, target first.
+            valid: Where they were observed.
+            present: False for seats that pad the batch.
+            folds: In training, the fold of each window's session: the reading that did not see it is used.
+            memory: State of a stream.
+        """
+        total = self.mean
+        for name, standardise in self.standardise.items():
+            seen = valid[name] & present[..., None]
+            weight = self.weights[name][None] if folds is None else self.without[name].to(self.mean.device)[folds]
+            for role, seats in enumerate(self.roles):
+                if seen[:, seats].shape[1] == 0:  # nobody else in the session
+                    continue
+                x, mask = standardise(cues[name][:, seats], seen[:, seats]), seen[:, seats].to(weight.dtype)
+                projected = (x @ weight[:, None, role].mT).sum(1)  # 0 where not seen
+                number = mask.sum(1)[..., None].expand_as(projected)
+                above, below = self._smooth(torch.stack((projected, number)), (name, role), memory)
+                total = total + (above / (below + SMALL)).sum(-1)
+        return total
+
+    def _smooth(self, x: Float[Tensor, "2 B T kernels"], key: tuple[str, int], memory: Memory | None) -> Tensor:
+        """Running sums: kernels of the past first, then those of the future."""
+        n = len(self.keep)
+        state = None if memory is None else memory.get(self, {}).get(key)
+        past, state = running_sums(x[..., :n], self.keep, state)
+        if memory is not None:
+            memory[self] = {**memory.get(self, {}), key: state}
+        if self.causal:
+            return past
+        future, _ = running_sums(x[..., n:].flip(2), self.keep, None)
+        return torch.cat((past, future.flip(2)), dim=-1)
+
+    def features(
+        self,
+        cues: Mapping[str, Float[Tensor, "B P T _"]],
+        valid: Mapping[str, Bool[Tensor, "B P T"]],
+        present: Bool[Tensor, "B P"],
+        frames: Int[Tensor, "frames"],
+    ) -> Float[Tensor, "B frames features"]:
+        """Running means of every channel at some frames: what the weights multiply, in the order of `fit`."""
+        length = next(iter(valid.values())).shape[-1]
+        lag = frames[:, None] - torch.arange(length, device=frames.device)
+        sides = (lag,) if self.causal else (lag, -lag)
+        kernels = torch.cat([torch.where(x >= 0, self.keep[:, None, None] ** x.clamp_min(0), 0) for x in sides])
+        columns = []
+        for name, standardise in self.standardise.items():
+            seen = valid[name] & present[..., None]
+            for seats in self.roles:
+                x, mask = standardise(cues[name][:, seats], seen[:, seats]), seen[:, seats].to(self.keep.dtype)
+                above = torch.einsum("kft,btd->bfkd", kernels, x.sum(1))
+                below = torch.einsum("kft,bt->bfk", kernels, mask.sum(1))[..., None]
+                columns.append((above / (below + SMALL)).flatten(2))
+        return torch.cat(columns, dim=-1)
+
+    @torch.no_grad()
+    def fit(self, examples: Examples) -> Ridge:
+        """Find the weights, in all and without each fold.
+
+        Raises:
+            InputError: There are fewer than two training sessions.
+        """
+        n_features = len(self.roles) * self.kernels * sum(self.widths.values())
+        rows = min(MAX_ROWS, MAX_VALUES // n_features)
+        every = max(1, math.ceil(examples.labelled_frames / rows))
+        x, y, fold, passed = [], [], [], 0
+        for batch in examples:
+            for b in range(len(batch.fold)):
+                known = torch.nonzero(batch.label_valid[b])[:, 0]
+                # every so many frames of the whole, wherever windows begin
+                frames = known[(-passed) % every :: every]
+                passed += len(known)
+                if not len(frames):
+                    continue
+                one = slice(b, b + 1)
+                cues, valid = ({name: v[one] for name, v in by_cue.items()} for by_cue in (batch.cues, batch.valid))
+                x.append(self.features(cues, valid, batch.present[one], frames)[0])
+                y.append(batch.label[b, frames])
+                fold.append(batch.fold[one].expand(len(frames)))
+        found = fit_ridge(torch.cat(x), torch.cat(y), torch.cat(fold))
+        self.mean.fill_(found.mean)
+        widths = [len(self.roles) * self.kernels * width for width in self.widths.values()]
+        for (name, width), part in zip(self.widths.items(), found.weights.split(widths, dim=1), strict=True):
+            shaped = part.unflatten(1, (len(self.roles), self.kernels, width))
+            self.weights[name].copy_(shaped[0])
+            self.without[name] = shaped[1:]
+        return found
+
+
+def running_sums(
+    x: Float[Tensor, "*batch length kernels"],
+    keep: Float[Tensor, "kernels"],
+    state: Float[Tensor, "*batch kernels"] | None,
+) -> tuple[Float[Tensor, "*batch length kernels"], Float[Tensor, "*batch kernels"]]:
+    """y_t = keep y_{t-1} + x_t for each kernel, and the last y, from which the next frames continue."""
+    sums = []
+    for part in x.split(PIECE, dim=-2):
+        n = part.shape[-2]
+        lag = torch.arange(n, device=x.device)[:, None] - torch.arange(n, device=x.device)
+        kernel = torch.where(lag >= 0, keep[:, None, None] ** lag.clamp_min(0), 0)
+        y = torch.einsum("kts,...sk->...tk", kernel, part)
+        if state is not None:
+            y = y + state[..., None, :] * keep ** torch.arange(1, n + 1, device=x.device)[:, None]
+        state = y[..., -1, :]
+        sums.append(y)
+    assert state is not None
+    return torch.cat(sums, dim=-2), state

@@ -1,0 +1,144 @@
+"""The closed form against scikit-learn and loops; folds that are really left out; streams; masks."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import Ridge as SklearnRidge
+
+from damamba.console import InputError
+from damamba.model.base import Example
+from damamba.model.linear_reading import PIECE, LinearReading, fit_ridge, running_sums
+from tests.model.test_da_mamba import AS_ROUNDED, WIDTHS, batch, make, take
+
+RATE_HZ = 25
+
+
+class Windows:
+    """Training windows whose label follows a smoothed channel of the target and a later one of the partner."""
+
+    def __init__(self, count=30, length=200, fold_with_other_sign=None):
+        generator = torch.Generator().manual_seed(0)
+        self.labelled_frames = count * length
+        self.batches = []
+        for i in range(count):
+            cues = {name: torch.randn(1, 2, length, width, generator=generator) for name, width in WIDTHS.items()}
+            valid = {name: torch.rand(1, 2, length, generator=generator) > 0.1 for name in WIDTHS}
+            turned = -1.0 if fold_with_other_sign == i % 3 else 1.0
+            own = cues["clip"][:, 0, :, 0] * valid["clip"][:, 0]
+            other = cues["flow"][:, 1, :, 0] * valid["flow"][:, 1]
+            keep = torch.tensor([math.exp(-1 / RATE_HZ), math.exp(-4 / RATE_HZ)])
+            slow, fast = running_sums(torch.stack((own, other))[..., None].expand(2, 1, length, 2), keep, None)[
+                0
+            ].unbind(-1)
+            late = slow[1] - fast[1]  # 0 at once, largest after half a second
+            label = torch.sigmoid(turned * (fast[0] + late) / 4)
+            fold = torch.tensor([i % 3])
+            self.batches.append(
+                Example(cues, valid, torch.ones(1, 2, dtype=torch.bool), label, torch.ones(1, length).bool(), fold)
+            )
+
+    def __iter__(self):
+        return iter(self.batches)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    reading = LinearReading(WIDTHS, RATE_HZ, None, partners=True, causal=False)
+    return reading, reading.fit(Windows())
+
+
+@pytest.mark.parametrize("shape", [(300, 20), (60, 200)])
+def test_both_forms_are_the_ridge_of_scikit_learn(shape):
+    rng = np.random.default_rng(0)
+    x = torch.from_numpy(rng.standard_normal(shape)).float()
+    y = torch.from_numpy(rng.standard_normal(shape[0])).float() + x[:, 0]
+    fold = torch.arange(shape[0]) % 4
+    found = fit_ridge(x, y, fold)
+    alpha = found.penalty * float(x.square().sum(1).mean())
+    for weights, rows in [(found.weights[0], fold >= 0), *((found.weights[1 + k], fold != k) for k in range(4))]:
+        model = SklearnRidge(alpha, fit_intercept=False).fit(x[rows].double(), (y[rows] - y.mean()).double())
+        np.testing.assert_allclose(weights, found.gain * model.coef_, rtol=2e-3, atol=2e-4)
+
+
+def test_it_is_chosen_by_sessions_that_were_left_out(fitted):
+    _, found = fitted
+    assert found.correlation > 0.6
+    noise = Windows()
+    generator = torch.Generator().manual_seed(1)
+    noise.batches = [b._replace(label=torch.rand(b.label.shape, generator=generator)) for b in noise.batches]
+    nothing = LinearReading(WIDTHS, RATE_HZ, None, partners=True, causal=False).fit(noise)
+    assert abs(nothing.correlation) < 0.15
+
+
+def test_a_fold_is_not_seen_by_the_reading_that_leaves_it_out(fitted):
+    reading, _ = fitted
+    other = LinearReading(WIDTHS, RATE_HZ, None, partners=True, causal=False)
+    windows = Windows(fold_with_other_sign=1)
+    other.fit(windows)
+    example = windows.batches[1]
+    without, whole = (other(example.cues, example.valid, example.present, folds) for folds in (torch.tensor([1]), None))
+    true = Windows().batches[1].label
+    assert torch.corrcoef(torch.stack((without[0], true[0])))[0, 1] > 0.8  # the other folds have the true sign
+    assert torch.corrcoef(torch.stack((whole[0], true[0])))[0, 1] < 0.8
+    assert not torch.equal(reading.without["clip"][0], reading.without["clip"][1])
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_smoothing_after_the_projection_is_the_product_with_running_means(causal):
+    reading = LinearReading(WIDTHS, RATE_HZ, None, partners=True, causal=causal)
+    for weight in reading.weights.values():
+        weight.data.normal_()
+    cues, valid, present = batch(PIECE + 70)
+    cues = {name: torch.where(valid[name][..., None], x, torch.nan) for name, x in cues.items()}
+    frames = torch.tensor([0, 3, 200, PIECE + 69])
+    columns = reading.features(cues, valid, present, frames)
+    weights = torch.cat([reading.weights[name].flatten() for name in WIDTHS])
+    torch.testing.assert_close(
+        columns @ weights + reading.mean, reading(cues, valid, present)[:, frames], rtol=1e-4, atol=1e-4
+    )
+
+
+def test_a_partner_counts_and_an_absent_one_does_not(fitted):
+    reading, _ = fitted
+    cues, valid, present = batch(60)
+    alone = reading(*take((cues, valid, present), seats=slice(0, 2)))
+    present[:, 2] = False
+    assert torch.equal(reading(cues, valid, present), alone)
+    present[:, 1] = False
+    nobody = reading(*take((cues, valid, present), seats=slice(0, 1)))
+    torch.testing.assert_close(reading(cues, valid, present), nobody, **AS_ROUNDED)
+    assert not torch.allclose(alone, nobody, atol=1e-3)
+
+
+def test_running_sums_are_the_recurrence_over_pieces_and_from_a_state():
+    x, keep = torch.randn(2, 3, 2 * PIECE + 5, 3), torch.tensor([0.5, 0.9, 0.99])
+    state, expected = torch.randn(2, 3, 3), []
+    y = state
+    for t in range(x.shape[2]):
+        y = keep * y + x[:, :, t]
+        expected.append(y)
+    sums, last = running_sums(x, keep, state)
+    torch.testing.assert_close(sums, torch.stack(expected, dim=2), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(last, expected[-1], rtol=1e-4, atol=1e-4)
+
+
+def test_one_session_cannot_be_cross_validated():
+    with pytest.raises(InputError, match="two training sessions or more"):
+        fit_ridge(torch.randn(10, 3), torch.randn(10), torch.zeros(10, dtype=torch.long))
+
+
+def test_the_network_starts_as_its_floor_and_streams_with_it():
+    model = make(causal=True, floor="ridge")
+    model.begin(Windows())
+    inputs = batch(90)
+    whole = model(*inputs).engagement
+    torch.testing.assert_close(whole, model.floor(*inputs).clamp(0.02, 0.98), rtol=0, atol=1e-5)
+    torch.nn.init.normal_(model.head.weight)
+    whole = model(*inputs).engagement
+    memory, parts = model.stream(), []
+    for first, stop in ((0, 1), (1, 40), (40, 90)):
+        part, memory = model.extend(*take(inputs, frames=slice(first, stop)), memory)
+        parts.append(part)
+    torch.testing.assert_close(torch.cat(parts, dim=1), whole, rtol=0, atol=2e-5)
