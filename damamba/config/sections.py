@@ -287,6 +287,8 @@ class TrainParams(Section):
     """Of the weights that are evaluated and saved: min(ema_decay, (1 + n) / (10 + n)) at step n."""
     validate_steps: Positive
     """Steps from one validation to the next; the best EMA weights are kept."""
+    select: Literal["ccc", "ccc_within"]
+    """By which score of the validation: pooled, as the challenge scores, or within people, who is followed how well."""
     patience: NonNegative
     """Validations without a better score after which training ends; 0 = never."""
     checkpoint_steps: Positive

@@ -1,13 +1,13 @@
 """fit(): from a fresh or killed run to a trained model."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from damamba.console import progress
 from damamba.model import EngagementModel
 from damamba.training.resume import read_state, write_state
-from damamba.training.run import Run, Step
+from damamba.training.run import FAR_AHEAD, Run, Step
 
 logger = logging.getLogger(__name__)
 
@@ -27,13 +27,31 @@ def fit(run: Run, resume: Path, on_step: Callable[[Step], None] | None = None, l
     if resume.exists():
         run.restore(read_state(resume))
         logger.info("%s: resumed at step %d", label, run.step)
+    elif run.begun and run.validation:
+        logger.info("%s: %s; validation %s", label, run.begun, _shown(run.validate()))
+    warned = False
     for _ in progress(range(run.step, run.steps), label, total=run.steps - run.step, unit="step"):
         row = run.advance()
         if on_step:
             on_step(row)
+        if not warned and run.ahead(row) > FAR_AHEAD:
+            warned = True
+            logger.warning(
+                "%s: step %d: the CCC of the batches is %.2f ahead of the validation's (%.2f): the model learns the "
+                "people of the training split by heart; fewer steps, more dropout, or architectures.da_mamba.floor: "
+                "ridge may help",
+                label,
+                run.step,
+                run.ahead(row),
+                row.val_ccc,
+            )
         if row.val_ccc is not None and run.exhausted:
             logger.info("%s: no better validation since step %d, stopped at %d", label, run.best[1], run.step)
             break
         if run.step % run.train.checkpoint_steps == 0 and run.step < run.steps:
             write_state(resume, run.state())
     return run.finish()
+
+
+def _shown(scores: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {score:.3f}" for name, score in scores.items())

@@ -44,7 +44,9 @@ from damamba.inference import predict
 from damamba.keys import source_digest
 from damamba.losses import Prediction, make_losses, total_loss
 from damamba.losses.total import TotalLoss
-from damamba.metrics import ccc
+from damamba.metrics import Metric
+from damamba.metrics.ccc import CCC
+from damamba.metrics.ccc_within import CCCWithin
 from damamba.model import EngagementModel, Output, build_model, recompute_blocks
 from damamba.training.ema import Ema
 from damamba.training.examples import TrainingExamples
@@ -54,6 +56,10 @@ logger = logging.getLogger(__name__)
 
 CONSTANT_STD, CONSTANT_STEPS = 1e-4, 20
 """Predictions that spread less for so many steps have collapsed: people differ by far more."""
+VALIDATED: dict[str, Metric] = {"ccc": CCC(CCC.Params()), "ccc_within": CCCWithin(CCCWithin.Params())}
+"""What a validation measures; `train.select` chooses by which of them weights are kept."""
+BATCHES, FAR_AHEAD = 10, 0.25
+"""Where the mean CCC of so many batches is so far ahead of the validation's, people are learned by heart."""
 ROUNDED = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 """What matrix products are rounded to."""
 
@@ -71,7 +77,9 @@ class Step:
     learning_rate: float
     grad_norm: float
     val_ccc: float | None
-    """CCC of the EMA weights, at steps that were validated."""
+    """Pooled CCC of the EMA weights, at steps that were validated."""
+    val_ccc_within: float | None
+    """Their CCC within people."""
 
     def row(self) -> dict[str, Any]:
         """Column -> value, the terms as columns of their own."""
@@ -196,8 +204,8 @@ class Run:
                 "training runs in one process: the CCC is over the whole batch; start it without a launcher"
             )
         self.examples = TrainingExamples(self.reader, sessions)
-        if begun := self.model.begin(self.examples):
-            logger.info("before the first step: %s", begun)
+        self.begun = self.model.begin(self.examples)
+        """What was fitted before the first step, if anything: then the model is validated as it begins, too."""
         self.model.to(self.device)
         self.trainable = any(weight.requires_grad for weight in self.model.parameters())
         self.steps = train.steps if self.trainable else 1
@@ -238,9 +246,11 @@ class Run:
         self.ema.update()
         self.step += 1
         due = self.step % self.train.validate_steps == 0 or self.step == self.steps
-        val = self.validate() if due and self.validation else None
+        val = self.validate() if due and self.validation else dict.fromkeys(VALIDATED)
         spread = output.engagement.detach().std(correction=0).item()
-        step = Step(self.step, loss.total.item(), loss.curves, spread, rate, norm, val)
+        step = Step(
+            self.step, loss.total.item(), loss.curves, spread, rate, norm, val["ccc"], val["ccc_within"]
+        )
         self.history.append(step.row())
         recent = self.history[-CONSTANT_STEPS:]
         if len(recent) == CONSTANT_STEPS and all(row["pred_std"] < CONSTANT_STD for row in recent):
@@ -320,20 +330,32 @@ class Run:
         since = sum(row["val_ccc"] is not None and row["step"] > self.best[1] for row in self.history)
         return bool(patience) and since >= patience
 
-    def validate(self) -> float:
-        """Mean over corpora of the pooled CCC of the EMA weights on the validation split; keeps the best weights."""
-        series: dict[str, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
+    def validate(self) -> dict[str, float]:
+        """Scores of the EMA weights on the validation split; keeps the best weights by `train.select`.
+
+        Returns:
+            Name of a metric -> mean over corpora of the score of all their frames; 0 where it is undefined.
+        """
+        moments: dict[str, dict[str, list[np.ndarray]]] = {name: {} for name in VALIDATED}
         with self.ema.swap():
             self.model.eval()
             for session, seat in self.validation:
                 value, valid = self.reader.aligned.labels(session, session.seats[seat].participant)
                 pred = predict(self.model, self.reader, session, seat)
-                series.setdefault(session.corpus, []).append((pred, value, valid))
-        scores = [ccc(*(np.concatenate(parts) for parts in zip(*rows, strict=True))) for rows in series.values()]
-        score = float(np.mean([0.0 if s is None or math.isnan(s) else s for s in scores]))
-        if score > self.best[0]:
-            self.best = (score, self.step, copy.deepcopy(self.ema.weights))
-        return score
+                for name, metric in VALIDATED.items():
+                    moments[name].setdefault(session.corpus, []).append(metric.of_series(pred, value, valid))
+        scores = {}
+        for name, metric in VALIDATED.items():
+            by_corpus = [float(metric.of_moments(np.sum(rows, axis=0))) for rows in moments[name].values()]
+            scores[name] = float(np.mean([0.0 if math.isnan(score) else score for score in by_corpus]))
+        if scores[self.train.select] > self.best[0]:
+            self.best = (scores[self.train.select], self.step, copy.deepcopy(self.ema.weights))
+        return scores
+
+    def ahead(self, step: Step) -> float:
+        """How far the mean CCC of the last batches is ahead of that of the validation at `step`."""
+        batches = [row["ccc"] for row in self.history[-BATCHES:] if row.get("ccc") is not None]
+        return float(np.mean(batches)) - step.val_ccc if batches and step.val_ccc is not None else 0.0
 
     def state(self) -> dict[str, Any]:
         """Everything that a resumed run needs, as tensors, numbers and strings only."""
