@@ -23,7 +23,7 @@ from damamba.model.stream_state import Memory
 SCALES_S = (0.25, 1.0, 4.0)
 """Time constants of the kernels, s: engagement is forgotten within seconds (docs/simulator.md)."""
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
-"""Candidates, as multiples of the mean square of a row of features; then the best one, times and over the root of 10."""
+"""Candidates, as multiples of the mean square of a row of features; then the best times and over the root of 10."""
 MAX_ROWS, MAX_VALUES = 5000, 100_000_000
 """Rows of a fit at most, and values of its matrix (400 MB): labels a second apart hardly differ."""
 MAX_GAIN = 3.0
@@ -69,38 +69,42 @@ def fit_ridge(x: Float[Tensor, "rows features"], y: Float[Tensor, "rows"], fold:
     outside = [torch.nonzero(fold != k)[:, 0] for k in range(n_folds)]
     inside = [torch.nonzero(fold == k)[:, 0] for k in range(n_folds)]
 
-    def solve(k: int | None, penalty: float) -> Tensor:
-        """Weights of the features, or of the rows that were used (0 for others)."""
+    def solve(k: int | None, penalty: float) -> Tensor | None:
+        """Weights of the features, or of the rows that were used (0 for others); None beyond single precision."""
         rows = torch.arange(len(y)) if k is None else outside[k]
         if over_rows:
             part, right = gram[rows][:, rows], centred[rows]
         else:
             left_out = x[:0] if k is None else x[inside[k]]
             part, right = gram - (left_out.T @ left_out).double(), x[rows].T.double() @ centred[rows]
-        factor = torch.linalg.cholesky(part + penalty * scale * torch.eye(len(part), dtype=part.dtype))
+        eye = torch.eye(len(part), dtype=part.dtype, device=part.device)
+        factor, failed = torch.linalg.cholesky_ex(part + penalty * scale * eye)
+        if failed:
+            return None
         solved = torch.cholesky_solve(right[:, None], factor)[:, 0]
         if not over_rows:
             return solved
         return torch.zeros(len(y), dtype=solved.dtype).index_copy(0, rows, solved)
 
-    def left_out(penalty: float) -> Tensor:
-        """Predictions for every row by the fit that did not see its fold."""
+    def judged(penalty: float) -> tuple[float, float, float]:
+        """How predictions for folds that were left out correlate with the labels, the penalty, and their spread."""
         predicted = torch.empty_like(centred)
         for k, rows in enumerate(inside):
             solved = solve(k, penalty)
+            if solved is None:
+                return -1.0, penalty, 0.0
             predicted[rows] = (gram[rows] if over_rows else x[rows].double()) @ solved
-        return predicted
-
-    def judged(penalty: float) -> tuple[float, float, float]:
-        """Correlation of the predictions with the labels, the penalty, and how far the predictions spread."""
-        predicted = left_out(penalty)
         return _correlation(predicted, centred), penalty, float(predicted.std())
 
     _, best, _ = coarse = max(judged(penalty) for penalty in PENALTIES)
     correlation, penalty, spread = max(coarse, judged(best * 10**0.5), judged(best / 10**0.5))
     gain = min(float(centred.std()) / max(spread, SMALL), MAX_GAIN)
-    solved = [solve(k, penalty) for k in (None, *range(n_folds))]
-    weights = [gain * (x.T @ s.to(x.dtype) if over_rows else s.to(x.dtype)) for s in solved]
+    weights = []
+    for k in (None, *range(n_folds)):
+        solved = solve(k, penalty)
+        if solved is None:
+            raise InputError("no linear reading of these cues can be computed: are all of their values finite?")
+        weights.append(gain * (x.T @ solved.to(x.dtype) if over_rows else solved.to(x.dtype)))
     return Ridge(torch.stack(weights), mean, penalty, correlation, gain)
 
 

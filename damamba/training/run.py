@@ -248,9 +248,7 @@ class Run:
         due = self.step % self.train.validate_steps == 0 or self.step == self.steps
         val = self.validate() if due and self.validation else dict.fromkeys(VALIDATED)
         spread = output.engagement.detach().std(correction=0).item()
-        step = Step(
-            self.step, loss.total.item(), loss.curves, spread, rate, norm, val["ccc"], val["ccc_within"]
-        )
+        step = Step(self.step, loss.total.item(), loss.curves, spread, rate, norm, val["ccc"], val["ccc_within"])
         self.history.append(step.row())
         recent = self.history[-CONSTANT_STEPS:]
         if len(recent) == CONSTANT_STEPS and all(row["pred_std"] < CONSTANT_STD for row in recent):
@@ -353,9 +351,9 @@ class Run:
         return scores
 
     def ahead(self, step: Step) -> float:
-        """How far the mean CCC of the last batches is ahead of that of the validation at `step`."""
+        """How far the mean CCC of the last batches is ahead of that of the validation at `step`, if it had one."""
         batches = [row["ccc"] for row in self.history[-BATCHES:] if row.get("ccc") is not None]
-        return float(np.mean(batches)) - step.val_ccc if batches and step.val_ccc is not None else 0.0
+        return float(np.mean(batches)) - step.val_ccc if batches and step.val_ccc is not None else -math.inf
 
     def state(self) -> dict[str, Any]:
         """Everything that a resumed run needs, as tensors, numbers and strings only."""

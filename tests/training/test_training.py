@@ -1,81 +1,26 @@
 import math
 import os
-from argparse import Namespace
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-import train as train_stage
-import yaml
 
-from damamba import training
 from damamba.config import Params, WindowParams
 from damamba.console import InputError
 from damamba.data.batch import LABEL_SAMPLE, TrainingWindows, Window, WindowReader
-from damamba.data.shards import AlignedSeat, AlignedSession, write_labels, write_statistics
+from damamba.data.shards import AlignedSeat, AlignedSession
 from damamba.data.windows import WindowGrid
-from damamba.files import check_seal
 from damamba.inference import predict
 from damamba.metrics import ccc
 from damamba.model import DAMamba, load_model
-from damamba.model.checkpoint import read_description
 from damamba.scan import ssd_scan
 from damamba.training import Ema, fit, learning_rate
 from damamba.training.optimizer import make_optimizer
 from damamba.training.resume import read_state, write_state
 from damamba.training.run import clocks
-from tests.conftest import FROZEN_PARAMS
 from tests.damage import damages
-from tests.data.test_batch import WIDTHS, make_aligned
-
-
-@pytest.fixture
-def aligned(tmp_path):
-    held = make_aligned(tmp_path, sessions=4, n_labels=120)
-    statistics = {
-        f"{cue}.{what}": np.full(width, value, np.float32)
-        for cue, width in WIDTHS.items()
-        for what, value in (("mean", 15.0), ("std", 11.0))
-    }
-    write_statistics(tmp_path, statistics)
-    sessions = (*held.sessions[:3], replace(held.sessions[3], split="val"))
-    return replace(held, sessions=sessions)
-
-
-def params(model=None, window=None, **train) -> Params:
-    held = yaml.safe_load(FROZEN_PARAMS.read_text())
-    held["train"] |= {
-        "steps": 8,
-        "batch_windows": 4,
-        "validate_steps": 4,
-        "checkpoint_steps": 3,
-        "warmup_steps": 2,
-        "threads": 1,
-        **train,
-    }
-    sizes = {"d_model": 16, "d_fusion": 16, "headdim": 8, "d_state": 8, "n_heads": 2, "dropout": 0.2, **(model or {})}
-    for settings in held["architectures"].values():
-        settings |= {key: value for key, value in sizes.items() if key in settings}
-    held["train"]["warmup_steps"] = min(held["train"]["warmup_steps"], held["train"]["steps"] - 1)
-    held["window"] |= window or {}
-    return Params.model_validate(held)
-
-
-def sections(params: Params, variant: str, seed: int, shuffle: int | None = None):
-    return params.variant(variant), params.losses, params.window, params.train, seed, shuffle
-
-
-def Run(aligned, params, variant, seed, shuffle=None) -> training.Run:  # noqa: N802
-    return training.Run(aligned, *sections(params, variant, seed, shuffle))
-
-
-def run_key(aligned, params, variant, seed, shuffle) -> str:
-    return training.run_key(aligned, *sections(params, variant, seed, shuffle))
-
-
-def weights(model: DAMamba) -> dict[str, torch.Tensor]:
-    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+from tests.training.conftest import Run, params, run_key, weights
 
 
 @pytest.mark.parametrize(
@@ -231,76 +176,12 @@ def test_a_loss_that_is_not_finite_names_the_sessions(aligned):
         run.advance()
 
 
-def unlabelled(aligned, session):
-    """Label files of a session in which nothing is valid, as `align` writes them for participants without labels."""
-    for seat in session.seats:
-        path = aligned.path(session, seat.participant, ".label.arrow")
-        write_labels(path, np.full(session.n_labels, np.nan, np.float32), np.zeros(session.n_labels, bool))
-
-
-def without_labels(aligned, how):
-    *training, val = aligned.sessions
-    if how == "no labels":
-        unlabelled(aligned, val)
-        val = replace(val, seats=tuple(replace(seat, labelled=False) for seat in val.seats))
-    elif how == "no valid label":
-        unlabelled(aligned, val)
-    return replace(aligned, sessions=(*training, *([] if how == "no session" else [val])))
-
-
-@pytest.mark.parametrize(
-    ("how", "why"),
-    [
-        ("no labels", "no participant of the split val has a valid label"),
-        ("no valid label", "no participant of the split val has a valid label"),
-        ("no session", "the split val is empty"),
-    ],
-)
-def test_without_labels_to_validate_on_the_last_averaged_weights_are_saved_and_it_is_told(
-    tmp_path, aligned, monkeypatch, caplog, how, why
-):
-    left = without_labels(aligned, how)
-    files = {name: check_seal(left.root / name) for name in left.sha256}
-    left = replace(left, sha256=files)
-    left.write()
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params(patience=1).model_dump(mode="json")))
-    seen = []
-    monkeypatch.setattr(train_stage, "fit", lambda run, *args, **rest: seen.append(run) or fit(run, *args, **rest))
-    options = Namespace(
-        run="da_mamba-0", shuffle_labels=None, aligned=left.root,
-        models=tmp_path / "models", curves=tmp_path / "curves", state=tmp_path / "state",
-    )  # fmt: skip
-    summary = train_stage.main(options, "da_mamba-0")
-    assert summary.endswith(f"8 steps of 4 windows, last weights, not validated: {why}")
-    assert f"the last averaged weights will be saved: {why}" in caplog.text
-    extra = read_description(tmp_path / "models/da_mamba-0").extra
-    assert (extra["weights"], extra["step"], extra["validation_ccc"]) == (f"last step: {why}", 8, None)
-    saved, (run,) = load_model(tmp_path / "models/da_mamba-0"), seen
-    assert all(torch.equal(weight, run.ema.weights[name]) for name, weight in saved.named_parameters())
-    assert not torch.equal(saved.join.weight, Run(left, params(), "da_mamba", 0).model.join.weight)
-
-
 def test_only_the_training_split_is_trained_on(aligned):
     test = replace(aligned.sessions[2], split="test")
     run = Run(replace(aligned, sessions=(*aligned.sessions[:2], test, aligned.sessions[3])), params(), "da_mamba", 0)
     seen = {window.session.name for step in range(20) for window in run.windows.batch(step, 4)}
     assert seen == {"own/s0", "own/s1"}
     assert {session.name for session, _ in run.validation} == {"own/s3"}
-
-
-def test_only_participants_with_labels_are_validated_on(aligned):
-    val = aligned.sessions[3]
-    path = aligned.path(val, val.seats[0].participant, ".label.arrow")
-    write_labels(path, np.full(val.n_labels, np.nan, np.float32), np.zeros(val.n_labels, bool))
-    aligned = replace(aligned, sha256={**aligned.sha256, path.relative_to(aligned.root).as_posix(): check_seal(path)})
-    run = Run(aligned, params(), "da_mamba", 0)
-    assert run.validation == [(val, 1)]
-    assert run.unvalidated is None
-    value, valid = aligned.labels(val, val.seats[1].participant)
-    with run.ema.swap():
-        expected = ccc(predict(run.model.eval(), run.reader, val, 1), value, valid)
-    assert run.validate() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])
@@ -437,22 +318,6 @@ def test_the_backend_of_the_scan_changes_no_score(tmp_path, aligned, monkeypatch
     np.testing.assert_allclose(told["torch"], told["reference"], atol=1e-4)
 
 
-def test_the_best_weights_are_kept_not_the_last(tmp_path, aligned, monkeypatch):
-    scores = iter([0.1, 0.9, 0.2, 0.3, 0.4, 0.5])
-    monkeypatch.setattr("damamba.training.run.ccc", lambda *series: next(scores))
-    run = Run(aligned, params(steps=12, validate_steps=2, learning_rate=0.05), "da_mamba", 0)
-    seen = {}
-
-    def remember(step):
-        seen[step.step] = {name: weight.clone() for name, weight in run.ema.weights.items()}
-
-    model = fit(run, tmp_path / "best.pt", remember)
-    assert run.best[:2] == (0.9, 4)
-    for name, weight in model.named_parameters():
-        assert torch.equal(weight, seen[4][name]), name
-    assert any(not torch.equal(seen[4][name], seen[12][name]) for name in seen[4])
-
-
 def test_shuffled_labels_are_another_task(aligned):
     run = Run(aligned, params(), "da_mamba", 0, shuffle=3)
     plain = Run(aligned, params(), "da_mamba", 0)
@@ -504,12 +369,6 @@ def test_bf16_rounds_training_and_no_prediction(tmp_path, aligned):
 def test_fp16_without_a_gpu_is_refused(aligned):
     with pytest.raises(InputError, match=r"train\.precision: fp16 needs a GPU"):
         Run(aligned, params(precision="fp16"), "da_mamba", 0)
-
-
-def test_training_ends_when_validation_no_longer_gets_better(tmp_path, aligned):
-    run = Run(aligned, params(steps=20, validate_steps=2, patience=2, learning_rate=1e-30), "da_mamba", 0)
-    fit(run, tmp_path / "j.pt")
-    assert (run.best[1], run.step) == (2, 6)  # nothing moves: two validations after the first
 
 
 def test_constant_predictions_name_the_sessions(tmp_path, aligned):
