@@ -23,7 +23,7 @@ def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("official") / "repo"
     copy_repository(folder)
     release.build(folder / "data/release")
-    damamba(folder, "preset", "smoke", "multimediate")
+    damamba(folder, "preset", "multimediate", "smoke")
     set_param(folder, "jobs: 0", "jobs: 1")  # there is less to do than workers take to start
     set_param(folder, "frames: [32, 64]", "frames: [32]")
     set_param(folder, "long_frames: [128]", "long_frames: []")

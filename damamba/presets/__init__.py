@@ -6,7 +6,7 @@ the result depends only on the last preset of each part:
 part             | keys                                                              | presets
 ---------------- | ----------------------------------------------------------------- | --------------------------------
 sizes            | preset, window, architectures, losses, model, variants, runs,     | demo, smoke, paper, paper-25,
-                 | train, evaluate (without split), benchmark                        | channels
+                 | train, evaluate (without split), benchmark                        | long, channels, multimediate
 simulated corpus | simulate (without features_only)                                  | demo, smoke, channels
 cues             | cues, align, simulate.features_only                               | compact, upstream, multimediate,
                  |                                                                   | channels

@@ -30,10 +30,11 @@ PARTS = {
     "smoke": SIZES | SIMULATE,
     "paper": SIZES,
     "paper-25": SIZES,
+    "long": SIZES,
     "channels": SIZES | SIMULATE | CUES | SOURCE,
     "compact": CUES,
     "upstream": CUES,
-    "multimediate": CUES | SOURCE,
+    "multimediate": SIZES | CUES | SOURCE,
     "simulated": SOURCE,
 }
 TRIPLES = random.Random(0).sample(list(itertools.permutations(NAMES, 3)), 12)
@@ -146,7 +147,7 @@ def test_one_by_one_is_the_same_as_in_one_command(params, names):
 
 def test_presets_without_a_common_part_can_be_written_in_any_order(params):
     texts = set()
-    for names in itertools.permutations(["paper-25", "multimediate"]):
+    for names in itertools.permutations(["paper-25", "upstream", "simulated"]):
         params.write_text(TEXT)
         write_presets(list(names), params)
         texts.add(params.read_text())
