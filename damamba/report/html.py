@@ -116,7 +116,7 @@ def _scale(values: Sequence[float | None]) -> tuple[float, float]:
 
 def timeline_data(series: Sequence[SessionSeries], scores: Sequence[ParticipantScore]) -> dict[str, Any]:
     """What the page's script draws: series of every session, at 25 Hz or means of a few frames where it is long."""
-    ccc = {(one.corpus, one.session, one.participant): one.ccc for one in scores}
+    scored = {(one.corpus, one.session, one.participant): one for one in scores}
     sessions = []
     for session in series:
         step = step_for(session.n_labels)
@@ -124,7 +124,7 @@ def timeline_data(series: Sequence[SessionSeries], scores: Sequence[ParticipantS
             {
                 "name": one.participant,
                 "role": one.role if one.role != one.participant else "",
-                "ccc": rounded(ccc.get((session.corpus, session.session, one.participant)), DECIMALS),
+                **_both(scored.get((session.corpus, session.session, one.participant))),
                 "label": _thousandths(decimate(one.label, step)),
                 "prediction": _thousandths(decimate(one.prediction, step)),
                 "missing": {cue: stretches(mask, step) for cue, mask in one.missing.items()},
@@ -141,6 +141,10 @@ def timeline_data(series: Sequence[SessionSeries], scores: Sequence[ParticipantS
             }
         )
     return {"rate_hz": LABEL_RATE_HZ, "scale": THOUSANDTHS, "sessions": sessions}
+
+
+def _both(score: ParticipantScore | None) -> dict[str, float | None]:
+    return {name: score and rounded(getattr(score, name), DECIMALS) for name in ("ccc", "ccc_within")}
 
 
 def _thousandths(values: np.ndarray) -> list[int]:

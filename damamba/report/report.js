@@ -48,7 +48,8 @@
 
   function drawParticipant(participant, y) {
     const top = y + TOP, right = LEFT + inner();
-    const score = participant.ccc === null ? "CCC undefined" : `CCC ${participant.ccc.toFixed(3)}`;
+    const within = participant.ccc_within === null ? "" : `, within ${participant.ccc_within.toFixed(3)}`;
+    const score = participant.ccc === null ? "CCC undefined" : `CCC ${participant.ccc.toFixed(3)}${within}`;
     let out = `<text class="who" x="${LEFT}" y="${y + 17}">${escape(participant.name)}${participant.role ? ` (${escape(participant.role)})` : ""}</text>`;
     out += `<text x="${right}" y="${y + 17}" text-anchor="end">${score}</text>` + unannotated(participant, top);
     for (const tick of [0, 0.5, 1]) {

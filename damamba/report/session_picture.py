@@ -108,7 +108,7 @@ def draw_session(
     if not pictures:
         timeline_figure(series, path)
         return
-    ccc = {one.participant: one.ccc for one in scores if (one.corpus, one.session) == (series.corpus, series.session)}
+    scored = {one.participant: one for one in scores if (one.corpus, one.session) == (series.corpus, series.session)}
     height_in = ROW_IN * -(-len(series.participants) // COLUMNS) + HEADER_IN
     images = ""
     with house_style():
@@ -118,7 +118,7 @@ def draw_session(
             row, column = divmod(place, COLUMNS)
             left_in, top_in = LEFT_IN + column * COLUMN_IN, HEADER_IN + row * ROW_IN
             picture = pictures.get(participant.participant)
-            _draw_participant(figure, participant, picture, ccc[participant.participant], left_in, top_in)
+            _draw_participant(figure, participant, picture, scored[participant.participant], left_in, top_in)
             if picture:
                 images += _image(picture.jpeg, left_in, top_in, place)
         text = svg_text(figure)
@@ -140,7 +140,7 @@ def _draw_participant(
     figure: Figure,
     participant: ParticipantSeries,
     picture: FacePicture | None,
-    ccc: float | None,
+    score: ParticipantScore,
     left_in: float,
     top_in: float,
 ) -> None:
@@ -153,7 +153,8 @@ def _draw_participant(
     draw_scores(axes, participant, step_for(len(participant.label), POINTS))
     draw_clock(axes, len(participant.label) / LABEL_RATE_HZ, ticks=7)
     axes.tick_params(axis="x", pad=5)
-    lines = [(f"CCC in this session {number(ccc, decimals=2)}", "ink")]
+    within = "" if score.ccc_within is None else f", within {number(score.ccc_within, decimals=2)}"
+    lines = [(f"CCC in this session {number(score.ccc, decimals=2)}{within}", "ink")]
     if picture:
         frame = min(int(picture.t_s * LABEL_RATE_HZ), len(participant.label) - 1)
         label, prediction = participant.label[frame], participant.prediction[frame]

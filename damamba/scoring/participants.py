@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -13,6 +14,7 @@ from damamba.console import InputError
 from damamba.digits import DECIMALS, near, rounded
 from damamba.files import replace_file
 from damamba.metrics import Metric
+from damamba.metrics.ccc_within import CCCWithin
 from damamba.scoring.layout import column
 from damamba.scoring.reading import read_rows
 
@@ -46,6 +48,13 @@ class ParticipantScore:
     std_label: float | None = None
     mae: float | None = None
     """Mean absolute error."""
+
+    @property
+    def ccc_within(self) -> float | None:
+        """CCC after the means were taken off prediction and label; None where that metric was not computed."""
+        moments = self.moments.get("ccc_within")
+        score = math.nan if moments is None else CCCWithin(CCCWithin.Params()).of_moments(moments).item()
+        return None if math.isnan(score) else score
 
 
 TEXT = ("corpus", "session", "participant", "role", "language")
