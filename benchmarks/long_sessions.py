@@ -81,7 +81,9 @@ def run_stage(folder: Path, command: list[str]) -> dict[str, float]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     started, peak_kib = time.perf_counter(), 0
     with tempfile.TemporaryFile() as problem:  # a pipe would fill up
-        process = subprocess.Popen([sys.executable, *command], cwd=folder, env=environment, stderr=problem)
+        process = subprocess.Popen(
+            [sys.executable, *command], cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=problem
+        )
         looks, processes = 0, set()
         while process.poll() is None:
             if looks % LOOKS_A_FAMILY == 0:
