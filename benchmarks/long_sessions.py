@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,8 @@ from damamba.streams.stream import FeatureStream
 ROOT = Path(__file__).parent.parent
 RATES_HZ = {"wav2vec2": 50.0, "emotion": 10.0, "clip": 25.0, "flow": 25.0, "landmark_flow": 25.0}
 PEOPLE, SAMPLE_S = 5, 0.02
+LOOKS_A_FAMILY = 10
+"""Memory is read this often before new processes are looked for."""
 
 
 def write_corpus(folder: Path, minutes: float, width: int, steps: int) -> None:
@@ -74,23 +77,46 @@ def add_stages(folder: Path) -> None:
 
 
 def run_stage(folder: Path, command: list[str]) -> dict[str, float]:
-    """Seconds and largest RssAnon of a stage."""
+    """Seconds of a stage, and the largest RssAnon of it and all its processes together."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     started, peak_kib = time.perf_counter(), 0
-    process = subprocess.Popen([sys.executable, *command], cwd=folder, env=environment, stderr=subprocess.PIPE)
-    while process.poll() is None:
-        try:
-            status = Path(f"/proc/{process.pid}/status").read_text()
-        except OSError:
-            break
-        peak_kib = max(
-            [peak_kib, *(int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon"))]
+    with tempfile.TemporaryFile() as problem:  # a pipe would fill up
+        process = subprocess.Popen(
+            [sys.executable, *command], cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=problem
         )
-        time.sleep(SAMPLE_S)
-    _, problem = process.communicate()
-    if process.returncode:
-        sys.exit(f"{' '.join(command)} failed:\n{problem.decode()[-2000:]}")
+        looks, processes = 0, set()
+        while process.poll() is None:
+            if looks % LOOKS_A_FAMILY == 0:
+                processes = family(process.pid)
+            peak_kib = max(peak_kib, sum(map(anonymous_kib, processes)))
+            looks += 1
+            time.sleep(SAMPLE_S)
+        problem.seek(0)
+        if process.returncode:
+            sys.exit(f"{' '.join(command)} failed:\n{problem.read().decode()[-2000:]}")
     return {"seconds": round(time.perf_counter() - started, 1), "peak_mib": round(peak_kib / 1024)}
+
+
+def family(process: int) -> set[int]:
+    """A process and all below it."""
+    parents = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            with suppress(FileNotFoundError, ProcessLookupError):
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+    found, more = set(), {process}
+    while more:
+        found |= more
+        more = {child for child, parent in parents.items() if parent in more}
+    return found
+
+
+def anonymous_kib(process: int) -> int:
+    """RssAnon of a process; 0 if it has ended."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        status = Path(f"/proc/{process}/status").read_text()
+        return sum(int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon"))
+    return 0
 
 
 def measure(folder: Path, minutes: float, width: int, steps: int) -> dict[str, object]:

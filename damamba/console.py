@@ -114,14 +114,23 @@ def end_with_parent(parent: int, signum: int = signal.SIGTERM) -> None:
 
 
 def _end_with_dvc() -> None:
-    """Let this stage get SIGTERM when DVC ends, which started it itself or through a shell that lives on."""
+    """Let this stage get SIGTERM when DVC ends, which started it itself or through a shell that lives on.
+
+    DVC may have ended while Python was loading this stage. What took the stage over is outside of its session, as DVC
+    was not.
+    """
     parent = os.getppid()
     end_with_parent(parent)
     try:
         shell = b"-c" in Path(f"/proc/{parent}/cmdline").read_bytes().split(b"\0")
-        dvc = _parent_of(parent)
+        dvc = _parent_of(parent) if shell else parent
+        gone = dvc > 0 and os.getsid(dvc) != os.getsid(0)
     except FileNotFoundError:  # no Linux
         return
+    except ProcessLookupError:
+        gone = True
+    if gone:
+        os.kill(os.getpid(), signal.SIGTERM)
     if shell:
         _end_without(lambda: _parent_of(parent) == dvc, signal.SIGTERM)
 

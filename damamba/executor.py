@@ -83,7 +83,10 @@ def _serve(connection: Connection, function: Callable[[Any], Any], parent: int) 
                 answer = function(task), None, ""
             except Exception as error:
                 answer = None, _portable(error), traceback.format_exc()
-            connection.send(answer)
+            try:
+                connection.send(answer)
+            except (BrokenPipeError, ConnectionResetError):  # the parent stops, and has closed its end first
+                return
 
 
 def _portable(error: Exception) -> Exception:

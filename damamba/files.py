@@ -282,6 +282,14 @@ def take_back(path: Path) -> bool:
     return True
 
 
+def told_aside(removed: list[Path]) -> str:
+    """What `prune` has set aside, and how much lies there in all; "" if it was nothing."""
+    if not removed:
+        return ""
+    size = sum(path.stat().st_size for path in ASIDE.rglob("*") if path.is_file())
+    return f"{len(removed)} moved to {ASIDE}, which holds {size / 1e6:.1f} MB and may be deleted"
+
+
 def _aside(path: Path) -> Path:
     whole = path.resolve()
     here = Path.cwd()

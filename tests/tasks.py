@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from multiprocessing.connection import Connection
 
 from damamba.console import InputError
 
@@ -34,3 +35,9 @@ def compiled(number: int) -> int:
     """A task that leaves torch with work at the exit of the process."""
 
     return number
+
+
+def waits(connection: Connection) -> str:
+    """A task that tells that it has begun, and ends when it is told to."""
+    connection.send("begun")
+    return connection.recv()

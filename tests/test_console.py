@@ -71,6 +71,34 @@ def test_a_stage_ends_with_dvc(tmp_path):
     process.stdout.close()
 
 
+@pytest.mark.parametrize("shell", [True, False])
+def test_a_stage_ends_when_dvc_ended_before_it_could_look(tmp_path, shell):
+    """Half of a stage's start is imports; DVC was killed among these, and the stage went on for minutes."""
+    late = "import sys, time\nfrom damamba.console import run_stage\nprint('up', flush=True)\nsys.stdin.read()\n"
+    late += "def main():\n    open('made', 'w')\n    time.sleep(60)\n    return ''\nrun_stage('stage', main)\n"
+    (tmp_path / "stage.py").write_text(late)
+    command = f"'{sys.executable} stage.py; true', shell=True" if shell else "[sys.executable, 'stage.py']"
+    dvc = f"import subprocess, sys\nsubprocess.run({command})\n"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "DVC_STAGE": "stage"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", dvc],
+        cwd=tmp_path,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,  # a terminal gives one too
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"up\n"
+    process.kill()
+    process.wait()
+    process.stdin.close()
+    assert process.stdout.read() == b""  # ends when the last holder of the pipe ends
+    process.stdout.close()
+    assert not (tmp_path / "made").exists()
+
+
 @pytest.mark.parametrize(("error", "shown"), [("28", "cannot be read or written (No space left on device)"), ("2", "")])
 def test_a_full_disk_without_a_name_is_one_line_and_other_errors_keep_their_traceback(tmp_path, error, shown):
     script = (

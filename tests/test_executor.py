@@ -1,5 +1,6 @@
 """Worker processes: stopped from outside, killed, hanging; and what a task computes wherever it runs."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -12,8 +13,8 @@ import pytest
 import torch
 
 from damamba.console import InputError
-from damamba.executor import run_all
-from tests.tasks import act, threads
+from damamba.executor import _serve, run_all
+from tests.tasks import act, threads, waits
 
 SCRIPT = """
 import sys
@@ -113,6 +114,22 @@ def test_workers_end_with_their_parent(tmp_path, signum):
     while any(map(alive, workers)):
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def test_a_worker_whose_parent_has_closed_the_connection_ends_without_a_traceback():
+    """Ctrl-C comes while a worker is about to answer."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    worker = context.Process(target=_serve, args=(theirs, waits, os.getpid()))
+    worker.start()
+    theirs.close()
+    begin, begun = context.Pipe()
+    ours.send(begun)
+    assert begin.recv() == "begun"
+    ours.close()
+    begin.send("go on")
+    worker.join()
+    assert worker.exitcode == 0
 
 
 def test_a_dead_and_an_overdue_worker_cost_one_task_each():

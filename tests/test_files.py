@@ -160,6 +160,15 @@ def test_many_removals_ask_for_permission(tmp_path, monkeypatch):
     assert all(shard.read_bytes() == b"x" for shard in shards)
 
 
+def test_what_is_set_aside_is_told_with_all_that_lies_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert files.told_aside([]) == ""
+    replace_file(Path("state/pruned/out/earlier.parquet"), bytes(1_000_000))
+    replace_file(Path("out/a.parquet"), bytes(500_000))
+    told = files.told_aside(prune(Path("out"), set(), aside=True))
+    assert told == "1 moved to state/pruned, which holds 1.5 MB and may be deleted"
+
+
 @pytest.mark.parametrize("restore_time", [False, True])
 def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, restore_time):
     path = tmp_path / "a.wav"

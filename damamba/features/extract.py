@@ -23,7 +23,7 @@ from damamba.device import jobs_on_device
 from damamba.executor import run_all
 from damamba.features.extractor import Extractor, ExtractorInput
 from damamba.features.health import HEALTH, write_health
-from damamba.files import ASIDE, prune, sha256, take_back, unchanged
+from damamba.files import prune, sha256, take_back, told_aside, unchanged
 from damamba.keys import source_digest
 from damamba.spool import RowsOnDisk
 from damamba.streams.store import describe, write_stream
@@ -270,4 +270,4 @@ def extract_manifest(
     removed = prune(out, wanted, aside=True)
     for line in write_health(manifest.participants, out):
         logger.info("%s: %s", what, line)
-    return summary + (f" · {len(removed)} moved to {ASIDE}" if removed else "")
+    return " · ".join(filter(None, (summary, told_aside(removed))))

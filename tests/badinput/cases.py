@@ -1,11 +1,17 @@
 """Input that cannot be used, made by script, and the line that the user sees."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 Make = Callable[[Path], list[str]]
 """Makes the files in an empty folder; returns the arguments of `damamba`, relative to the folder."""
+SUMMARIES = re.compile(
+    r"\d+ problems; correct them, then run again: damamba init .*"
+    r"|.*: \d+ of \d+ participants cannot be scored, so this would not be the score of the corpus; .*"
+)
+"""Lines that may follow that of the problem."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +25,17 @@ class BadInput:
 
     def __str__(self) -> str:
         return self.name
+
+    def problem(self, code: int, errors: str) -> str:
+        """What is wrong with the exit code and stderr of `damamba`; "" where they are as documented."""
+        if code != 1:
+            return f"exit code {code}: {errors[-300:]}"
+        first, *more = errors.removeprefix("damamba: error: ").rstrip("\n").split("\n")
+        if not re.fullmatch(".*".join(map(re.escape, self.line.split("…"))), first):
+            return f"another line: {first}"
+        if not first.isprintable():
+            return f"not printable: {first!r}"
+        return next((f"a further line: {line}" for line in more if not SUMMARIES.fullmatch(line)), "")
 
 
 def convert(file: str, content: bytes | str, *arguments: str) -> Make:

@@ -1,42 +1,28 @@
 """Settings that cannot be used are refused as soon as params.yaml is read: one line, no traceback, within a second."""
 
 import argparse
-import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
-import yaml
 
 from damamba import device
 from damamba.config import Params
 from damamba.console import InputError, item_argument
 from damamba.device import check_precision
 from damamba.presets.apply import write_presets
-from tests.conftest import FROZEN_PARAMS, frozen_params
+from tests.badparams.collection import CASES, FILES, FOLDER, SETTINGS, TEXT, BadParams, changed
+from tests.conftest import frozen_params
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = yaml.safe_load(Path(__file__).with_name("settings.yaml").read_text(encoding="utf8"))
-TEXT = FROZEN_PARAMS.read_text(encoding="utf8")
 
 
 @pytest.fixture(scope="module")
 def read_once():
     """Modules behind the names of params.yaml are imported."""
     return frozen_params()
-
-
-def changed(key: str, value) -> str:
-    """The default params.yaml with another value, or a new key."""
-    values = yaml.safe_load(TEXT)
-    *sections, last = key.split(".")
-    inner = values
-    for section in sections:
-        inner = inner[section]
-    inner[last] = value
-    return yaml.safe_dump(values, allow_unicode=True)
 
 
 def refusal(path: Path) -> str:
@@ -60,25 +46,22 @@ def test_a_bad_setting_is_refused_with_one_line(tmp_path, read_once, key, value,
 
 def test_there_are_sixty_of_them():
     assert len(SETTINGS) >= 60
+    assert len({case.name for case in CASES}) == len(CASES)
 
 
-FILES = {
-    "Latin-1": ("preset: démo\n".encode("latin-1"), "not UTF-8 from byte 9 on; save the file as UTF-8"),
-    "UTF-16": ("preset: demo\n".encode("utf-16"), "not UTF-8 from byte 0 on"),
-    "zeros": (bytes(100), "not YAML: "),
-    "nested": (b"a: " + b"[" * 600 + b"]" * 600, "nested too deeply"),
-    "mappings": (b"{a: " * 600 + b"1" + b"}" * 600, "nested too deeply"),
-    "duplicate section": (f"{TEXT}\ntrain: {{}}\n".encode(), "the key train stands twice; remove one"),
-    "duplicate key": (TEXT.replace("  steps: 120", "  steps: 120\n  steps: 6").encode(), "the key steps stands twice"),
-    "date": (b"a: 2001-99-99\n", "not YAML: "),
-    "digits": (b"a: 1" + b"0" * 10_000, "not YAML: "),
-    "python tag": (b"a: !!python/object/apply:os.system [id]\n", "not YAML: "),
-    "number": (b"7\n", "expected sections, found int"),
-    "empty": (b"", "expected sections, found NoneType"),
-    "list for a section": (re.sub(r"(?m)^align:\n(  .*\n)+", "align: [1]\n", TEXT).encode(), "align: "),
-    "key of escape codes": (TEXT.encode() + b'"\\e[2J\\nx": 1\n', r"'\x1b[2J\nx': Extra inputs"),
-    "number as a key": (TEXT.encode() + b"1: 2\n", "1: Keys should be strings"),
-}
+@pytest.mark.parametrize(
+    ("code", "errors"),
+    [
+        (0, "check: error: params.yaml: runs: empty\n"),
+        (1, "check: error: params.yaml: steps: 0\n"),
+        (1, "params.yaml: runs: empty\n"),
+        (1, "check: error: params.yaml: runs: empty\nTraceback\n"),
+    ],
+)
+def test_other_lines_and_codes_are_noticed(code, errors):
+    case = BadParams("a", b"", "runs: empty")
+    assert case.problem(1, "check: error: params.yaml: runs: empty\n") == ""
+    assert case.problem(code, errors)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -93,7 +76,7 @@ def test_a_file_that_is_no_params_yaml_is_refused_with_one_line(tmp_path, name):
 
 def test_a_folder_of_that_name_is_refused_with_one_line(tmp_path):
     (tmp_path / "params.yaml").mkdir()
-    assert refusal(tmp_path / "params.yaml").endswith("cannot be read: Is a directory; a text file is expected there")
+    assert refusal(tmp_path / "params.yaml").endswith(FOLDER)
 
 
 @pytest.mark.parametrize("name", ["Latin-1", "nested", "duplicate key"])

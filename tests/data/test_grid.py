@@ -48,6 +48,16 @@ def test_short_gaps_are_bridged_and_long_ones_stay_gaps():
     assert np.isfinite(out[seen]).all()
 
 
+def test_beside_a_gap_a_frame_within_half_a_step_takes_the_value_of_its_row():
+    valid = np.ones(20, bool)
+    valid[5:15] = False
+    t = 0.1 + np.arange(20) / 25  # valid from 0.10 to 0.26 and from 0.70 to 0.86
+    x = np.arange(20.0)[:, None]
+    out, seen = resample(t, x, valid, GRID_S, 0.2, 25.0)
+    assert np.flatnonzero(seen).tolist() == [*range(8, 29), *range(68, 89)]
+    assert out[[8, 9, 10, 26, 27, 28, 68, 69, 70, 86, 87, 88], 0].tolist() == [0, 0, 0, 4, 4, 4, 15, 15, 15, 19, 19, 19]
+
+
 def test_slow_streams_are_not_gaps():
     t = np.arange(10) * 1.0  # 1 Hz, slower than max_gap_s
     _, seen = resample(t, t[:, None], np.ones(10, bool), GRID_S, 0.2, 1.0)
