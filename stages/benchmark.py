@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from damamba.benchmark.run import run_benchmark
-from damamba.config import Params
+from damamba.config import Params, split_run
 from damamba.console import run_stage
 from damamba.files import replace_file
 from damamba.report.benchmark import memory_figure, memory_table, speed_table
@@ -17,7 +17,8 @@ RESULTS = Path("results")
 
 def main() -> str:
     params = Params.load()
-    variants = {name: params.variant(name) for name in params.variants}
+    trained = {split_run(run, params.variants)[0] for run in params.runs}
+    variants = {name: params.variant(name) for name in params.variants if name in trained}
     results, times = run_benchmark(params.benchmark, params.window, params.losses, variants)
     texts = {
         "benchmark.json": json.dumps(results, indent=1) + "\n",

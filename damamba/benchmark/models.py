@@ -88,14 +88,15 @@ def forms_to_measure(variants: Mapping[str, ModelParams], rate_hz: int) -> list[
 
     Of the variants with the same architecture, the first that can stream and the first that cannot stand for all. A
     model that can stream is also measured with gradient checkpointing. An architecture whose published code writes its
-    attention matrices to memory is measured both that way and with fused kernels.
+    attention matrices to memory is measured both that way and with fused kernels. Where there is no weight to train,
+    there is no step to measure.
     """
     forms: list[ModelForm] = []
     kinds = set()
     for name, params in variants.items():
         streams = streaming_form(params, rate_hz) is not None
         kind = params.architecture, streams
-        if kind in kinds:
+        if kind in kinds or not parameters(params, rate_hz):
             continue
         kinds.add(kind)
         if params.architecture in EXPLICIT_ATTENTION:

@@ -24,8 +24,10 @@ SCALES_S = (0.25, 1.0, 4.0)
 """Time constants of the kernels, s: engagement is forgotten within seconds (docs/simulator.md)."""
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """Candidates, as multiples of the mean square of a row of features; then the best times and over the root of 10."""
+APART_S = 0.2
+"""Between rows of a fit at least: labels that are nearer hardly differ, and the fit takes the cube of its rows."""
 MAX_ROWS, MAX_VALUES = 5000, 100_000_000
-"""Rows of a fit at most, and values of its matrix (400 MB): labels a second apart hardly differ."""
+"""Rows of a fit at most, and values of its matrix (400 MB)."""
 MAX_GAIN = 3.0
 SMALL = 1e-6
 PIECE = 256
@@ -56,11 +58,14 @@ def fit_ridge(x: Float[Tensor, "rows features"], y: Float[Tensor, "rows"], fold:
     Of the two closed forms the smaller is solved: over features, or over rows.
 
     Raises:
-        InputError: There are fewer than two folds with rows.
+        InputError: Fewer than two folds have rows.
     """
     n_folds = int(fold.max()) + 1
-    if n_folds < 2:
-        raise InputError("a linear reading is chosen by cross-validation, which takes two training sessions or more")
+    if fold.unique().numel() < 2:
+        raise InputError(
+            "a linear reading is chosen by cross-validation over training sessions, or stretches of a single one, and "
+            "this one is shorter than two windows; record more, make windows shorter, or set the floor to none"
+        )
     mean = float(y.double().mean())
     centred = y.double() - mean
     over_rows = x.shape[0] < x.shape[1]
@@ -129,7 +134,7 @@ class LinearReading(nn.Module):
         self, widths: Mapping[str, int], rate_hz: int, statistics: Statistics | None, partners: bool, causal: bool
     ) -> None:
         super().__init__()
-        self.widths, self.partners, self.causal = dict(widths), partners, causal
+        self.widths, self.rate_hz, self.causal = dict(widths), rate_hz, causal
         self.standardise = standardise_each(widths, statistics)
         self.keep: Tensor
         """(S,) what a kernel keeps from frame to frame."""
@@ -140,7 +145,7 @@ class LinearReading(nn.Module):
         self.mean = nn.Parameter(torch.tensor(0.5), requires_grad=False)
         self.weights = nn.ParameterDict(
             {
-                name: nn.Parameter(torch.zeros(len(self.roles), self.kernels, width), requires_grad=False)
+                name: nn.Parameter(torch.randn(len(self.roles), self.kernels, width) / 100, requires_grad=False)
                 for name, width in self.widths.items()
             }
         )
@@ -217,11 +222,11 @@ class LinearReading(nn.Module):
         """Find the weights, in all and without each fold.
 
         Raises:
-            InputError: There are fewer than two training sessions.
+            InputError: Fewer than two folds have labels.
         """
         n_features = len(self.roles) * self.kernels * sum(self.widths.values())
         rows = min(MAX_ROWS, MAX_VALUES // n_features)
-        every = max(1, math.ceil(examples.labelled_frames / rows))
+        every = max(1, round(APART_S * self.rate_hz), math.ceil(examples.labelled_frames / rows))
         x, y, fold, passed = [], [], [], 0
         for batch in examples:
             for b in range(len(batch.fold)):

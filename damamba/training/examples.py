@@ -18,6 +18,8 @@ FRAMES_A_BATCH = 2048
 class TrainingExamples:
     """Every window of every labelled seat of the training sessions, which are dealt to folds in turn.
 
+    A single session is cut into as many stretches as there are folds.
+
     Args:
         reader: Of the shards.
         sessions: Of the training split.
@@ -26,7 +28,7 @@ class TrainingExamples:
     def __init__(self, reader: WindowReader, sessions: Sequence[AlignedSession]) -> None:
         self.reader = reader
         labelled = [s for s in sessions if any(seat.labelled for seat in s.seats)]
-        self.fold = {session.name: i % FOLDS for i, session in enumerate(labelled)}
+        self._fold = {session.name: i % FOLDS for i, session in enumerate(labelled)}
         self.windows = [
             Window(session, number, int(start))
             for session in labelled
@@ -38,8 +40,10 @@ class TrainingExamples:
         self.labelled_frames = n_labels * reader.grid.rate_hz // LABEL_RATE_HZ
 
     def folds_of(self, windows: Sequence[Window]) -> torch.Tensor:
-        """(B,) fold of each window's session."""
-        return torch.tensor([self.fold[window.session.name] for window in windows])
+        """(B,) fold of each window."""
+        if len(self._fold) > 1:
+            return torch.tensor([self._fold[window.session.name] for window in windows])
+        return torch.tensor([max(window.start, 0) * FOLDS // window.session.n_labels for window in windows])
 
     def __iter__(self) -> Iterator[Example]:
         """Batches of windows."""

@@ -56,7 +56,7 @@ FILES = {
     "nested": (b"a: " + b"[" * 600 + b"]" * 600, "nested too deeply"),
     "mappings": (b"{a: " * 600 + b"1" + b"}" * 600, "nested too deeply"),
     "duplicate section": (f"{TEXT}\ntrain: {{}}\n".encode(), "the key train stands twice; remove one"),
-    "duplicate key": (TEXT.replace("  steps: 120", "  steps: 120\n  steps: 6").encode(), "the key steps stands twice"),
+    "duplicate key": (TEXT.replace("\ntrain:\n", "\ntrain:\n  steps: 6\n").encode(), "the key steps stands twice"),
     "date": (b"a: 2001-99-99\n", "not YAML: "),
     "digits": (b"a: 1" + b"0" * 10_000, "not YAML: "),
     "python tag": (b"a: !!python/object/apply:os.system [id]\n", "not YAML: "),

@@ -66,6 +66,9 @@ def test_a_variant_that_cannot_stream_is_left_out_of_streaming():
         "transformer",
         "dat",
         "lstm",
+        "ridge",
+        "mlp",
+        "tcn",
     }
     taken = stream_steps_ms({"no": VARIANTS["lstm"], "yes": VARIANTS["da_mamba"]}, 25, 2)
     assert list(taken)[1:] == ["yes, a dyad"]

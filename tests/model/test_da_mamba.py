@@ -35,7 +35,16 @@ VARIANTS = {
     "causal floor": {"floor": "ridge", "causal": True},
     "two cues": {"cues": ("flow", "emotion")},
 }
-SMALL = {"d_model": 8, "headdim": 4, "d_state": 4, "d_fusion": 16, "n_heads": 2, "d_align": 4, "group_layers": 2}
+SMALL = {
+    "d_model": 8,
+    "headdim": 4,
+    "d_state": 4,
+    "d_fusion": 16,
+    "n_heads": 2,
+    "d_align": 4,
+    "group_layers": 2,
+    "floor": "none",
+}
 AS_ROUNDED = {"rtol": 0, "atol": 2e-6}  # sums in another order
 
 
@@ -97,6 +106,8 @@ def test_gradients_stay_finite_where_inputs_are_not(model):
     cues, valid, present = batch(40)
     valid["clip"][:] = False
     cues["clip"][:] = torch.nan
+    if not any(p.requires_grad for p in model.parameters()):
+        return  # a closed form
     with torch.enable_grad():
         model(cues, valid, present).engagement.sum().backward()
     assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)

