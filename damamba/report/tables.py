@@ -168,7 +168,8 @@ def ablation_table(
             continue  # a model of another kind, not one with a part less; the main table has it
         settings = model.settings
         hybrid = settings["block"] == "hybrid"
-        ticks = _ticks(hybrid, not hybrid, settings["modality_fusion"], settings["partner_fusion"])
+        parts = hybrid, not hybrid, settings["modality_fusion"], settings["partner_fusion"], settings["floor"] != "none"
+        ticks = _ticks(*parts)
         scores = (number(of_metric(row, metric)["mean"][place]) for metric, place, _ in columns)
         rows.append([f"`{variant}`", *ticks, str(len(row["seeds"])), *scores])
     source = published()
@@ -185,10 +186,10 @@ def ablation_table(
         f"# Ablation, {titles_of(metrics)} on the {SPLITS[comparison['split']]} split{suffix}",
         "",
         *([SIMULATED, ""] if simulated else []),
-        "Means over seeds. Mod-F: stacks by modality group, Part-F: partners as context; intervals and paired "
-        "differences stand in the main table.",
+        "Means over seeds. Mod-F: stacks by modality group, Part-F: partners as context, Floor: predictions start "
+        "from a linear reading; intervals and paired differences stand in the main table.",
         "",
-        *table(["variant", *header, "seeds", *(title for *_, title in columns)], rows, left=5),
+        *table(["variant", *header, "Floor", "seeds", *(title for *_, title in columns)], rows, left=6),
         "",
         "## Published",
         "",
