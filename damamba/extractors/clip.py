@@ -103,21 +103,21 @@ class Clip(Extractor[ClipParams]):
         """An embedding for every frame, NaN where it shows no face."""
         width = self.embed(np.zeros((1, self._side_px, self._side_px, 3), np.uint8)).shape[1]
         rows = SpooledRows(width)
-        waiting: list[np.ndarray] = []
+        waiting = np.zeros((self.params.batch_frames, self._side_px, self._side_px, 3), np.uint8)
         places: list[int] = []
         for k, frame in tracked_frames(source, faces):
             if faces.valid[k]:
                 face = faces.face(k)
                 square = upright_square(face.landmarks_px, face.size_px, self.params.crop, self._side_px)
-                waiting.append(warp(frame.image, square, self._side_px))
+                waiting[len(places)] = warp(frame.image, square, self._side_px)
                 places.append(k)
-            if len(waiting) == self.params.batch_frames:
-                rows.place(places, self.embed(np.stack(waiting)))
-                waiting, places = [], []
-        if waiting:
+            if len(places) == self.params.batch_frames:
+                rows.place(places, self.embed(waiting))
+                places = []
+        if places:
             # a full batch, like all others: the rounding of a row must not depend on how many faces come after it
-            full = waiting + [np.zeros_like(waiting[0])] * (self.params.batch_frames - len(waiting))
-            rows.place(places, self.embed(np.stack(full))[: len(waiting)])
+            waiting[len(places) :] = 0
+            rows.place(places, self.embed(waiting)[: len(places)])
         rows.pad(len(faces.t_s))
         return rows.rows()
 
@@ -127,4 +127,5 @@ class Clip(Extractor[ClipParams]):
 
         with torch.inference_mode():
             pixels = torch.from_numpy(squares).to(self._device).permute(0, 3, 1, 2).float() / 255
-            return self._model.encode_image((pixels - self._mean) / self._std).float().cpu().numpy()
+            embeddings = self._model.encode_image((pixels - self._mean) / self._std).float().cpu().numpy()
+        return embeddings.copy()  # the model's may be a part of all its tokens, which they would keep in memory

@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import av
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer
 
 WIDEST = 8
 """A ratio of the sides of a pixel beyond this, or its inverse, is damage and is not applied."""
@@ -40,7 +41,8 @@ def square_size(width: int, height: int, aspect: Fraction | None) -> tuple[int, 
 
 def _matrix(frame: av.VideoFrame) -> np.ndarray | None:
     """(2, 2) part of the display matrix that maps (x, y) as a row from the coded to the shown picture."""
-    data = frame.side_data.get("DISPLAYMATRIX")
+    # not `frame.side_data`: frame and data would keep each other until Python looks for cycles, many frames later
+    data = SideDataContainer(frame).get("DISPLAYMATRIX")  # pyright: ignore[reportCallIssue] (its stub lacks __init__)
     if data is None:
         return None
     matrix = np.frombuffer(bytes(data), np.int32).reshape(3, 3)[:2, :2].astype(np.float64)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from damamba.config import WindowParams
 from damamba.console import InputError
 from damamba.data.batch import TrainingWindows, Window, WindowReader, at_labels, shuffled_labels, tiled
 from damamba.data.moments import ChannelMoments
@@ -53,6 +54,14 @@ def make_aligned(root, sessions=3, n_labels=100, seats=2, rate_hz=100, seed=0):
     files = {p.relative_to(root).as_posix(): check_seal(p) for p in sorted(root.rglob("*")) if p.is_file()}
     cues = {"voice": Cue("audio", 3, "", "", ""), "face": Cue("visual", 2, "", "", "")}
     return Aligned(root, rate_hz, cues, tuple(held), files)
+
+
+@pytest.mark.parametrize(("rate_hz", "core", "context"), [(5, 40, 20), (25, 8, 4), (100, 2, 1)])
+def test_a_window_of_frames_counts_its_labels(rate_hz, core, context):
+    grid = WindowGrid.of(WindowParams(rate_hz=rate_hz, core_frames=8, context_frames=4))
+    assert (grid.core, grid.context, grid.frames) == (core, context, 16)
+    assert grid.core_frames == slice(4, 12)
+    assert isinstance(grid.core, int)
 
 
 @pytest.mark.parametrize("frames_per_label", [1, 4])

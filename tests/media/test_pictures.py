@@ -1,5 +1,6 @@
 """Pictures of real files as a player shows them: upright, in order, at their times, damage left out."""
 
+import gc
 import struct
 from fractions import Fraction
 from pathlib import Path
@@ -263,3 +264,17 @@ def test_a_gif_and_cover_art(tmp_path):
         container.mux(stream.encode())
     assert numbers_and_times(path)[0] == list(range(5))
     assert not has_sound(path)
+
+
+def test_a_picture_that_was_read_is_given_back_at_once(tmp_path):
+    """Not when Python next looks for cycles: by then hundreds of pictures fill the memory, or leave holes in it."""
+    path = write_clip(tmp_path / "v.mp4", 12)
+    gc.collect()
+    gc.disable()
+    try:
+        before = sum(type(each) is av.VideoFrame for each in gc.get_objects())
+        for _ in read_frames(path):
+            pass
+        assert sum(type(each) is av.VideoFrame for each in gc.get_objects()) <= before + 1
+    finally:
+        gc.enable()

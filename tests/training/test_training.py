@@ -264,6 +264,9 @@ def test_the_average_is_warmed_up_and_swapped_back():
     with ema.swap():
         assert model.weight.item() == pytest.approx(0.1 * start + 0.9)  # (1 + 0) / (10 + 0) of the old
     assert model.weight.item() == 1.0
+    before = ema.weights["weight"].item()
+    ema.update()
+    assert ema.weights["weight"].item() == pytest.approx(1 + (before - 1) * 2 / 11)  # (1 + 1) / (10 + 1)
 
 
 def test_the_rate_warms_up_linearly_and_falls_as_a_cosine():
