@@ -39,7 +39,16 @@ def params(model=None, window=None, **train) -> Params:
         "threads": 1,
         **train,
     }
-    sizes = {"d_model": 16, "d_fusion": 16, "headdim": 8, "d_state": 8, "n_heads": 2, "dropout": 0.2, **(model or {})}
+    sizes = {
+        "d_model": 16,
+        "d_fusion": 16,
+        "headdim": 8,
+        "d_state": 8,
+        "n_heads": 2,
+        "dropout": 0.2,
+        "floor": "none",
+        **(model or {}),
+    }
     for settings in held["architectures"].values():
         settings |= {key: value for key, value in sizes.items() if key in settings}
     held["train"]["warmup_steps"] = min(held["train"]["warmup_steps"], held["train"]["steps"] - 1)
