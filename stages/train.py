@@ -47,7 +47,7 @@ def main(options: argparse.Namespace, name: str) -> str:
         window=params.window.model_dump(),
         label_rate_hz=LABEL_RATE_HZ,
         step=run.best[1] if run.validation else run.step,
-        validation_ccc=run.best[0] if run.validation else None,
+        validation={params.train.select: run.best[0]} if run.validation else None,
         weights=f"last step: {run.unvalidated}" if run.unvalidated else "best validation",
         simulated=params.simulated,
         **({"delay": delay} if delay else {}),
@@ -57,7 +57,7 @@ def main(options: argparse.Namespace, name: str) -> str:
     write_result(options.curves / f"{name}.csv", curve_text(run.history), relative=1e-3)
     prune(options.state, set(options.state.glob("*.pt")) - set(options.state.glob(f"{name}-{'[0-9a-f]' * 64}.pt")))
     n = sum(p.numel() for p in model.parameters())
-    kept = f"best validation CCC {run.best[0]:.3f} at step {run.best[1]}"
+    kept = f"best validation {params.train.select} {run.best[0]:.3f} at step {run.best[1]}"
     if run.unvalidated:
         kept = f"last weights, not validated: {run.unvalidated}"
     causal = f" · causal, {delay['total_s']:.2f} s behind its media" if delay else ""

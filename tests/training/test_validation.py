@@ -65,7 +65,7 @@ def test_without_labels_to_validate_on_the_last_averaged_weights_are_saved_and_i
     assert summary.endswith(f"8 steps of 4 windows, last weights, not validated: {why}")
     assert f"the last averaged weights will be saved: {why}" in caplog.text
     extra = read_description(tmp_path / "models/da_mamba-0").extra
-    assert (extra["weights"], extra["step"], extra["validation_ccc"]) == (f"last step: {why}", 8, None)
+    assert (extra["weights"], extra["step"], extra["validation"]) == (f"last step: {why}", 8, None)
     saved, (run,) = load_model(tmp_path / "models/da_mamba-0"), seen
     assert all(torch.equal(weight, run.ema.weights[name]) for name, weight in saved.named_parameters())
     assert not torch.equal(saved.join.weight, Run(left, params(), "da_mamba", 0).model.join.weight)
