@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 FOLDERS = ("raw", "corpus", "faces", "features", "aligned", "models", "predictions")
-DECIDED = ("cues", "rate_hz", "variant", "seed", "window", "step", "validation_ccc")
+DECIDED = ("cues", "rate_hz", "variant", "seed", "window", "step", "validation")
 """Keys of a model's description that depend on data and training, not on how parameters are named."""
 
 UNEQUAL = ("sha256", "seal", "schema")
