@@ -21,7 +21,6 @@ from damamba.scoring.runs import FULL_MODEL, RunResult
 
 LONG, BRIEF, DEMO, MEDIA = Path(), Path("brief"), Path("demo"), Path("../..")
 PAGE = Path("../../docs/results.md")
-BASELINES = ("ridge", "ridge_partners")
 TITLES = {"ccc": "CCC", "ccc_within": "CCC within"}
 VIEWS = {
     "ceiling": "everything",
@@ -108,9 +107,8 @@ def ceilings(oracle: dict[str, Any], corpora: Iterable[str], metric: str) -> dic
 
 def gathered(folder: Path, params: Params, names: Iterable[str]) -> dict[str, Any]:
     """Scores of runs, and their differences."""
-    known = {name: None for name in (*params.variants, *BASELINES)}
     metrics = find_metrics(params.evaluate)
-    runs = [RunResult.read(folder / "results", name, known, metrics) for name in names]
+    runs = [RunResult.read(folder / "results", name, params.variants, metrics) for name in names]
     return compare_runs(runs, params.evaluate, metrics)
 
 
@@ -135,9 +133,8 @@ def main() -> str:
     oracle = read_json(LONG / "results/oracle.json", "cd studies/corpus && dvc repro oracle")
     brief_oracle = read_json(BRIEF / "results/oracle.json", "cd studies/corpus/brief && dvc repro oracle")
     media = gathered(MEDIA, main_params, main_params.runs)
-    baselines = [f"{name}-0" for name in BASELINES]
-    ccc = gathered(LONG, params, [*params.runs, *baselines])
-    brief_ccc = gathered(BRIEF, brief, [*brief.runs, *baselines])
+    ccc = gathered(LONG, params, params.runs)
+    brief_ccc = gathered(BRIEF, brief, brief.runs)
     demo_ccc = gathered(DEMO, demo, main_params.runs)
     for folder, scored in ((LONG, ccc), (BRIEF, brief_ccc), (DEMO, demo_ccc)):
         replace_file(folder / "results/ccc.json", json_text(scored).encode())
@@ -159,8 +156,8 @@ def main() -> str:
         "",
         "The cues are the true channels of behaviour, in five groups; there are no media. Mean ± standard deviation "
         f"over seeds; {ccc['confidence']:.0%} intervals are bootstraps over sessions, paired for differences. `ridge` "
-        "is a linear regression on running means of the target's cues, `ridge_partners` on those of all participants. "
-        "`lstm` sees only the target. `…_only` is `da_mamba` with one cue.",
+        "is a linear regression on running means of all participants' cues, `ridge_alone` on those of the target. "
+        "`mlp` and `lstm` see only the target. `…_only` is `da_mamba` with one cue.",
         "",
         "### Sessions of minutes: the partners matter",
         "",
