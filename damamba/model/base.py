@@ -62,6 +62,8 @@ class Examples(Protocol):
 
     labelled_frames: int
     """Frames that have a label, about."""
+    folds: int
+    """Number of folds; one of them may turn out to have no label."""
 
     def __iter__(self) -> Iterator[Example]: ...
 

@@ -52,15 +52,17 @@ class Ridge(NamedTuple):
         return f"linear reading: r {self.correlation:.3f} for sessions left out, penalty {self.penalty:.2g}"
 
 
-def fit_ridge(x: Float[Tensor, "rows features"], y: Float[Tensor, "rows"], fold: Int[Tensor, "rows"]) -> Ridge:
+def fit_ridge(
+    x: Float[Tensor, "rows features"], y: Float[Tensor, "rows"], fold: Int[Tensor, "rows"], n_folds: int
+) -> Ridge:
     """Ridge regression whose penalty is chosen by cross-validation over folds.
 
-    Of the two closed forms the smaller is solved: over features, or over rows.
+    Of the two closed forms the smaller is solved: over features, or over rows. A fold may have no rows: the fit without
+    it is then the fit of all.
 
     Raises:
         InputError: Fewer than two folds have rows.
     """
-    n_folds = int(fold.max()) + 1
     if fold.unique().numel() < 2:
         raise InputError(
             "a linear reading is chosen by cross-validation over training sessions, or stretches of a single one, and "
@@ -241,7 +243,7 @@ class LinearReading(nn.Module):
                 x.append(self.features(cues, valid, batch.present[one], frames)[0])
                 y.append(batch.label[b, frames])
                 fold.append(batch.fold[one].expand(len(frames)))
-        found = fit_ridge(torch.cat(x), torch.cat(y), torch.cat(fold))
+        found = fit_ridge(torch.cat(x), torch.cat(y), torch.cat(fold), examples.folds)
         self.mean.fill_(found.mean)
         widths = [len(self.roles) * self.kernels * width for width in self.widths.values()]
         for (name, width), part in zip(self.widths.items(), found.weights.split(widths, dim=1), strict=True):

@@ -26,7 +26,7 @@ class TrainingExamples:
     """
 
     def __init__(self, reader: WindowReader, sessions: Sequence[AlignedSession]) -> None:
-        self.reader = reader
+        self.reader, self.folds = reader, FOLDS
         labelled = [s for s in sessions if any(seat.labelled for seat in s.seats)]
         self._fold = {session.name: i % FOLDS for i, session in enumerate(labelled)}
         self.windows = [

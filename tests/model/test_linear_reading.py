@@ -20,7 +20,7 @@ class Windows:
 
     def __init__(self, count=30, length=200, fold_with_other_sign=None):
         generator = torch.Generator().manual_seed(0)
-        self.labelled_frames = count * length
+        self.labelled_frames, self.folds = count * length, 3
         self.batches = []
         for i in range(count):
             cues = {name: torch.randn(1, 2, length, width, generator=generator) for name, width in WIDTHS.items()}
@@ -55,7 +55,7 @@ def test_both_forms_are_the_ridge_of_scikit_learn(shape):
     x = torch.from_numpy(rng.standard_normal(shape)).float()
     y = torch.from_numpy(rng.standard_normal(shape[0])).float() + x[:, 0]
     fold = torch.arange(shape[0]) % 4
-    found = fit_ridge(x, y, fold)
+    found = fit_ridge(x, y, fold, 4)
     alpha = found.penalty * float(x.square().sum(1).mean())
     for weights, rows in [(found.weights[0], fold >= 0), *((found.weights[1 + k], fold != k) for k in range(4))]:
         model = SklearnRidge(alpha, fit_intercept=False).fit(x[rows].double(), (y[rows] - y.mean()).double())
@@ -124,9 +124,17 @@ def test_running_sums_are_the_recurrence_over_pieces_and_from_a_state():
     torch.testing.assert_close(last, expected[-1], rtol=1e-4, atol=1e-4)
 
 
+def test_a_fold_without_rows_is_read_by_the_fit_of_all():
+    x, y = torch.randn(60, 5), torch.randn(60)
+    found = fit_ridge(x, y, torch.arange(60) % 3, 5)
+    assert len(found.weights) == 6
+    for k in (4, 5):
+        torch.testing.assert_close(found.weights[k], found.weights[0])
+
+
 def test_one_fold_cannot_be_cross_validated():
     with pytest.raises(InputError, match="shorter than two windows"):
-        fit_ridge(torch.randn(10, 3), torch.randn(10), torch.zeros(10, dtype=torch.long))
+        fit_ridge(torch.randn(10, 3), torch.randn(10), torch.zeros(10, dtype=torch.long), 5)
 
 
 def test_the_network_starts_as_its_floor_and_streams_with_it():
