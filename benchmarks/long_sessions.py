@@ -3,8 +3,8 @@
     python benchmarks/long_sessions.py --minutes 5 60
 
 Writes random streams and labels of two sessions (training and test), runs the stages as `dvc repro` would, in one
-worker, and prints for each stage its seconds and the largest memory that belongs to its process alone (RssAnon, MiB),
-without files that are mapped into memory.
+worker, and prints for each stage its seconds and the largest memory that belongs to it and to all its processes
+together (RssAnon, MiB), without files that are mapped into memory.
 """
 
 import argparse

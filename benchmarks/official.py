@@ -1,6 +1,6 @@
 """Throughput and memory of ingest, extraction and alignment of a release at its official widths.
 
-    python benchmarks/official.py --sessions 2 8
+    python -m benchmarks.official --sessions 2 8
 
 Writes dense random sessions of two participants, runs the stages as `dvc repro` would, and prints MB of input per
 second, the largest total memory of the processes of a stage (PSS: shared pages count once), the time from the index to
@@ -17,10 +17,12 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.long_sessions import family
 from damamba.corpus.release import LABEL_FILE, LANGUAGE_FILE, SEATS, SESSIONS
 from damamba.corpus.ssi import write_stream
 from damamba.presets.apply import write_presets
@@ -47,23 +49,12 @@ def write_session(folder: Path, rows: int, seed: int) -> None:
 
 def memory_mib(root: int) -> float:
     """PSS of a process and all its descendants."""
-    children: dict[int, list[int]] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
-    total, waiting = 0, [root]
-    while waiting:
-        process = waiting.pop()
-        waiting += children.get(process, [])
-        try:
+    total_kib = 0
+    for process in family(root):
+        with suppress(OSError):
             rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
-        except OSError:
-            continue
-        total += sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
-    return total / 1024
+            total_kib += sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+    return total_kib / 1024
 
 
 def run_stage(folder: Path, command: list[str]) -> tuple[float, float]:

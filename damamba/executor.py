@@ -130,8 +130,11 @@ class _Worker:
         self.process.join(STOP_S)
         code = self.process.exitcode
         if code is not None and code < 0:
-            return f"its worker process was killed by {signal.Signals(-code).name} (out of memory?)"
-        return f"its worker process ended with exit code {code}"
+            name = signal.Signals(-code).name
+            if -code == signal.SIGKILL:
+                return f"its worker process was killed by {name} (out of memory?); run again, with fewer jobs"
+            return f"its worker process crashed ({name}), in native code of a library; run again, then with one job"
+        return f"its worker process ended with exit code {code}; run again"
 
     def stop(self) -> None:
         """End the process, by force where that takes too long; an idle one ends when its connection is closed."""
@@ -186,7 +189,7 @@ def run_all(
                 problems[index] = str(problem)
             else:
                 called = name(tasks[index]) if name else f"task {index + 1} of {len(tasks)}"
-                problems[index] = f"{called}: {problem}; run again, with fewer jobs if memory is short"
+                problems[index] = f"{called}: {problem}"
     finally:
         outcomes.close()  # stops the workers
     if problems:
@@ -261,7 +264,7 @@ def _next_outcomes(workers: list[_Worker]) -> Generator[Outcome, None, None]:
                 continue
             problem = worker.fate()
         elif time.monotonic() >= worker.deadline:
-            problem = f"stopped after {worker.limit_s:g} s, the limit of a task"
+            problem = f"stopped after {worker.limit_s:g} s, the limit of a task; run again, with fewer jobs"
         if problem:
             workers.remove(worker)
             worker.stop()

@@ -1,6 +1,5 @@
 """Parameters and media of the tests, and one seed for everything."""
 
-import os
 import wave
 from collections import Counter
 from collections.abc import Sequence
@@ -19,9 +18,6 @@ FROZEN_PARAMS = Path(__file__).with_name("params.yaml")
 """The default parameters; tests read them instead of ../params.yaml, which users change."""
 
 
-if worker := os.environ.get("PYTEST_XDIST_WORKER"):
-    # Two processes that fill one cache at the same time can mix up numba's compiled functions, and then crash.
-    os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).parents[1] / ".pytest_cache" / f"numba-{worker}")
 torch.set_num_threads(1)  # small products are slower on two threads, and tests share the machine
 
 

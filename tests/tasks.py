@@ -12,6 +12,8 @@ def act(what: str) -> str:
     """What a task does, by its name."""
     if what == "dies":
         os.kill(os.getpid(), signal.SIGKILL)
+    if what == "crashes":
+        os.kill(os.getpid(), signal.SIGSEGV)
     if what == "hangs":
         time.sleep(60)
     if what == "bad":

@@ -136,7 +136,7 @@ def test_a_dead_and_an_overdue_worker_cost_one_task_each():
     with pytest.raises(InputError) as raised:
         run_all(
             act,
-            ["a", "dies", "hangs", "bad", "b"],
+            ["a", "dies", "hangs", "bad", "b", "crashes"],
             2,
             "processes",
             "act",
@@ -146,7 +146,9 @@ def test_a_dead_and_an_overdue_worker_cost_one_task_each():
     lines = str(raised.value).splitlines()
     assert lines[0].startswith("DIES: its worker process was killed by SIGKILL (out of memory?); run again")
     assert lines[1].startswith("HANGS: stopped after 3 s, the limit of a task; run again")
-    assert lines[2:] == ["bad.mp4: no picture", "act: 3 of 5 failed, 2 are done and kept"]
+    assert lines[2] == "bad.mp4: no picture"
+    assert lines[3].startswith("CRASHES: its worker process crashed (SIGSEGV), in native code of a library; run again")
+    assert lines[4:] == ["act: 4 of 6 failed, 2 are done and kept"]
 
 
 def test_an_error_of_the_code_is_raised_with_the_traceback_of_the_worker():

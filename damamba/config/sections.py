@@ -288,7 +288,7 @@ class TrainParams(Section):
     validate_steps: Positive
     """Steps from one validation to the next; the best EMA weights are kept."""
     select: Literal["ccc", "ccc_within"]
-    """By which score of the validation: pooled, as the challenge scores, or within people, who is followed how well."""
+    """Score of the validation that chooses the weights: pooled, as in the challenge, or within people, over time."""
     patience: NonNegative
     """Validations without a better score after which training ends; 0 = never."""
     checkpoint_steps: Positive

@@ -219,6 +219,16 @@ def standardise_each(widths: Mapping[str, int], statistics: Statistics | None) -
     )
 
 
+def side_by_side(
+    standardise: nn.ModuleDict,
+    cues: Mapping[str, Float[Tensor, "*frames _"]],
+    seen: Mapping[str, Bool[Tensor, "*frames"]],
+) -> Float[Tensor, "*frames channels"]:
+    """The channels of all cues, then one channel a cue that is 1 where it was seen; a missing frame is the mean."""
+    x = [layer(cues[name], seen[name]) for name, layer in standardise.items()]
+    return torch.cat((*x, torch.stack([seen[name] for name in standardise], dim=-1).to(x[0])), dim=-1)
+
+
 def score_head(width: int, label_mean: float) -> UnroundedLinear:
     """To the logit of a score; starts at the mean label with unit gain, so that predictions spread like labels."""
     head = UnroundedLinear(width, 1)

@@ -84,8 +84,8 @@ def fit_ridge(
         else:
             left_out = x[:0] if k is None else x[inside[k]]
             part, right = gram - (left_out.T @ left_out).double(), x[rows].T.double() @ centred[rows]
-        eye = torch.eye(len(part), dtype=part.dtype, device=part.device)
-        factor, failed = torch.linalg.cholesky_ex(part + penalty * scale * eye)
+        part.diagonal().add_(penalty * scale)
+        factor, failed = torch.linalg.cholesky_ex(part)
         if failed:
             return None
         solved = torch.cholesky_solve(right[:, None], factor)[:, 0]
@@ -176,7 +176,7 @@ class LinearReading(nn.Module):
             seen = valid[name] & present[..., None]
             weight = self.weights[name][None] if folds is None else self.without[name].to(self.mean.device)[folds]
             for role, seats in enumerate(self.roles):
-                if seen[:, seats].shape[1] == 0:  # nobody else in the session
+                if seen[:, seats].shape[1] == 0:  # there are no partners
                     continue
                 x, mask = standardise(cues[name][:, seats], seen[:, seats]), seen[:, seats].to(weight.dtype)
                 projected = (x @ weight[:, None, role].mT).sum(1)  # 0 where not seen
@@ -207,8 +207,7 @@ class LinearReading(nn.Module):
         """Running means of every channel at some frames: what the weights multiply, in the order of `fit`."""
         length = next(iter(valid.values())).shape[-1]
         lag = frames[:, None] - torch.arange(length, device=frames.device)
-        sides = (lag,) if self.causal else (lag, -lag)
-        kernels = torch.cat([torch.where(x >= 0, self.keep[:, None, None] ** x.clamp_min(0), 0) for x in sides])
+        kernels = torch.cat([decayed(self.keep, x) for x in ((lag,) if self.causal else (lag, -lag))])
         columns = []
         for name, standardise in self.standardise.items():
             seen = valid[name] & present[..., None]
@@ -253,6 +252,11 @@ class LinearReading(nn.Module):
         return found
 
 
+def decayed(keep: Float[Tensor, "kernels"], lag: Int[Tensor, "to from"]) -> Float[Tensor, "kernels to from"]:
+    """What is left of a frame after `lag` frames; 0 for frames that are still to come."""
+    return torch.where(lag >= 0, keep[:, None, None] ** lag.clamp_min(0), 0)
+
+
 def running_sums(
     x: Float[Tensor, "*batch length kernels"],
     keep: Float[Tensor, "kernels"],
@@ -263,8 +267,7 @@ def running_sums(
     for part in x.split(PIECE, dim=-2):
         n = part.shape[-2]
         lag = torch.arange(n, device=x.device)[:, None] - torch.arange(n, device=x.device)
-        kernel = torch.where(lag >= 0, keep[:, None, None] ** lag.clamp_min(0), 0)
-        y = torch.einsum("kts,...sk->...tk", kernel, part)
+        y = torch.einsum("kts,...sk->...tk", decayed(keep, lag), part)
         if state is not None:
             y = y + state[..., None, :] * keep ** torch.arange(1, n + 1, device=x.device)[:, None]
         state = y[..., -1, :]

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -16,6 +15,7 @@ from damamba.files import replace_file
 from damamba.metrics import Metric
 from damamba.metrics.ccc_within import CCCWithin
 from damamba.scoring.layout import column
+from damamba.scoring.pooling import defined
 from damamba.scoring.reading import read_rows
 
 MOMENT_DECIMALS = 6
@@ -53,8 +53,7 @@ class ParticipantScore:
     def ccc_within(self) -> float | None:
         """CCC after the means were taken off prediction and label; None where that metric was not computed."""
         moments = self.moments.get("ccc_within")
-        score = math.nan if moments is None else CCCWithin(CCCWithin.Params()).of_moments(moments).item()
-        return None if math.isnan(score) else score
+        return None if moments is None else defined(CCCWithin(CCCWithin.Params()).of_moments(moments).item())
 
 
 TEXT = ("corpus", "session", "participant", "role", "language")

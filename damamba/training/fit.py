@@ -34,7 +34,7 @@ def fit(run: Run, resume: Path, on_step: Callable[[Step], None] | None = None, l
         row = run.advance()
         if on_step:
             on_step(row)
-        if not warned and run.ahead(row) > FAR_AHEAD:
+        if not warned and (ahead := run.ahead(row)) > FAR_AHEAD:
             warned = True
             logger.warning(
                 "%s: step %d: the CCC of the batches is %.2f ahead of the validation's (%.2f): the model learns the "
@@ -42,7 +42,7 @@ def fit(run: Run, resume: Path, on_step: Callable[[Step], None] | None = None, l
                 "ridge may help",
                 label,
                 run.step,
-                run.ahead(row),
+                ahead,
                 row.val_ccc,
             )
         if row.val_ccc is not None and run.exhausted:

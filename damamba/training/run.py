@@ -203,7 +203,7 @@ class Run:
             raise InputError(
                 "training runs in one process: the CCC is over the whole batch; start it without a launcher"
             )
-        self.examples = TrainingExamples(self.reader, sessions)
+        self.examples = TrainingExamples(self.reader, self.windows.targets)
         self.begun = self.model.begin(self.examples)
         """What was fitted before the first step, if anything: then the model is validated as it begins, too."""
         self.model.to(self.device)

@@ -4,14 +4,15 @@ Three compiled kernels do the work of a frame. They write into buffers of the ca
 rectangle that it changed, so only the person has to be drawn, not the room behind.
 """
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from damamba_sim.compiled import kernel
 
 WRAP = np.array([0.45, 0.34, 0.28], np.float32)  # how far key light reaches around the body: red furthest, as in skin
 
 
-@numba.njit(cache=True, fastmath=True, nogil=True)
+@kernel
 def vertex_normals(vertices: NDArray, triangles: NDArray, out: NDArray) -> None:
     """Write the unit normals of `vertices` (n, 3) into `out` (n, 3), weighted by the triangles' areas."""
     out[:] = 0.0
@@ -30,7 +31,7 @@ def vertex_normals(vertices: NDArray, triangles: NDArray, out: NDArray) -> None:
             out[i, k] /= length
 
 
-@numba.njit(cache=True, fastmath=True, nogil=True)
+@kernel
 def pose_and_light(
     vertices: NDArray,
     normals: NDArray,
@@ -90,7 +91,7 @@ def pose_and_light(
             colour[i, k] = shade[i] * (directed * lit + (1 - directed) * flat)
 
 
-@numba.njit(cache=True, fastmath=True, nogil=True)
+@kernel
 def fill_triangles(
     triangles: NDArray,
     two_sided: NDArray,

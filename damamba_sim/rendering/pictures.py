@@ -15,6 +15,7 @@ from damamba.files import whole_file
 from damamba.media.decode import read_frames
 from damamba.media.sound import read_waveform
 from damamba.svg import house_style, light
+from damamba_sim.compiled import own_cache
 from damamba_sim.rendering.participants import FilmedParticipant
 
 COLUMNS, ROWS = 4, 4
@@ -61,6 +62,7 @@ def spectrogram(participants: Sequence[FilmedParticipant], path: Path) -> None:
     Raises:
         InputError: A sound cannot be decoded.
     """
+    own_cache()
     import librosa
 
     with house_style():

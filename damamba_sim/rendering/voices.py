@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from damamba.config import LABEL_RATE_HZ
 from damamba.media.sound import read_waveform
+from damamba_sim.compiled import own_cache
 
 VOICE_SPREAD = {"speech": 0.2, "voice_pitch": 0.3, "loudness": 0.7}
 """Least standard deviation of a person's channel, in its unit, for a meaningful correlation."""
@@ -43,6 +44,7 @@ def voice_correlations(
     Raises:
         InputError: The file cannot be decoded.
     """
+    own_cache()
     import librosa
 
     wave = read_waveform(sound)

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import librosa
 import numpy as np
 
 from damamba.encoders.speech_encoder import FrameClock
 from damamba_sim.behaviour.conversation import converse
 from damamba_sim.behaviour.scene import Phrase
 from damamba_sim.behaviour.traits import Traits
+from damamba_sim.compiled import own_cache
 from damamba_sim.corpora.persons import ENCODER_SEEDS
 from damamba_sim.voices.espeak import Espeak
 from damamba_sim.voices.sound import SAMPLE_RATE_HZ, amplify, delay, noise, reverberate
@@ -92,6 +92,9 @@ def truth(wave: np.ndarray, phones: Sequence[Phone], phrases: Sequence[Phrase]) 
             columns[name][inside] = value
     windows = np.lib.stride_tricks.sliding_window_view(wave, CLOCK.receptive)[:: CLOCK.stride][:n]
     columns["loudness_db"] = np.maximum(10 * np.log10((windows**2).mean(1) + 1e-12), FLOOR_DB)
+    own_cache()
+    import librosa
+
     f0_hz = librosa.yin(
         wave[CLOCK.receptive // 2 :], fmin=60, fmax=450, sr=SAMPLE_RATE_HZ, frame_length=1024, hop_length=CLOCK.stride
     )

@@ -103,13 +103,13 @@ def test_smoothing_after_the_projection_is_the_product_with_running_means(causal
 def test_a_partner_counts_and_an_absent_one_does_not(fitted):
     reading, _ = fitted
     cues, valid, present = batch(60)
-    alone = reading(*take((cues, valid, present), seats=slice(0, 2)))
+    dyad = reading(*take((cues, valid, present), seats=slice(0, 2)))
     present[:, 2] = False
-    assert torch.equal(reading(cues, valid, present), alone)
+    assert torch.equal(reading(cues, valid, present), dyad)
     present[:, 1] = False
-    nobody = reading(*take((cues, valid, present), seats=slice(0, 1)))
-    torch.testing.assert_close(reading(cues, valid, present), nobody, **AS_ROUNDED)
-    assert not torch.allclose(alone, nobody, atol=1e-3)
+    by_itself = reading(*take((cues, valid, present), seats=slice(0, 1)))
+    torch.testing.assert_close(reading(cues, valid, present), by_itself, **AS_ROUNDED)
+    assert not torch.allclose(dyad, by_itself, atol=1e-3)
 
 
 def test_running_sums_are_the_recurrence_over_pieces_and_from_a_state():

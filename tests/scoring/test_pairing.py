@@ -1,4 +1,4 @@
-"""What a folder of predictions is told, word by word: counts, limits of a file's size, values out of range."""
+"""Findings about a prediction file, word by word: number of lines, size of the file, values out of range."""
 
 import numpy as np
 import pytest

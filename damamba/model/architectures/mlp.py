@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from damamba.config import Dropout, Layers, Section, Width
-from damamba.model.base import EngagementModel, Output, Statistics, score_head, standardise_each
+from damamba.model.base import EngagementModel, Output, Statistics, score_head, side_by_side, standardise_each
 
 
 class MLPParams(Section):
@@ -54,6 +54,5 @@ class MLP(EngagementModel[MLPParams]):
     ) -> Output:
         """Engagement of participant 0 at every frame; arguments as of `DAMamba.forward`."""
         seen = {name: valid[name][:, 0] & present[:, :1] for name in self.widths}
-        x = [standardise(cues[name][:, 0], seen[name]) for name, standardise in self.standardise.items()]
-        y = self.layers(torch.cat((*x, torch.stack(list(seen.values()), dim=-1).to(x[0])), dim=-1))
+        y = self.layers(side_by_side(self.standardise, {name: cues[name][:, 0] for name in seen}, seen))
         return Output(torch.sigmoid(self.head(y).squeeze(-1)), {})

@@ -9,7 +9,6 @@ from torch import Tensor
 from damamba.config import Section
 from damamba.model.base import EngagementModel, Examples, Output, Statistics
 from damamba.model.linear_reading import LinearReading
-from damamba.model.stream_state import Memory
 
 
 class RidgeParams(Section):
@@ -47,8 +46,6 @@ class Ridge(EngagementModel[RidgeParams]):
         cues: Mapping[str, Float[Tensor, "B P T _"]],
         valid: Mapping[str, Bool[Tensor, "B P T"]],
         present: Bool[Tensor, "B P"],
-        memory: Memory | None = None,
     ) -> Output:
         """Engagement of participant 0 at every frame; arguments as of `DAMamba.forward`."""
-        folds = self.folds if self.training else None
-        return Output(self.reading(cues, valid, present, folds, memory).clamp(0, 1), {})
+        return Output(self.reading(cues, valid, present, self.folds if self.training else None).clamp(0, 1), {})

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from damamba.config import Dropout, Layers, Section, Width
-from damamba.model.base import EngagementModel, Output, Statistics, score_head, standardise_each
+from damamba.model.base import EngagementModel, Output, Statistics, score_head, side_by_side, standardise_each
 
 TAPS = 3
 
@@ -89,13 +89,11 @@ class TCN(EngagementModel[TCNParams]):
         """Engagement of participant 0 at every frame; arguments as of `DAMamba.forward`."""
         seats = present.shape[1] if self.params.partner_fusion else 1
         seen = {name: (valid[name] & present[..., None])[:, :seats] for name in self.widths}
-        x = [standardise(cues[name][:, :seats], seen[name]) for name, standardise in self.standardise.items()]
-        masks = torch.stack(list(seen.values()), dim=-1)
-        rows = self.dropout(self.project(torch.cat((*x, masks.to(x[0])), dim=-1))).flatten(0, 1)
-        people = self.layers(rows).unflatten(0, (-1, seats))
+        x = side_by_side(self.standardise, {name: cues[name][:, :seats] for name in seen}, seen)
+        people = self.layers(self.dropout(self.project(x)).flatten(0, 1)).unflatten(0, (-1, seats))
         target = people[:, 0]
         if seats > 1:
-            there = masks[:, 1:].any(-1)[..., None].to(people)
+            there = torch.stack([mask[:, 1:] for mask in seen.values()]).any(0)[..., None].to(people)
             others = (people[:, 1:] * there).sum(1) / there.sum(1).clamp_min(1)
             gate = torch.sigmoid(self.gate(torch.cat((target, others), dim=-1)))
             target = target + gate * self.partner(others) * there.any(1)
