@@ -34,16 +34,16 @@ def fit(run: Run, resume: Path, on_step: Callable[[Step], None] | None = None, l
         row = run.advance()
         if on_step:
             on_step(row)
-        if not warned and (ahead := run.ahead(row)) > FAR_AHEAD:
+        if not warned and run.trainable and (ahead := run.ahead(row)) > FAR_AHEAD:
             warned = True
             logger.warning(
-                "%s: step %d: the CCC of the batches is %.2f ahead of the validation's (%.2f): the model learns the "
-                "people of the training split by heart; fewer steps, more dropout, or architectures.da_mamba.floor: "
-                "ridge may help",
+                "%s: step %d: the network's CCC on its batches is %.2f ahead of its validation (%.2f): it learns the "
+                "people of the training split by heart; fewer steps or more dropout may help%s",
                 label,
                 run.step,
                 ahead,
-                row.val_ccc,
+                row.val_ccc if row.val_network is None else row.val_network,
+                ", or architectures.da_mamba.floor: ridge" if row.share is None else "",
             )
         if row.val_ccc is not None and run.exhausted:
             logger.info("%s: no better validation since step %d, stopped at %d", label, run.best[1], run.step)
