@@ -15,4 +15,18 @@ Masks are True where something was observed. Times are seconds on the session's 
 window: docs/glossary.md.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from damamba.predictor import predict as predict
+
 __version__ = "0.1.0"
+__all__ = ["__version__", "predict"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what needs torch when it is asked for: `import damamba` itself is fast."""
+    if name == "predict":
+        return import_module("damamba.predictor").predict
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

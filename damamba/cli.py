@@ -3,10 +3,10 @@
 import argparse
 import signal
 
-from damamba.commands import convert, init, plan, preset, score, submit
+from damamba.commands import convert, init, plan, predict, preset, score, submit
 from damamba.console import one_line_errors, plain_terminal
 
-COMMANDS = (preset, convert, init, plan, score, submit)
+COMMANDS = (predict, preset, convert, init, plan, score, submit)
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ import argparse
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,8 @@ def main(options: argparse.Namespace, name: str) -> str:
     torch.set_num_threads(params.train.threads or torch.get_num_threads())
     aligned = Aligned.read(options.aligned)
     aligned.verify()
+    if unknown := aligned.cues.keys() - params.cues.keys():
+        raise InputError(f"params.yaml: cues: no {sorted(unknown)[0]}, which the shards contain; run: dvc repro align")
     what = params.variant(variant), params.losses, params.window, params.train, seed, options.shuffle_labels
     run = Run(aligned, *what)
     delay = delay_of(aligned, run.model.widths, params.window.rate_hz) if run.model.causal else None
@@ -50,6 +53,12 @@ def main(options: argparse.Namespace, name: str) -> str:
         validation={params.train.select: run.best[0]} if run.validation else None,
         weights=f"last step: {run.unvalidated}" if run.unvalidated else "best validation",
         simulated=params.simulated,
+        inputs={
+            "cues": {cue: params.cues[cue].model_dump() for cue in run.model.widths},
+            "sources": {cue: asdict(aligned.cues[cue]) for cue in run.model.widths},
+            "faces": params.faces.model_dump(),
+            "align": params.align.model_dump(),
+        },
         **({"delay": delay} if delay else {}),
         versions={"damamba": __version__, "torch": torch.__version__},
     )
