@@ -4,11 +4,13 @@ import argparse
 import logging
 from pathlib import Path
 
+import numpy as np
+
 from damamba.config import LABEL_RATE_HZ, ExtractParams
 from damamba.console import InputError, printable
 from damamba.predictor.page import write_page
 from damamba.predictor.result import TOOLS
-from damamba.predictor.run import SIMULATED, predict_videos
+from damamba.predictor.run import SHIPPED, SIMULATED, predict_videos
 from damamba.predictor.videos import Conversation
 
 
@@ -28,7 +30,13 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument(
         "--partner", type=Path, nargs="+", default=[], metavar="VIDEO", help="of people who are not predicted"
     )
-    parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="folder of a trained model")
+    parser.add_argument(
+        "--model",
+        type=Path,
+        default=SHIPPED,
+        metavar="DIR",
+        help="folder of a trained model (the shipped one)",
+    )
     parser.add_argument(
         "-o", "--out", type=Path, default=Path("engagement"), metavar="DIR", help="default: %(default)s"
     )
@@ -45,13 +53,19 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(options: argparse.Namespace) -> None:
-    """Predict, write, print; raises `InputError` where a video or the model cannot be used."""
+    """Predict, write, print.
+
+    Raises:
+        InputError: A video or the model cannot be used, or nobody was seen or heard.
+    """
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     conversations = conversations_of(options.videos, options.partner)
     loop = ExtractParams(jobs=options.jobs, executor="processes")
     prediction = predict_videos(conversations, options.model, options.out, loop)
     prediction.write(options.out, tuple(options.tools))
     write_page(prediction, options.out / "report.html")
+    if all(np.isnan(one.engagement).all() for one in prediction.participants):
+        raise InputError("\n".join([*prediction.notes, "nobody could be predicted"]))
     for note in prediction.notes:
         print(printable(f"note: {note}"))
     if prediction.model["trained on"] == SIMULATED:

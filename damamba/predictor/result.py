@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,7 +72,7 @@ class Prediction:
         """The people of one conversation."""
         return [one for one in self.participants if one.session == session]
 
-    def write(self, out: Path, tools: tuple[str, ...] = ()) -> list[Path]:
+    def write(self, out: Path | str, tools: Sequence[str] = ()) -> list[Path]:
         """Write ``SESSION/PARTICIPANT.csv`` and ``….parquet`` below `out`, and ``prediction.json``.
 
         Args:
@@ -80,7 +82,7 @@ class Prediction:
         Returns:
             The files.
         """
-        written = []
+        out, written = Path(out), []
         for one in self.participants:
             base = out / one.session / one.participant
             table = one.to_arrow()
@@ -96,11 +98,10 @@ class Prediction:
                 for t_s, value, cues in zip(one.time_s, one.engagement, seen, strict=True):
                     rows.writerow([f"{t_s:.2f}", "" if np.isnan(value) else f"{value:.{DECIMALS}f}", *cues])
             written += [base.with_name(f"{base.name}{ending}") for ending in (".csv", ".parquet")]
+            video = os.path.relpath(one.video.resolve(), base.parent.resolve())
             for tool in tools:
                 path = base.with_name(f"{base.name}{TOOLS[tool]}")
-                write_annotation(
-                    path, one.labels(), annotator="damamba", role=one.participant, media=[one.video.as_posix()]
-                )
+                write_annotation(path, one.labels(), annotator="damamba", role=one.participant, media=[video])
                 written.append(path)
         record = {
             "model": self.model,

@@ -32,6 +32,8 @@ from damamba.predictor.videos import CORPUS, Conversation, VideoSource
 from damamba.scoring.series import missing_cues
 
 logger = logging.getLogger(__name__)
+SHIPPED = Path(__file__).parent / "checkpoints/offline"
+"""The model that comes with the package."""
 WORK = ".damamba"
 """Below the output: cues and shards, from which a run that was stopped goes on."""
 LANDMARKER = Path("~/.cache/damamba/face_landmarker.task")
@@ -83,7 +85,7 @@ def predict_videos(
 
 def predict(
     *videos: Path | str,
-    model: Path | str,
+    model: Path | str = SHIPPED,
     partners: Sequence[Path | str] = (),
     out: Path | str | None = None,
     jobs: int | None = None,
@@ -92,7 +94,7 @@ def predict(
 
     Args:
         videos: One a person.
-        model: Folder of a trained model.
+        model: Folder of a trained model; by default that of the package.
         partners: Videos of people who are seen and heard, but not predicted.
         out: Folder in which cues are kept for the next call; None: a temporary one.
         jobs: Worker processes, 0 = one a core; then the calling script needs ``if __name__ == "__main__":``. None:
@@ -149,6 +151,9 @@ def _notes(named: dict[str, Conversation], found: Sequence[ParticipantPrediction
     for one in defects["defects"]:
         yield f"{one['where'].removeprefix(f'{CORPUS}/')}: {one['what']}"
     for one in found:
+        if np.isnan(one.engagement).all():
+            yield f"{one.session}/{one.participant}: no cue was observed, neither a face nor a voice: no prediction"
+            continue
         for cue, seen in one.cues.items():
             if not seen.all():
                 share = f"{seen.mean():.0%} of the time" if seen.any() else "throughout"
