@@ -31,6 +31,7 @@ from tests.dag import (
     call,
     copy_repository,
     damamba,
+    elsewhere,
     linked_copy,
     ran,
     repro,
@@ -43,11 +44,11 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
-    """A repository in which the pipeline has run once."""
+    """A repository in which the pipeline has run once, as in another place: the tests compare what is made here."""
     folder = tmp_path_factory.mktemp("dag") / "repo"
     copy_repository(folder)
     damamba(folder, "preset", "smoke")
-    repro(folder)
+    repro(folder, environment=elsewhere(tmp_path_factory.mktemp("elsewhere") / "locales"))
     changed = {line[3:].split("/")[0] for line in call(folder, "git", "status", "--porcelain").stdout.splitlines()}
     assert changed == {"params.yaml", "dvc.lock", "results"}  # nothing else that git should not see
     call(folder, "git", "add", "-A")
@@ -246,6 +247,10 @@ def test_kills_in_extraction_and_in_training_change_no_score(repo, finished):
     done = call(repo, "dvc", "repro", "evaluate@da_mamba-0")
     assert "resumed at step" in done.stdout + done.stderr
     assert json.loads((repo / "results/scores/da_mamba-0.json").read_text()) == expected
+    for where in ("data/features/clip", "data/aligned", "data/models/da_mamba-0", "data/predictions/da_mamba-0"):
+        files = {path.relative_to(repo) for path in (repo / where).rglob("*") if path.is_file()}
+        assert files
+        assert [name for name in sorted(files) if (repo / name).read_bytes() != (finished / name).read_bytes()] == []
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
