@@ -16,10 +16,7 @@ window: docs/glossary.md.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from damamba.predictor import predict as predict
+from typing import Any
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "predict"]
