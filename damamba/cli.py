@@ -3,6 +3,7 @@
 import argparse
 import signal
 
+from damamba import __version__
 from damamba.commands import convert, init, plan, predict, preset, score, submit
 from damamba.console import one_line_errors, plain_terminal
 
@@ -14,6 +15,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="damamba", description="Engagement estimation from conversation video and audio."
     )
+    parser.add_argument("--version", action="version", version=f"damamba {__version__}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(subparsers)
