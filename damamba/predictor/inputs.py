@@ -9,6 +9,7 @@ from damamba import plugins
 from damamba.config import EXTRACTORS, AlignParams, CueParams, FacesParams, Name, Section, parse_section
 from damamba.console import InputError
 from damamba.data.shards import Cue
+from damamba.encoders.checkpoint import local_folder, revision_of
 from damamba.features.extractor import Extractor
 from damamba.model.checkpoint import read_description
 
@@ -58,7 +59,20 @@ class ModelInputs(Section):
                     f"{checkpoint}: its cue {name} is a stream that came with a corpus ({cue.extractor}), which no "
                     "video contains; predict with a model that was trained on cues of the preset compact or upstream"
                 )
+            found._check_encoder(name)
         return found
+
+    def _check_encoder(self, name: str) -> None:
+        """Raise InputError where the folder of an encoder holds other weights than in training: before any work."""
+        settings, expected = self.cues[name].settings(), self.sources[name].revision
+        checkpoint = settings.get("checkpoint")
+        if not checkpoint or local_folder(checkpoint) is None:
+            return  # the hub is asked for the revision itself
+        if (revision := revision_of(checkpoint, None)) != expected:
+            raise InputError(
+                f"cue {name}: {checkpoint} has other weights ({revision}) than the model was trained with ({expected}); "
+                "install the version of damamba that trained it, or train the model again"
+            )
 
     def extractor(self, cue: str) -> type[Extractor]:
         """Class that computes a cue."""

@@ -99,6 +99,12 @@ def test_another_encoder_is_refused_by_name(tmp_path):
         inputs.check({"flow": Cue("visual", 12, "flow", "", "abc", 0.0)})
 
 
+def test_an_encoder_whose_weights_have_changed_is_refused_before_any_work(tmp_path):
+    clip = frozen_params().cues["clip"].model_dump()
+    with pytest.raises(InputError, match=r"cue clip: .*compact-clip has other weights \(\w{12}\) than"):
+        ModelInputs.of(model(tmp_path, {"clip": clip}))
+
+
 def test_a_model_of_released_streams_or_of_an_earlier_version_is_refused(tmp_path):
     released = {"group": "visual", "extractor": "official", "reads": "corpus", "stream": "openface2"}
     with pytest.raises(InputError, match="its cue face is a stream that came with a corpus"):
