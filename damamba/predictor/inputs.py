@@ -70,7 +70,7 @@ class ModelInputs(Section):
             return  # the hub is asked for the revision itself
         if (revision := revision_of(checkpoint, None)) != expected:
             raise InputError(
-                f"cue {name}: {checkpoint} has other weights ({revision}) than the model was trained with ({expected}); "
+                f"cue {name}: {checkpoint} has other weights ({revision}) than in training ({expected}); "
                 "install the version of damamba that trained it, or train the model again"
             )
 

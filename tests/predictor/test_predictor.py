@@ -101,7 +101,7 @@ def test_another_encoder_is_refused_by_name(tmp_path):
 
 def test_an_encoder_whose_weights_have_changed_is_refused_before_any_work(tmp_path):
     clip = frozen_params().cues["clip"].model_dump()
-    with pytest.raises(InputError, match=r"cue clip: .*compact-clip has other weights \(\w{12}\) than"):
+    with pytest.raises(InputError, match=r"cue clip: .*compact-clip has other weights \(\w{12}\) than in training"):
         ModelInputs.of(model(tmp_path, {"clip": clip}))
 
 
