@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from damamba.config import ModelParams, Params
+from damamba.config import ModelParams, Params, TrainParams
 from damamba.data.batch import WindowReader
 from damamba.data.shards import Aligned
 from damamba.data.windows import WindowGrid
@@ -15,12 +15,15 @@ from damamba.scoring.evaluate import score_sessions, write_scores
 from damamba.training import Run, fit, run_key
 
 
-def train_and_score(params: Params, model: ModelParams, seed: int, aligned: Path, study: str, name: str) -> str:
+def train_and_score(
+    params: Params, model: ModelParams, train: TrainParams, seed: int, aligned: Path, study: str, name: str
+) -> str:
     """Train, predict, score; a killed run goes on where it was.
 
     Args:
-        params: Windows, losses, training and evaluation.
+        params: Windows, losses and evaluation.
         model: What is trained.
+        train: How.
         seed: Of the run.
         aligned: Folder of the shards.
         study: Folder below ``state``, ``data/predictions`` and ``results``.
@@ -29,10 +32,10 @@ def train_and_score(params: Params, model: ModelParams, seed: int, aligned: Path
     Returns:
         The summary line.
     """
-    torch.set_num_threads(params.train.threads or torch.get_num_threads())
+    torch.set_num_threads(train.threads or torch.get_num_threads())
     shards = Aligned.read(aligned)
     shards.verify()
-    what = model, params.losses, params.window, params.train, seed, None
+    what = model, params.losses, params.window, train, seed, None
     resume = Path("state") / study / f"{name}-{run_key(shards, *what)}.pt"
     trained = fit(Run(shards, *what), resume, label=f"train {study} {name}")
     metrics = find_metrics(params.evaluate)

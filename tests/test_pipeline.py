@@ -176,7 +176,12 @@ def test_params_are_the_sections_that_are_read(stage):
     assert declared == read
 
 
-METHODS = {"simulated": {"corpus"}, "variant": {"architectures", "model", "variants"}, "groups": {"cues"}}
+METHODS = {
+    "simulated": {"corpus"},
+    "variant": {"architectures", "model", "variants"},
+    "training": {"train", "variants"},
+    "groups": {"cues"},
+}
 """Sections behind the properties and methods of `Params`."""
 
 

@@ -10,6 +10,8 @@ from damamba.training.resume import read_state, write_state
 from damamba.training.run import FAR_AHEAD, Run, Step
 
 logger = logging.getLogger(__name__)
+LITTLE = 0.02
+"""A score of the validation that chance gives."""
 
 
 def fit(run: Run, resume: Path, on_step: Callable[[Step], None] | None = None, label: str = "train") -> EngagementModel:
@@ -50,6 +52,13 @@ def fit(run: Run, resume: Path, on_step: Callable[[Step], None] | None = None, l
             break
         if run.step % run.train.checkpoint_steps == 0 and run.step < run.steps:
             write_state(resume, run.state())
+    if run.validation and run.trainable and run.best[0] < LITTLE:
+        logger.warning(
+            "%s: has learned nothing: no validation was better than %.3f; lower train.learning_rate, for one variant "
+            "under its key `train`",
+            label,
+            run.best[0],
+        )
     return run.finish()
 
 

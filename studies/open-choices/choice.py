@@ -54,7 +54,7 @@ def main() -> str:
         raise InputError(f"choices.yaml: {error}") from None
     params = chosen(corpus, choices[choice])
     aligned = Path(corpus["folder"]) / "data/aligned"
-    return train_and_score(params, params.variant(FULL_MODEL), seed, aligned, options.corpus, options.run)
+    return train_and_score(params, params.variant(FULL_MODEL), params.train, seed, aligned, options.corpus, options.run)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ def main() -> str:
         variant, seed = split_run(run, params.variants)
     except ValueError as error:
         raise InputError(str(error)) from None
-    return train_and_score(params, params.variant(variant), seed, Path("data") / tracks / "aligned", tracks, run)
+    aligned = Path("data") / tracks / "aligned"
+    return train_and_score(params, params.variant(variant), params.training(variant), seed, aligned, tracks, run)
 
 
 if __name__ == "__main__":

@@ -180,3 +180,10 @@ def test_a_run_that_learns_people_by_heart_says_so(aligned, tmp_path, monkeypatc
     fit(run, tmp_path / "a.pt")
     assert ("by heart" in caplog.text) == warned
     assert caplog.text.count("by heart") <= 1
+
+
+@pytest.mark.parametrize(("little", "warned"), [(2.0, True), (-2.0, False)])
+def test_a_run_that_has_learned_nothing_says_so(aligned, tmp_path, monkeypatch, caplog, little, warned):
+    monkeypatch.setattr(import_module("damamba.training.fit"), "LITTLE", little)
+    fit(Run(aligned, params(), "da_mamba", 0), tmp_path / "a.pt")
+    assert ("has learned nothing" in caplog.text) == warned
