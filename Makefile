@@ -1,4 +1,5 @@
-# make demo: install, run the whole pipeline on the built-in corpus, print the table. make test: install, test.
+# make try: install, predict a short conversation. make demo: install, run the whole pipeline on the built-in corpus,
+# print the table. make test: install, test.
 PYTHON ?= python3
 BIN := .venv/bin
 # Threads of training are pinned in dvc.yaml, stage by stage: pinned here, worker processes would inherit one core.
@@ -9,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 LANDMARKER := data/landmarker/face_landmarker.task
 
-.PHONY: setup demo test fuzz check
+.PHONY: setup try demo test fuzz check
 
 setup: .venv/.installed  ## the environment
 
@@ -25,6 +26,9 @@ setup: .venv/.installed  ## the environment
 
 $(LANDMARKER): | .venv/.installed
 	$(BIN)/dvc repro --quiet landmarker
+
+try: setup  ## a first look: engagement in examples/dyad, with the model that comes along
+	$(BIN)/damamba predict examples/dyad/expert.mp4 examples/dyad/novice.mp4 -o out/try
 
 demo: setup  ## the whole pipeline; ends with the table
 	$(BIN)/dvc repro

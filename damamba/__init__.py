@@ -15,4 +15,14 @@ Masks are True where something was observed. Times are seconds on the session's 
 window: docs/glossary.md.
 """
 
+from importlib import import_module
+from typing import Any
+
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Load what needs torch when it is asked for: `import damamba` itself is fast."""
+    if name == "predict":
+        return import_module("damamba.predictor").predict
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

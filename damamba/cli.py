@@ -3,10 +3,11 @@
 import argparse
 import signal
 
-from damamba.commands import convert, init, plan, preset, score, submit
+from damamba import __version__
+from damamba.commands import convert, init, plan, predict, preset, score, submit
 from damamba.console import one_line_errors, plain_terminal
 
-COMMANDS = (preset, convert, init, plan, score, submit)
+COMMANDS = (predict, preset, convert, init, plan, score, submit)
 
 
 def main() -> None:
@@ -14,6 +15,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="damamba", description="Engagement estimation from conversation video and audio."
     )
+    parser.add_argument("--version", action="version", version=f"damamba {__version__}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(subparsers)

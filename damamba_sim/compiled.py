@@ -26,7 +26,7 @@ def own_cache() -> Path:
 
     The folders lie below ``NUMBA_CACHE_DIR`` where that is set, else in the user's cache.
     """
-    import numba
+    from numba.core import config
 
     base = Path(os.environ.get(VARIABLE) or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "damamba", "numba"))
     if base.name.startswith(PREFIX):  # inherited from the process that started this one
@@ -37,7 +37,7 @@ def own_cache() -> Path:
         folder = Path(mkdtemp(prefix="damamba-numba-"))
         logger.warning("%s: cannot be written (%s); functions are compiled anew in %s", base, error.strerror, folder)
     os.environ[VARIABLE] = str(folder)
-    numba.config.reload_config()
+    config.reload_config()
     return folder
 
 

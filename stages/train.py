@@ -10,6 +10,7 @@ import argparse
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,10 +33,13 @@ def main(options: argparse.Namespace, name: str) -> str:
         variant, seed = split_run(options.run, params.variants)
     except ValueError as error:
         raise InputError(str(error)) from None
-    torch.set_num_threads(params.train.threads or torch.get_num_threads())
+    train = params.training(variant)
+    torch.set_num_threads(train.threads or torch.get_num_threads())
     aligned = Aligned.read(options.aligned)
     aligned.verify()
-    what = params.variant(variant), params.losses, params.window, params.train, seed, options.shuffle_labels
+    if unknown := aligned.cues.keys() - params.cues.keys():
+        raise InputError(f"params.yaml: cues: no {sorted(unknown)[0]}, which the shards contain; run: dvc repro align")
+    what = params.variant(variant), params.losses, params.window, train, seed, options.shuffle_labels
     run = Run(aligned, *what)
     delay = delay_of(aligned, run.model.widths, params.window.rate_hz) if run.model.causal else None
     resume = options.state / f"{name}-{run_key(aligned, *what)}.pt"
@@ -47,9 +51,15 @@ def main(options: argparse.Namespace, name: str) -> str:
         window=params.window.model_dump(),
         label_rate_hz=LABEL_RATE_HZ,
         step=run.best[1] if run.validation else run.step,
-        validation={params.train.select: run.best[0]} if run.validation else None,
+        validation={train.select: run.best[0]} if run.validation else None,
         weights=f"last step: {run.unvalidated}" if run.unvalidated else "best validation",
         simulated=params.simulated,
+        inputs={
+            "cues": {cue: params.cues[cue].model_dump() for cue in run.model.widths},
+            "sources": {cue: asdict(aligned.cues[cue]) for cue in run.model.widths},
+            "faces": params.faces.model_dump(),
+            "align": params.align.model_dump(),
+        },
         **({"delay": delay} if delay else {}),
         versions={"damamba": __version__, "torch": torch.__version__},
     )
@@ -57,13 +67,11 @@ def main(options: argparse.Namespace, name: str) -> str:
     write_result(options.curves / f"{name}.csv", curve_text(run.history), relative=1e-3)
     prune(options.state, set(options.state.glob("*.pt")) - set(options.state.glob(f"{name}-{'[0-9a-f]' * 64}.pt")))
     n = sum(p.numel() for p in model.parameters())
-    kept = f"best validation {params.train.select} {run.best[0]:.3f} at step {run.best[1]}"
+    kept = f"best validation {train.select} {run.best[0]:.3f} at step {run.best[1]}"
     if run.unvalidated:
         kept = f"last weights, not validated: {run.unvalidated}"
     causal = f" · causal, {delay['total_s']:.2f} s behind its media" if delay else ""
-    return (
-        f"{name}: {n / 1e6:.2f} M parameters, {run.step} steps of {params.train.batch_windows} windows, {kept}{causal}"
-    )
+    return f"{name}: {n / 1e6:.2f} M parameters, {run.step} steps of {train.batch_windows} windows, {kept}{causal}"
 
 
 def curve_text(history: Sequence[Mapping[str, Any]]) -> str:

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -21,9 +21,21 @@ ENVIRONMENT = {
 }
 
 
-def call(folder: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess:
-    """Run a command in `folder`."""
-    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True)
+def elsewhere(folder: Path) -> dict[str, str]:
+    """Environment of another place: a locale in which ``I`` is not the capital of ``i``, and the farthest time zone."""
+    if shutil.which("localedef") and Path("/usr/share/i18n/locales/tr_TR").is_file():
+        folder.mkdir()
+        subprocess.run(["localedef", "-i", "tr_TR", "-f", "UTF-8", folder / "tr_TR.UTF-8"], check=True)
+    # where the locale is not installed, libraries fall back to C, which is another one too
+    return {"LOCPATH": str(folder), "LC_ALL": "tr_TR.UTF-8", "TZ": "Pacific/Kiritimati"}
+
+
+def call(
+    folder: Path, *command: str, check: bool = True, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess:
+    """Run a command in `folder`, with some variables beside those of `ENVIRONMENT`."""
+    whole = {**ENVIRONMENT, **(environment or {})}
+    done = subprocess.run(command, cwd=folder, env=whole, capture_output=True, text=True, encoding="utf8")
     if check:
         assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     return done
@@ -34,9 +46,9 @@ def damamba(folder: Path, *arguments: str) -> str:
     return call(folder, sys.executable, "-c", "from damamba.cli import main; main()", *arguments).stdout
 
 
-def repro(folder: Path, *arguments: str) -> list[str]:
+def repro(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> list[str]:
     """Names of the stages that ran."""
-    return ran(call(folder, "dvc", "repro", *arguments).stdout)
+    return ran(call(folder, "dvc", "repro", *arguments, environment=environment).stdout)
 
 
 def ran(output: str) -> list[str]:

@@ -182,3 +182,16 @@ def test_every_cue_of_the_folder_can_be_causal():
         assert ahead is not None
         assert 0 <= ahead < 0.5
         assert f"| `{name}` |" in text[text.index("## Causality") :]
+
+
+def test_a_variant_may_be_trained_otherwise():
+    values = yaml.safe_load(FROZEN_PARAMS.read_text())
+    values["variants"]["dat"]["train"] = {"learning_rate": 0.123}
+    params = Params.model_validate(values)
+    assert params.training("dat") == params.train.model_copy(update={"learning_rate": 0.123})
+    assert params.training("da_mamba") == params.train
+    assert "train" not in params.variant("dat").settings
+    for wrong, message in (({"rate": 1}, "rate: "), ({"learning_rate": -1}, "learning_rate"), (3, "keys of")):
+        values["variants"]["dat"]["train"] = wrong
+        with pytest.raises(InputError, match=rf"variants\.dat\.train.*{message}"):
+            Params.model_validate(values).check_settings()

@@ -5,6 +5,7 @@ One copy is run once; each test takes a cheap copy of that and does something to
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,8 @@ import time
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -28,6 +31,7 @@ from tests.dag import (
     call,
     copy_repository,
     damamba,
+    elsewhere,
     linked_copy,
     ran,
     repro,
@@ -40,11 +44,11 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
-    """A repository in which the pipeline has run once."""
+    """A repository in which the pipeline has run once, as in another place: the tests compare what is made here."""
     folder = tmp_path_factory.mktemp("dag") / "repo"
     copy_repository(folder)
     damamba(folder, "preset", "smoke")
-    repro(folder)
+    repro(folder, environment=elsewhere(tmp_path_factory.mktemp("elsewhere") / "locales"))
     changed = {line[3:].split("/")[0] for line in call(folder, "git", "status", "--porcelain").stdout.splitlines()}
     assert changed == {"params.yaml", "dvc.lock", "results"}  # nothing else that git should not see
     call(folder, "git", "add", "-A")
@@ -243,6 +247,10 @@ def test_kills_in_extraction_and_in_training_change_no_score(repo, finished):
     done = call(repo, "dvc", "repro", "evaluate@da_mamba-0")
     assert "resumed at step" in done.stdout + done.stderr
     assert json.loads((repo / "results/scores/da_mamba-0.json").read_text()) == expected
+    for where in ("data/features/clip", "data/aligned", "data/models/da_mamba-0", "data/predictions/da_mamba-0"):
+        files = {path.relative_to(repo) for path in (repo / where).rglob("*") if path.is_file()}
+        assert files
+        assert [name for name in sorted(files) if (repo / name).read_bytes() != (finished / name).read_bytes()] == []
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
@@ -295,6 +303,47 @@ def test_a_missing_checkpoint_and_a_missing_landmarker_name_the_command(repo):
     assert "dvc repro landmarker" in done.stderr
     call(repo, "dvc", "checkout", "landmarker")
     assert (repo / LANDMARKER).is_file()
+
+
+def test_predict_scores_videos_as_the_pipeline_does(finished, tmp_path):
+    """From the files alone, in a folder of its own; and without sound or partner."""
+    raw = finished / "data/raw/noxi/test-base"
+    session = next(path for path in sorted(raw.iterdir()) if path.is_dir())
+    model, out = finished / "data/models/da_mamba-0", tmp_path / "out"
+    videos = [session / f"{role}.video.mp4" for role in ("expert", "novice")]
+    said = predict(tmp_path, *map(str, videos), "--model", str(model), "-o", str(out), "--for", "elan")
+    assert "trained on simulated people" in said
+    for role in ("expert", "novice"):
+        table = pq.read_table(out / f"conversation/{role}.parquet")
+        path = finished / f"data/predictions/da_mamba-0/noxi/{session.name}/{role}.parquet"
+        expected = pq.read_table(path)["prediction"].to_numpy()
+        np.testing.assert_allclose(table["engagement"].to_numpy(), expected, atol=1e-6)
+        written = np.genfromtxt(out / f"conversation/{role}.csv", delimiter=",", names=True)
+        np.testing.assert_allclose(written["engagement"], expected, atol=1e-4)
+        assert (out / f"conversation/{role}.eaf").is_file()
+    page = (out / "report.html").read_text()
+    assert "Trained on simulated people" in page
+    assert re.search(r'"video":"[^"]*expert\.video\.mp4"', page)
+    # everything is kept: a second run computes nothing, and one alone, without sound, says what it lacks
+    before = times(out, ".damamba/features")
+    predict(tmp_path, *map(str, videos), "--model", str(model), "-o", str(out))
+    assert times(out, ".damamba/features") == before
+    shutil.copy(videos[0], tmp_path / "silent.mp4")
+    said = predict(tmp_path, "silent.mp4", "--model", str(model), "-o", "alone")
+    assert "silent/silent: wav2vec2 is missing throughout" in said
+    assert "silent: no partner" in said
+    alone = pq.read_table(tmp_path / "alone/silent/silent.parquet")
+    assert not alone["wav2vec2"].to_numpy(zero_copy_only=False).any()
+    assert alone["engagement"].null_count < alone.num_rows
+
+
+def predict(folder, *arguments):
+    """What `damamba predict` prints, run in `folder`."""
+    command = [sys.executable, "-c", "from damamba.cli import main; main()", "predict", *arguments]
+    environment = {**ENVIRONMENT, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
 
 
 def test_the_campaign_of_faults_in_short(finished, tmp_path):

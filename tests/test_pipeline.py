@@ -123,9 +123,11 @@ def _names_imported(script: Path) -> set[str]:
 
 
 def _siblings(script: Path) -> list[Path]:
-    """Files beside the script that it imports, but for the stages' `_root`."""
-    files = [script.parent / f"{name}.py" for name in _names_imported(script) - {"_root"}]
-    return [file for file in files if file.is_file()]
+    """Files beside the script, or beside its folder, that it imports itself or through one of them."""
+    places = script.parent, script.parent.parent
+    files = [place / f"{name}.py" for name in _names_imported(script) - {"_root"} for place in places]
+    own = [file for file in files if file.is_file()]
+    return [*own, *(further for file in own for further in _siblings(file))]
 
 
 def _module_path(name: str) -> str:
@@ -174,7 +176,12 @@ def test_params_are_the_sections_that_are_read(stage):
     assert declared == read
 
 
-METHODS = {"simulated": {"corpus"}, "variant": {"architectures", "model", "variants"}, "groups": {"cues"}}
+METHODS = {
+    "simulated": {"corpus"},
+    "variant": {"architectures", "model", "variants"},
+    "training": {"train", "variants"},
+    "groups": {"cues"},
+}
 """Sections behind the properties and methods of `Params`."""
 
 
@@ -285,6 +292,7 @@ def test_every_default_cue_has_a_stage_file_of_its_name():
 
 def test_every_open_choice_is_a_model_that_can_be_trained(monkeypatch):
     study = ROOT / "studies/open-choices"
+    monkeypatch.syspath_prepend(study.parent)
     monkeypatch.chdir(study)
     spec = importlib.util.spec_from_file_location("choice", study / "choice.py")
     choice = importlib.util.module_from_spec(spec)

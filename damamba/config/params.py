@@ -67,7 +67,7 @@ class Params(Section):
     """Terms of the loss."""
     model: ModelSection
     variants: Annotated[dict[Name, dict[str, Any]], Field(min_length=1)]
-    """Rows of the ablation: keys of `model`, or settings of its architecture, to change."""
+    """Rows of the ablation: keys of `model`, settings of its architecture, or under `train` keys of that, to change."""
     runs: Annotated[tuple[Name, ...], Field(min_length=1)]
     """VARIANT-SEED: what the pipeline trains and scores."""
     train: TrainParams
@@ -117,7 +117,7 @@ class Params(Section):
                 raise InputError(f"{where}.cues: no cue {cue!r}; there are {', '.join(self.cues)}")
         settings = {
             **self.architectures.get(plugins.short(model.architecture), {}),
-            **{key: value for key, value in changes.items() if key not in own},
+            **{key: value for key, value in changes.items() if key not in (*own, "train")},
         }
         kind = plugins.settings_of(ARCHITECTURES, model.architecture)
         checked = parse_section(kind, settings, where).model_dump(mode="json")
@@ -131,6 +131,18 @@ class Params(Section):
         }
         return parse_section(ModelParams, resolved, where)
 
+    def training(self, variant: str) -> TrainParams:
+        """`train` with the changes of a variant, such as a learning rate that suits its architecture.
+
+        Raises:
+            InputError: A key that `train` does not have, or a value that it does not accept.
+        """
+        changes = self.variants[variant].get("train", {})
+        where = f"params.yaml: variants.{variant}.train"
+        if not isinstance(changes, dict):
+            raise InputError(f"{where}: expected keys of `train`, such as {{learning_rate: 0.001}}")
+        return parse_section(TrainParams, {**self.train.model_dump(), **changes}, where)
+
     def check_model(self, variant: str) -> None:
         """Make the model of a variant without memory, with cues of one channel: whether its sizes fit each other.
 
@@ -138,6 +150,7 @@ class Params(Section):
             InputError: They do not, or as of `variant`.
         """
         model = self.variant(variant)
+        self.training(variant)
         groups: dict[str, dict[str, int]] = {}
         for name, cue in self.cues.items():
             if model.cues is None or name in model.cues:

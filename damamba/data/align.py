@@ -80,6 +80,7 @@ def align_all(
     corpus: Path,
     out: Path,
     run: Callable[[Callable[[AlignTask], AlignResult], Sequence[AlignTask]], list[AlignResult]],
+    training: bool = True,
 ) -> str:
     """Make the shards that do not exist yet, then write index and statistics.
 
@@ -92,6 +93,7 @@ def align_all(
         corpus: Folder of the manifest and the labels.
         out: Folder of the shards.
         run: Applies a function to tasks, such as `run_all`.
+        training: Whether there is a training split, whose statistics are written.
 
     Returns:
         The summary line.
@@ -115,8 +117,9 @@ def align_all(
     done = run(align_session, tasks)
     files = dict(sorted((name, seal) for d in done for name, seal in d.files.items()))
     index = Aligned(out, params.rate_hz, described, tuple(d.session for d in done), files, protocol, params.causal)
-    write_statistics(out, training_statistics(index))
-    files[STATISTICS] = check_seal(out / STATISTICS)
+    if training:
+        write_statistics(out, training_statistics(index))
+        files[STATISTICS] = check_seal(out / STATISTICS)
     index.write()
     prune(out, {out / "index.json", *(out / name for name in files)})
     shares = []

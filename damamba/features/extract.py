@@ -7,7 +7,7 @@ shard with the right key is kept. So one more session costs one session, and a k
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -29,6 +29,7 @@ from damamba.spool import RowsOnDisk
 from damamba.streams.store import describe, write_stream
 from damamba.streams.stream import FeatureStream
 
+CORPUS = Path("data/corpus")
 LIMIT_S, LIMIT_TIMES = 900.0, 200.0
 """A participant whose stream takes longer than this, and so many times the length of the media, hangs."""
 SPARE_S = 1.0
@@ -128,6 +129,7 @@ def extract_all(
     out: Path,
     run: Callable[[Callable[[ExtractionTask], StreamSize], Sequence[ExtractionTask]], list[StreamSize]],
     faces: Path | None = None,
+    like: Mapping[str, Any] | None = None,
 ) -> str:
     """Make the shards of `participants` that do not exist yet.
 
@@ -138,6 +140,7 @@ def extract_all(
         out: Folder of the cue.
         run: Applies a function to tasks, such as `run_all`.
         faces: Folder of the face tracks, if the extractor needs them.
+        like: What a stream of this cue says of itself (`describe`), known beforehand.
 
     Returns:
         The summary line.
@@ -154,7 +157,7 @@ def extract_all(
     tasks: list[ExtractionTask] = []
     lacking = {p.key: reason for p in participants if (reason := ready.lacks(p))}
     present = [p for p in participants if p.key not in lacking]
-    if not present and lacking and not _any_shard(out):
+    if not present and lacking and not like and not _any_shard(out):
         raise InputError(_nobody(participants, lacking))
     for participant in present:
         track = participant.shard(faces) if faces else None
@@ -170,7 +173,7 @@ def extract_all(
     if tasks:
         _loaded(extractor, params)  # a missing checkpoint fails here, before any work
         made = run(_make, tasks)
-    n_empty = _write_empty([p for p in participants if p.key in lacking], lacking, present, out)
+    n_empty = _write_empty([p for p in participants if p.key in lacking], lacking, present, out, like)
     without = f" · {n_empty} without: {', '.join(sorted(set(lacking.values())))}" if lacking else ""
     if not made:
         return f"{kept} participants up to date{without}"
@@ -197,14 +200,16 @@ def _write_empty(
     lacking: dict[tuple[str, str, str], str],
     present: Sequence[Participant],
     out: Path,
+    like: Mapping[str, Any] | None,
 ) -> int:
     """Write a stream without rows for everybody who lacks what the cue reads; their number."""
-    like = next((shard for p in present if (shard := p.shard(out)).is_file()), None) or _any_shard(out)
-    described = (describe(like) or {}) if like else {}
+    if like is None:
+        shard = next((shard for p in present if (shard := p.shard(out)).is_file()), None) or _any_shard(out)
+        like = (describe(shard) or {}) if shard else {}
     for participant in absent:
         note = f"{lacking[participant.key]}: the cue is not valid throughout"
-        same = {name: described[name] for name in ("rate_hz", "extractor", "checkpoint", "revision", "lookahead_s")}
-        channels = tuple(described["channels"])
+        same = {name: like[name] for name in ("rate_hz", "extractor", "checkpoint", "revision", "lookahead_s")}
+        channels = tuple(like["channels"])
         key = hashlib.sha256(json.dumps([note, same, channels], sort_keys=True).encode()).hexdigest()
         if _key_of(participant.shard(out)) != key:
             none, no_rows = np.empty(0, np.float32), np.empty((0, len(channels)), np.float32)
@@ -228,6 +233,8 @@ def extract_manifest(
     session: str | None = None,
     faces: Path | None = None,
     skip_missing: bool = False,
+    corpus: Path = CORPUS,
+    like: Mapping[str, Any] | None = None,
 ) -> str:
     """`extract_all` over the manifest; then remove the shards of participants that are no longer in it.
 
@@ -240,6 +247,8 @@ def extract_manifest(
         session: Extract only this session: ID, or CORPUS/ID.
         faces: Folder of the face tracks, if the extractor needs them.
         skip_missing: Leave out participants without the media that the extractor reads, instead of raising.
+        corpus: Folder of the manifest.
+        like: As of `extract_all`.
 
     Returns:
         The summary line.
@@ -247,7 +256,7 @@ def extract_manifest(
     Raises:
         InputError: As `extract_all`; or there is no manifest, or no such session in it.
     """
-    manifest = Manifest.read(Path("data/corpus/manifest.jsonl"))
+    manifest = Manifest.read(corpus / "manifest.jsonl")
 
     def run(function: Callable[[ExtractionTask], StreamSize], tasks: Sequence[ExtractionTask]) -> list[StreamSize]:
         jobs = jobs_on_device(loop.jobs) if extractor.uses_device else loop.jobs
@@ -265,7 +274,7 @@ def extract_manifest(
     if skip_missing:
         chosen = [p for p in chosen if getattr(p, extractor.media)]
     out.mkdir(parents=True, exist_ok=True)
-    summary = extract_all(extractor, params, chosen, out, run, faces)
+    summary = extract_all(extractor, params, chosen, out, run, faces, like)
     wanted = {out / HEALTH, *(participant.shard(out) for participant in manifest.participants)}
     removed = prune(out, wanted, aside=True)
     for line in write_health(manifest.participants, out):

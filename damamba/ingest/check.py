@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from damamba.config import LABEL_RATE_HZ
 from damamba.console import InputError
 from damamba.corpus.defects import Defect
 from damamba.corpus.labels import Labels
@@ -76,8 +77,17 @@ def _with_released_media(participant: Participant, slack_s: float) -> tuple[Part
 
 
 def _with_media(participant: Participant) -> tuple[Participant, list[Defect]]:
-    """With hashes, rate and length of the media; the picture sets the length."""
+    """With hashes, rate and length of the media; the picture sets the length.
+
+    Raises:
+        InputError: They cannot be used, or are shorter than one label.
+    """
     media = _examined(participant)
+    if round(media.ends_s["video"] * LABEL_RATE_HZ) < 1:
+        raise InputError(
+            f"{participant.video}: {media.changes['n_frames']} picture at {media.ends_s['video']:.3f} s, which is no "
+            f"recording: one value of engagement covers {1 / LABEL_RATE_HZ} s; leave it out"
+        )
     return replace(participant, **media.changes, duration_s=media.ends_s["video"]), media.defects
 
 

@@ -1,13 +1,14 @@
 """From the listed sources to one corpus on disk: a manifest, labels and known defects."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from damamba.config import CorpusParams
+from damamba.config import CorpusParams, ProtocolParams
 from damamba.console import InputError
 from damamba.corpus.defects import KINDS, Defect, counts, write_report
 from damamba.corpus.labels import Labels
@@ -15,7 +16,7 @@ from damamba.corpus.manifest import NAMED, TEXTS, Manifest, Participant, conflic
 from damamba.corpus.protocol import apply_protocol
 from damamba.files import BLANK_SEAL, prune, whole_file
 from damamba.ingest.check import CheckedParticipant, IngestTask, check
-from damamba.ingest.sources.base import open_sources
+from damamba.ingest.sources.base import Source, open_sources
 
 logger = logging.getLogger(__name__)
 
@@ -25,10 +26,21 @@ def ingest(
     out: Path,
     run: Callable[[Callable[[IngestTask], CheckedParticipant], Sequence[IngestTask]], list[CheckedParticipant]],
 ) -> str:
+    """`ingest_sources` of those that the section `corpus` of params.yaml lists."""
+    return ingest_sources(open_sources(corpus), corpus.protocol, out, run)
+
+
+def ingest_sources(
+    sources: Mapping[str, Source[Any]],
+    protocol: ProtocolParams,
+    out: Path,
+    run: Callable[[Callable[[IngestTask], CheckedParticipant], Sequence[IngestTask]], list[CheckedParticipant]],
+) -> str:
     """Check every row and file of all sources, then write ``manifest.jsonl``, ``labels/`` and ``defects.json``.
 
     Args:
-        corpus: The section of params.yaml.
+        sources: By name, as `open_sources` returns them.
+        protocol: Which splits become which.
         out: Folder of the corpus; files of earlier runs that no longer belong there are removed.
         run: Applies a function to all tasks: the executor.
 
@@ -38,14 +50,13 @@ def ingest(
     Raises:
         InputError: All problems, one a line; nothing is written then.
     """
-    sources = open_sources(corpus)
     listings = {name: source.listing() for name, source in sources.items()}
     problems = [line for name, listing in listings.items() for line in _listing_problems(name, listing.participants)]
     if problems:
         raise InputError("\n".join(problems))
     source_of = {p.key: sources[name] for name, listing in listings.items() for p in listing.participants}
     joined = join([listing.participants for listing in listings.values()])
-    participants = apply_protocol(joined.participants, corpus.protocol)
+    participants = apply_protocol(joined.participants, protocol)
     checked = run(check, [IngestTask(p, source_of[p.key]) for p in participants])
     if problems := [one.problem for one in checked if one.problem]:
         summary = f"ingest: {len(problems)} of {len(checked)} participants cannot be used"

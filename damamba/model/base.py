@@ -97,8 +97,6 @@ class EngagementModel(nn.Module, Generic[ParamsT]):
         self.rate_hz = rate_hz
         self.cues = {group: dict(widths) for group, widths in cues.items()}
         self.widths = {name: width for widths in self.cues.values() for name, width in widths.items()}
-        self.folds: Tensor | None = None
-        """(B,) in training, the fold of each window: a part fitted by `begin` must not have seen its label."""
 
     def begin(self, examples: Examples) -> str | None:
         """Fit what has a closed form, before the first step of training; most architectures have nothing of the kind.
@@ -109,6 +107,14 @@ class EngagementModel(nn.Module, Generic[ParamsT]):
         Returns:
             A line about the fit, for the log.
         """
+
+    @property
+    def share(self) -> nn.Parameter | None:
+        """Share of the network in a prediction, beside a part in closed form; validation chooses it. None: no mixture.
+
+        In training the network is alone.
+        """
+        return None
 
     @property
     def causal(self) -> bool:

@@ -37,8 +37,8 @@ PIECE = 256
 class Ridge(NamedTuple):
     """Result of `fit_ridge`."""
 
-    weights: Float[Tensor, "fits features"]
-    """Of all rows, then without each fold in turn; all of them multiplied by the gain."""
+    weights: Float[Tensor, "features"]
+    """Multiplied by the gain."""
     mean: float
     """Added to every prediction."""
     penalty: float
@@ -57,8 +57,7 @@ def fit_ridge(
 ) -> Ridge:
     """Ridge regression whose penalty is chosen by cross-validation over folds.
 
-    Of the two closed forms the smaller is solved: over features, or over rows. A fold may have no rows: the fit without
-    it is then the fit of all.
+    Of the two closed forms the smaller is solved: over features, or over rows. A fold may have no rows.
 
     Raises:
         InputError: Fewer than two folds have rows.
@@ -106,13 +105,11 @@ def fit_ridge(
     _, best, _ = coarse = max(judged(penalty) for penalty in PENALTIES)
     correlation, penalty, spread = max(coarse, judged(best * 10**0.5), judged(best / 10**0.5))
     gain = min(float(centred.std()) / max(spread, SMALL), MAX_GAIN)
-    weights = []
-    for k in (None, *range(n_folds)):
-        solved = solve(k, penalty)
-        if solved is None:
-            raise InputError("no linear reading of these cues can be computed: are all of their values finite?")
-        weights.append(gain * (x.T @ solved.to(x.dtype) if over_rows else solved.to(x.dtype)))
-    return Ridge(torch.stack(weights), mean, penalty, correlation, gain)
+    solved = solve(None, penalty)
+    if solved is None:
+        raise InputError("no linear reading of these cues can be computed: are all of their values finite?")
+    weights = gain * (x.T @ solved.to(x.dtype) if over_rows else solved.to(x.dtype))
+    return Ridge(weights, mean, penalty, correlation, gain)
 
 
 def _correlation(a: Tensor, b: Tensor) -> float:
@@ -151,15 +148,12 @@ class LinearReading(nn.Module):
                 for name, width in self.widths.items()
             }
         )
-        self.without: dict[str, Float[Tensor, "folds roles kernels width"]] = {}
-        """Cue -> weights of the fits that left a fold out; empty unless `fit` has run in this process."""
 
     def forward(
         self,
         cues: Mapping[str, Float[Tensor, "B P T _"]],
         valid: Mapping[str, Bool[Tensor, "B P T"]],
         present: Bool[Tensor, "B P"],
-        folds: Int[Tensor, "B"] | None = None,
         memory: Memory | None = None,
     ) -> Float[Tensor, "B T"]:
         """Linear in the cues, and so not limited to [0, 1].
@@ -168,18 +162,16 @@ class LinearReading(nn.Module):
             cues: Of everyone, target first.
             valid: Where they were observed.
             present: False for seats that pad the batch.
-            folds: In training, the fold of each window's session: the reading that did not see it is used.
             memory: State of a stream.
         """
         total = self.mean
         for name, standardise in self.standardise.items():
             seen = valid[name] & present[..., None]
-            weight = self.weights[name][None] if folds is None else self.without[name].to(self.mean.device)[folds]
             for role, seats in enumerate(self.roles):
                 if seen[:, seats].shape[1] == 0:  # there are no partners
                     continue
-                x, mask = standardise(cues[name][:, seats], seen[:, seats]), seen[:, seats].to(weight.dtype)
-                projected = (x @ weight[:, None, role].mT).sum(1)  # 0 where not seen
+                x, mask = standardise(cues[name][:, seats], seen[:, seats]), seen[:, seats].to(self.mean.dtype)
+                projected = (x @ self.weights[name][role].T).sum(1)  # 0 where not seen
                 number = mask.sum(1)[..., None].expand_as(projected)
                 above, below = self._smooth(torch.stack((projected, number)), (name, role), memory)
                 total = total + (above / (below + SMALL)).sum(-1)
@@ -220,7 +212,7 @@ class LinearReading(nn.Module):
 
     @torch.no_grad()
     def fit(self, examples: Examples) -> Ridge:
-        """Find the weights, in all and without each fold.
+        """Find the weights.
 
         Raises:
             InputError: Fewer than two folds have labels.
@@ -245,10 +237,8 @@ class LinearReading(nn.Module):
         found = fit_ridge(torch.cat(x), torch.cat(y), torch.cat(fold), examples.folds)
         self.mean.fill_(found.mean)
         widths = [len(self.roles) * self.kernels * width for width in self.widths.values()]
-        for (name, width), part in zip(self.widths.items(), found.weights.split(widths, dim=1), strict=True):
-            shaped = part.unflatten(1, (len(self.roles), self.kernels, width))
-            self.weights[name].copy_(shaped[0])
-            self.without[name] = shaped[1:]
+        for (name, width), part in zip(self.widths.items(), found.weights.split(widths), strict=True):
+            self.weights[name].copy_(part.view(len(self.roles), self.kernels, width))
         return found
 
 

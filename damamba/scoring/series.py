@@ -74,10 +74,14 @@ def _read_participant(
             f"{path}: {len(prediction)} rows, but {session.name} has {session.n_labels} label frames; "
             f"predict again: dvc repro -f evaluate@{run}"
         )
-    shard = aligned.shard(session, seat.participant)
-    rows_per_label = aligned.rate_hz // LABEL_RATE_HZ
-    missing = {cue: ~_seen(shard, cue, rows_per_label) for cue in aligned.cues}
+    missing = missing_cues(aligned, session, seat.participant)
     return ParticipantSeries(seat.participant, seat.role, read_label(path, run), prediction, missing)
+
+
+def missing_cues(aligned: Aligned, session: AlignedSession, participant: str) -> dict[str, np.ndarray]:
+    """Cue -> (L,) True where no grid frame of the label frame is valid."""
+    shard = aligned.shard(session, participant)
+    return {cue: ~_seen(shard, cue, aligned.rate_hz // LABEL_RATE_HZ) for cue in aligned.cues}
 
 
 def _seen(shard: Shard, cue: str, rows_per_label: int) -> np.ndarray:

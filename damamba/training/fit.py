@@ -10,6 +10,8 @@ from damamba.training.resume import read_state, write_state
 from damamba.training.run import FAR_AHEAD, Run, Step
 
 logger = logging.getLogger(__name__)
+LITTLE = 0.02
+"""A score of the validation that chance gives."""
 
 
 def fit(run: Run, resume: Path, on_step: Callable[[Step], None] | None = None, label: str = "train") -> EngagementModel:
@@ -34,22 +36,29 @@ def fit(run: Run, resume: Path, on_step: Callable[[Step], None] | None = None, l
         row = run.advance()
         if on_step:
             on_step(row)
-        if not warned and (ahead := run.ahead(row)) > FAR_AHEAD:
+        if not warned and run.trainable and (ahead := run.ahead(row)) > FAR_AHEAD:
             warned = True
             logger.warning(
-                "%s: step %d: the CCC of the batches is %.2f ahead of the validation's (%.2f): the model learns the "
-                "people of the training split by heart; fewer steps, more dropout, or architectures.da_mamba.floor: "
-                "ridge may help",
+                "%s: step %d: the network's CCC on its batches is %.2f ahead of its validation (%.2f): it learns the "
+                "people of the training split by heart; fewer steps or more dropout may help%s",
                 label,
                 run.step,
                 ahead,
-                row.val_ccc,
+                row.val_ccc if row.val_network is None else row.val_network,
+                ", or architectures.da_mamba.floor: ridge" if row.share is None else "",
             )
         if row.val_ccc is not None and run.exhausted:
             logger.info("%s: no better validation since step %d, stopped at %d", label, run.best[1], run.step)
             break
         if run.step % run.train.checkpoint_steps == 0 and run.step < run.steps:
             write_state(resume, run.state())
+    if run.validation and run.trainable and run.best[0] < LITTLE:
+        logger.warning(
+            "%s: has learned nothing: no validation was better than %.3f; lower train.learning_rate, for one variant "
+            "under its key `train`",
+            label,
+            run.best[0],
+        )
     return run.finish()
 
 

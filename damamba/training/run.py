@@ -60,6 +60,8 @@ VALIDATED: dict[str, Metric] = {"ccc": CCC(CCC.Params()), "ccc_within": CCCWithi
 """What a validation measures; `train.select` chooses by which of them weights are kept."""
 BATCHES, FAR_AHEAD = 10, 0.25
 """Where the mean CCC of so many batches is so far ahead of the validation's, people are learned by heart."""
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Candidates for the share of the network, where a model mixes it with a closed form."""
 ROUNDED = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 """What matrix products are rounded to."""
 
@@ -80,6 +82,10 @@ class Step:
     """Pooled CCC of the EMA weights, at steps that were validated."""
     val_ccc_within: float | None
     """Their CCC within people."""
+    share: float | None
+    """Best share of the network there; None where there is no mixture."""
+    val_network: float | None
+    """Pooled CCC of the network alone, where there is a mixture."""
 
     def row(self) -> dict[str, Any]:
         """Column -> value, the terms as columns of their own."""
@@ -203,8 +209,7 @@ class Run:
             raise InputError(
                 "training runs in one process: the CCC is over the whole batch; start it without a launcher"
             )
-        self.examples = TrainingExamples(self.reader, self.windows.targets)
-        self.begun = self.model.begin(self.examples)
+        self.begun = self.model.begin(TrainingExamples(self.reader, self.windows.targets))
         """What was fitted before the first step, if anything: then the model is validated as it begins, too."""
         self.model.to(self.device)
         self.trainable = any(weight.requires_grad for weight in self.model.parameters())
@@ -221,6 +226,8 @@ class Run:
         self.step = 0
         self.history: list[dict[str, Any]] = []
         self.best: tuple[float, int, dict[str, torch.Tensor]] = (-math.inf, 0, copy.deepcopy(self.ema.weights))
+        self._closed: list[np.ndarray] = []
+        """What the closed form alone predicts for the validation; it stays the same."""
 
     def advance(self) -> Step:
         """One optimiser step, then EMA, then validation where it is due.
@@ -248,7 +255,8 @@ class Run:
         due = self.step % self.train.validate_steps == 0 or self.step == self.steps
         val = self.validate() if due and self.validation else dict.fromkeys(VALIDATED)
         spread = output.engagement.detach().std(correction=0).item()
-        step = Step(self.step, loss.total.item(), loss.curves, spread, rate, norm, val["ccc"], val["ccc_within"])
+        validated = val["ccc"], val["ccc_within"], val.get("share"), val.get("network")
+        step = Step(self.step, loss.total.item(), loss.curves, spread, rate, norm, *validated)
         self.history.append(step.row())
         recent = self.history[-CONSTANT_STEPS:]
         if len(recent) == CONSTANT_STEPS and all(row["pred_std"] < CONSTANT_STD for row in recent):
@@ -268,34 +276,31 @@ class Run:
         Source: Gao et al. 2021, arXiv:2101.06983 (gradient cache).
         """
         device, n = self.device, self.train.accumulate if self.trainable else 1
-        folds = self.examples.folds_of(drawn).to(device)
         if n == 1:
             batch = batch.to(device)
-            output = self._forward(batch, 0, folds)
+            output = self._forward(batch, 0)
             loss = self._loss(output, batch, drawn)
             if self.trainable:
                 self.accelerator.backward(self.scaler.scale(loss.total))
             return output, loss
         parts = pieces(batch, n)
         with torch.no_grad():
-            each = folds.tensor_split(n)
-            outputs = [self._forward(part.to(device), i, each[i]) for i, part in enumerate(parts)]
+            outputs = [self._forward(part.to(device), i) for i, part in enumerate(parts)]
         whole = [torch.cat(tensors).requires_grad_() for tensors in zip(*(o.tensors() for o in outputs), strict=True)]
         output = outputs[0].like(whole)
         loss = self._loss(output, replace(batch, cues={}).to(device), drawn)
         self.accelerator.backward(self.scaler.scale(loss.total))
         slopes = {k: tensor.grad.tensor_split(n) for k, tensor in enumerate(whole) if tensor.grad is not None}
         for i, part in enumerate(parts):
-            again = self._forward(part.to(device), i, each[i]).tensors()
+            again = self._forward(part.to(device), i).tensors()
             torch.autograd.backward([again[k] for k in slopes], [slope[i] for slope in slopes.values()])
         return output, loss
 
-    def _forward(self, batch: Batch, piece: int, folds: torch.Tensor) -> Output:
+    def _forward(self, batch: Batch, piece: int) -> Output:
         """In fp32. Dropout depends on step and piece alone, so that a resumed run and a second pass repeat it."""
         torch.manual_seed((self.seed << 32) + self.step * self.train.accumulate + piece)
         rounded = ROUNDED[self.train.precision]
         with torch.autocast(self.device.type, rounded, enabled=rounded is not None):
-            self.model.folds = folds
             output = self.model(batch.cues, batch.valid, batch.present)
         return output.each(torch.Tensor.float)
 
@@ -331,29 +336,58 @@ class Run:
     def validate(self) -> dict[str, float]:
         """Scores of the EMA weights on the validation split; keeps the best weights by `train.select`.
 
+        A model that mixes its network with a closed form gets the share of the network that is best here.
+
         Returns:
-            Name of a metric -> mean over corpora of the score of all their frames; 0 where it is undefined.
+            Name of a metric -> mean over corpora of the score of all their frames; 0 where it is undefined. Of a
+            mixture also its "share", and as "network" the CCC of the network alone.
         """
-        moments: dict[str, dict[str, list[np.ndarray]]] = {name: {} for name in VALIDATED}
-        with self.ema.swap():
-            self.model.eval()
-            for session, seat in self.validation:
-                value, valid = self.reader.aligned.labels(session, session.seats[seat].participant)
-                pred = predict(self.model, self.reader, session, seat)
-                for name, metric in VALIDATED.items():
-                    moments[name].setdefault(session.corpus, []).append(metric.of_series(pred, value, valid))
-        scores = {}
-        for name, metric in VALIDATED.items():
-            by_corpus = [float(metric.of_moments(np.sum(rows, axis=0))) for rows in moments[name].values()]
-            scores[name] = float(np.mean([0.0 if math.isnan(score) else score for score in by_corpus]))
+        if self.model.share is None:
+            scores = self._scores(self._validated())
+        else:
+            self._closed = self._closed or self._validated(share=0.0)
+            network = self._validated(share=1.0)
+            mixed = {share: self._scores(_mixed(self._closed, network, share)) for share in SHARES}
+            share = max(mixed, key=lambda each: mixed[each][self.train.select])
+            self._set_share(share)
+            scores = {**mixed[share], "share": share, "network": mixed[1.0]["ccc"]}
         if scores[self.train.select] > self.best[0]:
             self.best = (scores[self.train.select], self.step, copy.deepcopy(self.ema.weights))
         return scores
 
+    def _validated(self, share: float | None = None) -> list[np.ndarray]:
+        """Predictions of the EMA weights for each of `self.validation`."""
+        if share is not None:
+            self._set_share(share)
+        with self.ema.swap():
+            self.model.eval()
+            return [predict(self.model, self.reader, session, seat) for session, seat in self.validation]
+
+    def _set_share(self, share: float) -> None:
+        """Of the weights that are trained, and of their average."""
+        assert self.model.share is not None
+        name = next(name for name, weight in self.model.named_parameters() if weight is self.model.share)
+        for weight in (self.model.share, self.ema.weights[name]):
+            weight.data.fill_(share)
+
+    def _scores(self, predictions: Sequence[np.ndarray]) -> dict[str, float]:
+        """Scores of predictions for the validation split, by each of `VALIDATED`."""
+        moments: dict[str, dict[str, list[np.ndarray]]] = {name: {} for name in VALIDATED}
+        for (session, seat), pred in zip(self.validation, predictions, strict=True):
+            value, valid = self.reader.aligned.labels(session, session.seats[seat].participant)
+            for name, metric in VALIDATED.items():
+                moments[name].setdefault(session.corpus, []).append(metric.of_series(pred, value, valid))
+        scores = {}
+        for name, metric in VALIDATED.items():
+            by_corpus = [float(metric.of_moments(np.sum(rows, axis=0))) for rows in moments[name].values()]
+            scores[name] = float(np.mean([0.0 if math.isnan(score) else score for score in by_corpus]))
+        return scores
+
     def ahead(self, step: Step) -> float:
-        """How far the mean CCC of the last batches is ahead of that of the validation at `step`, if it had one."""
+        """How far the network's mean CCC on the last batches is ahead of its validation at `step`, if it had one."""
         batches = [row["ccc"] for row in self.history[-BATCHES:] if row.get("ccc") is not None]
-        return float(np.mean(batches)) - step.val_ccc if batches and step.val_ccc is not None else -math.inf
+        validated = step.val_ccc if step.val_network is None else step.val_network
+        return float(np.mean(batches)) - validated if batches and validated is not None else -math.inf
 
     def state(self) -> dict[str, Any]:
         """Everything that a resumed run needs, as tensors, numbers and strings only."""
@@ -384,6 +418,10 @@ class Run:
         weights = self.best[2] if self.validation else self.ema.weights
         self.ema.load(weights)
         return self.model.eval()
+
+
+def _mixed(closed: Sequence[np.ndarray], network: Sequence[np.ndarray], share: float) -> list[np.ndarray]:
+    return [(1 - share) * a + share * b for a, b in zip(closed, network, strict=True)]
 
 
 def _why_not_validated(aligned: Aligned, shuffle: int | None) -> str:

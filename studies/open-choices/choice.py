@@ -6,23 +6,15 @@ Corpora and choices are those of choices.yaml; everything else is the params.yam
 """
 
 import argparse
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
+from row import train_and_score
 
 from damamba.config import Params, split_run
 from damamba.console import InputError, item_argument, run_stage
-from damamba.data.batch import WindowReader
-from damamba.data.shards import Aligned
-from damamba.data.windows import WindowGrid
-from damamba.inference import predict
-from damamba.metrics import find_metrics
-from damamba.scoring.evaluate import score_sessions, write_scores
 from damamba.scoring.runs import FULL_MODEL
-from damamba.training import Run, fit, run_key
 
 RESULTS = Path("results")
 
@@ -60,21 +52,9 @@ def main() -> str:
         choice, seed = split_run(options.run, choices)
     except ValueError as error:
         raise InputError(f"choices.yaml: {error}") from None
-    params, aligned = chosen(corpus, choices[choice]), Aligned.read(Path(corpus["folder"]) / "data/aligned")
-    torch.set_num_threads(params.train.threads or torch.get_num_threads())
-    aligned.verify()
-    what = params.variant(FULL_MODEL), params.losses, params.window, params.train, seed, None
-    run = Run(aligned, *what)
-    resume = Path("state") / options.corpus / f"{options.run}-{run_key(aligned, *what)}.pt"
-    model = fit(run, resume, label=f"train {options.corpus} {options.run}")
-    metrics = find_metrics(params.evaluate)
-    predictor = partial(predict, model, WindowReader(aligned, WindowGrid.of(params.window)))
-    folder = Path("data/predictions") / options.corpus / options.run
-    scored = score_sessions(predictor, aligned, params.evaluate.split, metrics, folder)
-    resume.unlink(missing_ok=True)
-    return write_scores(
-        scored, params.evaluate, metrics, options.run, RESULTS / options.corpus, params.simulated, aligned.protocol
-    )
+    params = chosen(corpus, choices[choice])
+    aligned = Path(corpus["folder"]) / "data/aligned"
+    return train_and_score(params, params.variant(FULL_MODEL), params.train, seed, aligned, options.corpus, options.run)
 
 
 if __name__ == "__main__":

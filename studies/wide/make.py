@@ -18,7 +18,7 @@ import numpy as np
 from scipy.signal import lfilter
 
 from damamba.config import LABEL_RATE_HZ
-from damamba.console import progress, run_stage
+from damamba.console import item_argument, progress, run_stage
 from damamba.data.align import training_statistics
 from damamba.data.shard_writer import write_shard
 from damamba.data.shards import Aligned, AlignedSeat, AlignedSession, Cue, write_labels, write_statistics
@@ -152,6 +152,6 @@ def main(tracks: int) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tracks", type=int, help="training tracks: people in training sessions")
+    parser.add_argument("tracks", type=int, help="training tracks: people in training sessions", **item_argument())
     options = parser.parse_args()
     run_stage(f"make-{options.tracks}", lambda: main(options.tracks))

@@ -145,6 +145,45 @@ def test_every_step_draws_by_its_number_alone_and_an_epoch_sees_all(tmp_path):
     assert [windows._at(k) for k in range(n, n + 5)] != epoch[:5]
 
 
+@pytest.mark.parametrize("n_labels", [96, 100])
+def test_no_window_begins_after_the_session_and_a_tiling_that_needs_none_more_ends_with_its_end(tmp_path, n_labels):
+    aligned = make_aligned(tmp_path, n_labels=n_labels)
+    windows = TrainingWindows(list(aligned.sessions), WindowGrid(8, 8, 25), seed=3)
+    starts = {epoch: [windows.window(epoch, k).start for k in range(len(windows))] for epoch in range(20)}
+    whole = [start for each in starts.values() for start in each]
+    assert max(whole) < n_labels
+    count = len(windows) // 6  # of a seat
+    for each in starts.values():
+        for first in range(0, len(each), count):
+            shifted = each[first : first + count]
+            last = shifted[-1]
+            assert last - shifted[-2] == 8 or last == n_labels - 8
+
+
+@pytest.mark.parametrize("rate_hz", [25, 100])
+def test_every_row_of_a_session_is_read_from_the_first_to_the_last(tmp_path, rate_hz):
+    aligned = make_aligned(tmp_path, rate_hz=rate_hz)
+    reader = WindowReader(aligned, WindowGrid(20, 10, rate_hz))
+    session = aligned.sessions[2]
+    core = reader.grid.core_frames
+    for cue in WIDTHS:
+        rows, valid = aligned.shard(session, "p1").read(cue, 0, 4 * rate_hz)
+        read = [(b.cues[cue][:, 0, core], b.valid[cue][:, 0, core]) for b in tiled(reader, session, 1, 2)]
+        values, seen = (torch.cat([part[i].flatten(0, 1) for part in read]) for i in (0, 1))
+        np.testing.assert_array_equal(seen, valid)
+        np.testing.assert_array_equal(values[seen], rows[valid])
+
+
+def test_a_bounded_number_of_shards_stays_open(tmp_path, monkeypatch):
+    monkeypatch.setattr("damamba.data.batch.OPEN_SHARDS", 6)
+    aligned = make_aligned(tmp_path, sessions=5, seats=3)
+    reader = WindowReader(aligned, WindowGrid(8, 8, 25))
+    for session in (*aligned.sessions, *aligned.sessions[::-1]):
+        reader.read([Window(session, 0, 0)])
+        assert sum(len(seats) for seats in reader._open.values()) <= 6
+    assert list(reader._open) == [("own", "s1"), ("own", "s0")]
+
+
 @pytest.mark.parametrize("core", [100, 150])
 def test_a_session_that_fits_into_one_core_is_one_whole_window(tmp_path, core):
     aligned = make_aligned(tmp_path)

@@ -62,6 +62,7 @@ def test_good_recordings_are_taken_with_their_length_and_hash(folder):
     [
         (lambda r: (r / "a.mp4").write_bytes(b""), r"a\.mp4: the file is empty"),
         (lambda r: (r / "a.mp4").write_text("hello\n" * 99), r"a\.mp4: not a readable media file"),
+        (lambda r: make_video(r / "a.mp4", [0.0]), r"a\.mp4: 1 picture at 0\.000 s, which is no recording"),
         (
             lambda r: (r / "a.mp4").write_bytes((r / "a.mp4").read_bytes()[:700]),
             r"a\.mp4: (not a readable media file|damaged|ends at)",

@@ -1,4 +1,4 @@
-"""The closed form against scikit-learn and loops; folds that are really left out; streams; masks."""
+"""The closed form against scikit-learn and loops; mixed with a network; streams; masks."""
 
 import math
 
@@ -57,9 +57,12 @@ def test_both_forms_are_the_ridge_of_scikit_learn(shape):
     fold = torch.arange(shape[0]) % 4
     found = fit_ridge(x, y, fold, 4)
     alpha = found.penalty * float(x.square().sum(1).mean())
-    for weights, rows in [(found.weights[0], fold >= 0), *((found.weights[1 + k], fold != k) for k in range(4))]:
-        model = SklearnRidge(alpha, fit_intercept=False).fit(x[rows].double(), (y[rows] - y.mean()).double())
-        np.testing.assert_allclose(weights, found.gain * model.coef_, rtol=2e-3, atol=2e-4)
+    model, left_out, centred = SklearnRidge(alpha, fit_intercept=False), np.zeros(shape[0]), (y - y.mean()).double()
+    model.fit(x.double(), centred)
+    np.testing.assert_allclose(found.weights, found.gain * model.coef_, rtol=2e-3, atol=2e-4)
+    for k in range(4):
+        left_out[fold == k] = model.fit(x[fold != k].double(), centred[fold != k]).predict(x[fold == k].double())
+    assert found.correlation == pytest.approx(np.corrcoef(left_out, y)[0, 1], abs=1e-3)
 
 
 def test_it_is_chosen_by_sessions_that_were_left_out(fitted):
@@ -70,19 +73,6 @@ def test_it_is_chosen_by_sessions_that_were_left_out(fitted):
     noise.batches = [b._replace(label=torch.rand(b.label.shape, generator=generator)) for b in noise.batches]
     nothing = LinearReading(WIDTHS, RATE_HZ, None, partners=True, causal=False).fit(noise)
     assert abs(nothing.correlation) < 0.15
-
-
-def test_a_fold_is_not_seen_by_the_reading_that_leaves_it_out(fitted):
-    reading, _ = fitted
-    other = LinearReading(WIDTHS, RATE_HZ, None, partners=True, causal=False)
-    windows = Windows(fold_with_other_sign=1)
-    other.fit(windows)
-    example = windows.batches[1]
-    without, whole = (other(example.cues, example.valid, example.present, folds) for folds in (torch.tensor([1]), None))
-    true = Windows().batches[1].label
-    assert torch.corrcoef(torch.stack((without[0], true[0])))[0, 1] > 0.8  # the other folds have the true sign
-    assert torch.corrcoef(torch.stack((whole[0], true[0])))[0, 1] < 0.8
-    assert not torch.equal(reading.without["clip"][0], reading.without["clip"][1])
 
 
 @pytest.mark.parametrize("causal", [False, True])
@@ -124,12 +114,11 @@ def test_running_sums_are_the_recurrence_over_pieces_and_from_a_state():
     torch.testing.assert_close(last, expected[-1], rtol=1e-4, atol=1e-4)
 
 
-def test_a_fold_without_rows_is_read_by_the_fit_of_all():
+def test_a_fold_without_rows_changes_nothing():
     x, y = torch.randn(60, 5), torch.randn(60)
-    found = fit_ridge(x, y, torch.arange(60) % 3, 5)
-    assert len(found.weights) == 6
-    for k in (4, 5):
-        torch.testing.assert_close(found.weights[k], found.weights[0])
+    torch.testing.assert_close(
+        fit_ridge(x, y, torch.arange(60) % 3, 5).weights, fit_ridge(x, y, torch.arange(60) % 3, 3).weights
+    )
 
 
 def test_one_fold_cannot_be_cross_validated():
@@ -137,15 +126,16 @@ def test_one_fold_cannot_be_cross_validated():
         fit_ridge(torch.randn(10, 3), torch.randn(10), torch.zeros(10, dtype=torch.long), 5)
 
 
-def test_the_network_starts_as_its_floor_and_streams_with_it():
-    model = make(causal=True, floor="ridge")
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_a_prediction_mixes_network_and_floor_and_streams(share):
+    model = make(causal=True, floor="ridge", dropout=0.0)
     model.begin(Windows())
+    model.share.data.fill_(share)
     inputs = batch(90)
-    whole = model(*inputs).engagement
-    torch.testing.assert_close(whole, model.floor(*inputs).clamp(0.02, 0.98), rtol=0, atol=1e-5)
-    torch.nn.init.normal_(model.head.weight)
-    whole = model(*inputs).engagement
-    memory, parts = model.stream(), []
+    whole = model.eval()(*inputs).engagement
+    network, floor = model.train()(*inputs).engagement, model.floor(*inputs).clamp(0, 1)
+    torch.testing.assert_close(whole, (1 - share) * floor + share * network, rtol=0, atol=1e-5)
+    memory, parts = model.eval().stream(), []
     for first, stop in ((0, 1), (1, 40), (40, 90)):
         part, memory = model.extend(*take(inputs, frames=slice(first, stop)), memory)
         parts.append(part)

@@ -18,6 +18,7 @@ from damamba.metrics.ccc import CCC
 from damamba.model import load_model
 from damamba.model.checkpoint import read_description
 from damamba.training import fit
+from damamba.training import run as run_module
 from tests.training.conftest import Run, params
 
 
@@ -147,7 +148,29 @@ def test_training_that_harms_leaves_the_floor(aligned, tmp_path):
     ridge = fit(Run(aligned, params(), "ridge", 0), tmp_path / "b.pt")
     session, seat = run.validation[0]
     floor = predict(ridge, run.reader, session, seat)
-    np.testing.assert_allclose(predict(model, run.reader, session, seat), floor.clip(0.02, 0.98), atol=1e-5)
+    np.testing.assert_allclose(predict(model, run.reader, session, seat), floor, atol=1e-6)
+
+
+def test_validation_chooses_how_much_the_network_counts(aligned, tmp_path):
+    held = params(steps=8, validate_steps=4)
+    held.architectures["da_mamba"]["floor"] = "ridge"
+    run = Run(aligned, held, "da_mamba", 0)
+    model = fit(run, tmp_path / "a.pt")
+    series = {}
+    chosen = model.share.item()
+    for share in run_module.SHARES:
+        model.share.data.fill_(share)
+        series[share] = [predict(model, run.reader, *one) for one in run.validation]
+    labels = [aligned.labels(one, one.seats[number].participant) for one, number in run.validation]
+    value, valid = (np.concatenate(parts) for parts in zip(*labels, strict=True))
+    scores = {share: ccc(np.concatenate(each), value, valid) for share, each in series.items()}
+    assert scores[chosen] == max(scores.values())
+    assert run.best[0] == pytest.approx(scores[chosen], abs=1e-5)
+    for closed, network, mixed in zip(series[0.0], series[1.0], series[0.75], strict=True):
+        np.testing.assert_allclose(mixed, 0.25 * closed + 0.75 * network, atol=1e-6)
+    last = run.history[-1]
+    assert last["share"] in run_module.SHARES
+    assert last["val_network"] <= last["val_ccc"] + 1e-9
 
 
 @pytest.mark.parametrize(("far", "warned"), [(-2.0, True), (2.5, False)])
@@ -157,3 +180,10 @@ def test_a_run_that_learns_people_by_heart_says_so(aligned, tmp_path, monkeypatc
     fit(run, tmp_path / "a.pt")
     assert ("by heart" in caplog.text) == warned
     assert caplog.text.count("by heart") <= 1
+
+
+@pytest.mark.parametrize(("little", "warned"), [(2.0, True), (-2.0, False)])
+def test_a_run_that_has_learned_nothing_says_so(aligned, tmp_path, monkeypatch, caplog, little, warned):
+    monkeypatch.setattr(import_module("damamba.training.fit"), "LITTLE", little)
+    fit(Run(aligned, params(), "da_mamba", 0), tmp_path / "a.pt")
+    assert ("has learned nothing" in caplog.text) == warned

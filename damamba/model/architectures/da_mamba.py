@@ -19,8 +19,6 @@ from damamba.model.fusion import ModalityGroupFusion, PartnerGroupFusion
 from damamba.model.linear_reading import LinearReading
 from damamba.model.stream_state import Memory
 
-FLOOR_EPS = 0.02
-"""A linear reading is limited to [0.02, 0.98], where a logit is still steep enough to be corrected."""
 JOINT = "joint"  # name of the one group that holds all cues
 
 
@@ -38,7 +36,7 @@ class DAMambaParams(BlockParams):
     d_align: Width
     """Width of the alignment projections."""
     floor: Literal["none", "ridge"]
-    """What predictions start from: the mean label, or a linear reading in closed form, to which the network adds."""
+    """What a prediction is mixed with: nothing, or a linear reading in closed form."""
 
 
 class DAMamba(EngagementModel[DAMambaParams]):
@@ -80,14 +78,16 @@ class DAMamba(EngagementModel[DAMambaParams]):
         self.head = score_head(params.d_fusion, label_mean)
         if params.floor == "ridge":
             self.floor = LinearReading(self.widths, rate_hz, statistics, params.partner_fusion, params.causal)
+            self.network_share = nn.Parameter(torch.tensor(0.5), requires_grad=False)
+
+    @property
+    def share(self) -> nn.Parameter | None:
+        """As of `EngagementModel`."""
+        return self.network_share if self.params.floor == "ridge" else None
 
     def begin(self, examples: Examples) -> str | None:
-        """Fit the floor; the network adds nothing to it until it has learned something."""
-        if self.params.floor == "none":
-            return None
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
-        return str(self.floor.fit(examples))
+        """Fit the floor."""
+        return str(self.floor.fit(examples)) if self.params.floor == "ridge" else None
 
     def forward(
         self,
@@ -129,11 +129,11 @@ class DAMamba(EngagementModel[DAMambaParams]):
             target = self.partners(target, observed[:, 0], partners, observed[:, 1:], memory)
 
         # 7  Frame by frame to a score.
-        score = self.head(self.norm(target)).squeeze(-1)
-        if self.params.floor == "ridge":
-            linear = self.floor(cues, valid, present, self.folds if self.training else None, memory)
-            score = score + torch.logit(linear, eps=FLOOR_EPS)
-        return Output(torch.sigmoid(score), aligned)
+        engagement = torch.sigmoid(self.head(self.norm(target)).squeeze(-1))
+        if self.share is not None and not self.training:
+            linear = self.floor(cues, valid, present, memory).clamp(0, 1)
+            engagement = torch.lerp(linear, engagement, self.share)
+        return Output(engagement, aligned)
 
     def stream(self) -> Memory:
         """State to start `extend` and `step` from: nothing seen yet.

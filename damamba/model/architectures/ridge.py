@@ -48,4 +48,4 @@ class Ridge(EngagementModel[RidgeParams]):
         present: Bool[Tensor, "B P"],
     ) -> Output:
         """Engagement of participant 0 at every frame; arguments as of `DAMamba.forward`."""
-        return Output(self.reading(cues, valid, present, self.folds if self.training else None).clamp(0, 1), {})
+        return Output(self.reading(cues, valid, present).clamp(0, 1), {})

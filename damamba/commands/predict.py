@@ -1,0 +1,93 @@
+"""`damamba predict`: engagement of the people in videos, with a trained model."""
+
+import argparse
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from damamba.config import LABEL_RATE_HZ, ExtractParams
+from damamba.console import InputError, printable
+from damamba.predictor.page import write_page
+from damamba.predictor.result import TOOLS
+from damamba.predictor.run import SHIPPED, SIMULATED, predict_videos
+from damamba.predictor.videos import Conversation
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser(
+        "predict",
+        help="engagement of the people in videos, with a trained model",
+        description="One video a person: all VIDEOs are of one conversation, in which everyone is predicted. In a "
+        "folder, SESSION/PERSON.mp4 and SESSION_PERSON.mp4 are told apart. Sound is that of the video, or of a sound "
+        "file with its name beside it. Writes for each person a "
+        "CSV and a Parquet file with 25 values a second, and report.html, in which curves follow the video. A run that "
+        "was stopped goes on where it was.",
+        epilog="damamba predict expert.mp4 novice.mp4 --model data/models/da_mamba-0 -o out",
+    )
+    parser.add_argument("videos", type=Path, nargs="+", metavar="VIDEO", help="video of a person, or folder")
+    parser.add_argument(
+        "--partner", type=Path, nargs="+", default=[], metavar="VIDEO", help="of people who are not predicted"
+    )
+    parser.add_argument(
+        "--model",
+        type=Path,
+        default=SHIPPED,
+        metavar="DIR",
+        help="folder of a trained model (the shipped one)",
+    )
+    parser.add_argument(
+        "-o", "--out", type=Path, default=Path("engagement"), metavar="DIR", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--for",
+        dest="tools",
+        action="append",
+        choices=sorted(TOOLS),
+        default=[],
+        help="write a file for this tool too",
+    )
+    parser.add_argument("--jobs", type=int, default=0, metavar="N", help="worker processes (0: one a core)")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Predict, write, print.
+
+    Raises:
+        InputError: A video or the model cannot be used, or nobody was seen or heard.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    conversations = conversations_of(options.videos, options.partner)
+    loop = ExtractParams(jobs=options.jobs, executor="processes")
+    prediction = predict_videos(conversations, options.model, options.out, loop)
+    prediction.write(options.out, tuple(options.tools))
+    write_page(prediction, options.out / "report.html")
+    if all(np.isnan(one.engagement).all() for one in prediction.participants):
+        raise InputError("\n".join([*prediction.notes, "nobody could be predicted"]))
+    for note in prediction.notes:
+        print(printable(f"note: {note}"))
+    if prediction.model["trained on"] == SIMULATED:
+        print(f"note: this model was trained on {SIMULATED}")
+    seconds = sum(len(one.engagement) for one in prediction.participants) / LABEL_RATE_HZ
+    people = len(prediction.participants)
+    print(f"{options.out / 'report.html'}: {people} {'person' if people == 1 else 'people'}, {seconds / 60:.1f} min")
+
+
+def conversations_of(videos: list[Path], partners: list[Path]) -> list[Conversation]:
+    """Files are one conversation together; a folder has one or more.
+
+    Raises:
+        InputError: Files and folders are mixed, or partners are named beside folders.
+    """
+    folders = [path for path in videos if path.is_dir()]
+    if not folders:
+        return [Conversation.of_files(videos, partners)]
+    if len(folders) < len(videos) or partners:
+        raise InputError(f"{folders[0]}: is a folder; name either videos of one conversation, or folders of several")
+    found = [one for folder in folders for one in Conversation.of_folder(folder)]
+    names = [one.name for one in found]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise InputError(f"two conversations are called {twice}; predict the folders one after the other")
+    return found

@@ -1,0 +1,56 @@
+"""The page of a prediction: curves that follow the videos. One HTML file; the videos stay where they are."""
+
+import json
+import os
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from damamba.config import LABEL_RATE_HZ
+from damamba.files import replace_file
+from damamba.predictor.result import ParticipantPrediction, Prediction
+from damamba.scoring.series import stretches
+from damamba.svg import COLOURS, SERIES
+
+HERE = Path(__file__).parent
+SCALE = 1000
+"""Series travel as whole thousandths; -1 stands for a frame in which nothing was observed."""
+
+
+def write_page(prediction: Prediction, path: Path) -> None:
+    """Write the page of all conversations; the CSV files are those of `Prediction.write` beside it."""
+    sessions = {one.session: None for one in prediction.participants}
+    data = {
+        "rate_hz": LABEL_RATE_HZ,
+        "scale": SCALE,
+        "sessions": [
+            {"name": name, "people": [_person(one, path.parent) for one in prediction.of_session(name)]}
+            for name in sessions
+        ],
+    }
+    environment = Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    text = environment.get_template("page.html.j2").render(
+        prediction=prediction,
+        colours=COLOURS,
+        series_colours=SERIES,
+        data=Markup(json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")),
+        style=Markup((HERE / "page.css").read_text(encoding="utf8")),
+        script=Markup((HERE / "page.js").read_text(encoding="utf8")),
+    )
+    replace_file(path, text.encode())
+
+
+def _person(one: ParticipantPrediction, folder: Path) -> dict[str, object]:
+    values = np.where(np.isfinite(one.engagement), np.round(np.nan_to_num(one.engagement) * SCALE), -1)
+    return {
+        "name": one.participant,
+        "video": quote(Path(os.path.relpath(one.video.resolve(), folder.resolve())).as_posix()),
+        "csv": quote(f"{one.session}/{one.participant}.csv"),
+        "engagement": values.astype(int).tolist(),
+        "missing": {cue: stretches(~seen) for cue, seen in one.cues.items()},
+    }

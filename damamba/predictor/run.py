@@ -1,0 +1,178 @@
+"""The passes of the pipeline over some videos: check, find faces, compute cues, align, predict."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from damamba import inference
+from damamba.config import ExtractParams, ProtocolParams, parse_section
+from damamba.console import progress
+from damamba.corpus.manifest import Manifest
+from damamba.data.align import align_all
+from damamba.data.batch import WindowReader
+from damamba.data.causality import require_causal
+from damamba.data.shards import Aligned
+from damamba.executor import run_all
+from damamba.features.extract import extract_manifest
+from damamba.features.faces import FaceTracker
+from damamba.features.landmarker_download import fetch_model
+from damamba.files import only_one
+from damamba.inference import load_trained
+from damamba.ingest.run import ingest_sources
+from damamba.model.checkpoint import read_description
+from damamba.predictor.inputs import ModelInputs
+from damamba.predictor.result import ParticipantPrediction, Prediction
+from damamba.predictor.videos import CORPUS, Conversation, VideoSource
+from damamba.scoring.series import missing_cues
+
+logger = logging.getLogger(__name__)
+SHIPPED = Path(__file__).parent / "checkpoints/offline"
+"""The model that comes with the package."""
+WORK = ".damamba"
+"""Below the output: cues and shards, from which a run that was stopped goes on."""
+LANDMARKER = Path("~/.cache/damamba/face_landmarker.task")
+SIMULATED = "simulated people, made by damamba_sim: what its scores are worth on real ones is not known"
+
+
+def predict_videos(
+    conversations: Sequence[Conversation], checkpoint: Path, out: Path, loop: ExtractParams
+) -> Prediction:
+    """Engagement of the people in some conversations, at 25 Hz.
+
+    Cues are kept below `out`: a second run over the same videos computes only what has changed.
+
+    Args:
+        conversations: One or more.
+        checkpoint: Folder of a trained model.
+        out: Folder of the results; holds the cues too.
+        loop: Worker processes.
+
+    Raises:
+        InputError: A video or the model cannot be used, or another run works in `out`.
+    """
+    inputs = ModelInputs.of(checkpoint)
+    named = {one.name: one for one in conversations}
+    work = out / WORK
+    with only_one(work / "lock", "damamba predict"):
+        aligned = _aligned(named, inputs, work, loop)
+        inputs.check(aligned.cues)
+        model, grid = load_trained(checkpoint)
+        require_causal(aligned, model.causal)
+        reader = WindowReader(aligned, grid)
+        people = {(session, one.name): one for session, each in named.items() for one in each.people}
+        targets = [
+            (session, number)
+            for session in aligned.sessions
+            for number, seat in enumerate(session.seats)
+            if people[session.session, seat.participant].predicted
+        ]
+        found = []
+        for session, number in progress(targets, "predict", unit="participant"):
+            participant = session.seats[number].participant
+            seen = {cue: ~missing for cue, missing in missing_cues(aligned, session, participant).items()}
+            engagement = inference.predict(model, reader, session, number)
+            engagement = np.where(np.any(list(seen.values()), axis=0), engagement, np.nan).astype(np.float32)
+            video = people[session.session, participant].video
+            found.append(ParticipantPrediction(session.session, participant, video, engagement, seen))
+    return Prediction(tuple(found), tuple(_notes(named, found, work)), _identity(checkpoint, inputs))
+
+
+def predict(
+    *videos: Path | str,
+    model: Path | str = SHIPPED,
+    partners: Sequence[Path | str] = (),
+    out: Path | str | None = None,
+    jobs: int | None = None,
+) -> Prediction:
+    """Engagement of the people in one conversation, at 25 Hz: what ``damamba predict`` does, as an object.
+
+    Args:
+        videos: One a person.
+        model: Folder of a trained model; by default that of the package.
+        partners: Videos of people who are seen and heard, but not predicted.
+        out: Folder in which cues are kept for the next call; None: a temporary one.
+        jobs: Worker processes, 0 = one a core; then the calling script needs ``if __name__ == "__main__":``. None:
+            everything in this process.
+
+    Raises:
+        InputError: A video or the model cannot be used.
+    """
+    loop = ExtractParams(jobs=jobs or 0, executor="serial" if jobs is None else "processes")
+    conversation = Conversation.of_files([Path(video) for video in videos], [Path(video) for video in partners])
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory()) if out is None else out)
+        return predict_videos([conversation], Path(model), folder, loop)
+
+
+def _aligned(named: dict[str, Conversation], inputs: ModelInputs, work: Path, loop: ExtractParams) -> Aligned:
+    """The pipeline from videos to shards, below `work`."""
+    corpus, faces, features = work / "corpus", work / "faces", work / "features"
+
+    def executed(what: str) -> Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]]:
+        return lambda function, tasks: run_all(function, tasks, loop.jobs, loop.executor, what)
+
+    protocol = ProtocolParams(adapt=(), folds=0, fold=0)
+    ingest_sources({"videos": VideoSource(named)}, protocol, corpus, executed("check"))
+    if any(cue.reads == "faces" for cue in inputs.cues.values()):
+        params = inputs.faces.model_copy(update={"model": str(landmarker(Path(inputs.faces.model)))})
+        extract_manifest(FaceTracker, params, faces, loop, "faces", skip_missing=True, corpus=corpus)
+    for name, cue in inputs.cues.items():
+        extractor = inputs.extractor(name)
+        settings = parse_section(extractor.Params, cue.settings(), f"model.json: inputs.cues.{name}")
+        track = faces if cue.reads == "faces" else None
+        like = inputs.sources[name].like(name)
+        extract_manifest(extractor, settings, features / name, loop, name, faces=track, corpus=corpus, like=like)
+    manifest = Manifest.read(corpus / "manifest.jsonl")
+    aligned = work / "aligned"
+    align_all(
+        inputs.cues, inputs.align, protocol.name, manifest, features, corpus, aligned, executed("align"), training=False
+    )
+    return Aligned.read(aligned)
+
+
+def landmarker(named: Path) -> Path:
+    """File of the face landmarker: where the model's parameters have it, else in the user's cache, fetched there."""
+    if named.is_file():
+        return named
+    cached = LANDMARKER.expanduser()
+    fetch_model(cached)
+    return cached
+
+
+def _notes(named: dict[str, Conversation], found: Sequence[ParticipantPrediction], work: Path) -> Iterator[str]:
+    """What was missing of whom."""
+    defects = json.loads((work / "corpus/defects.json").read_text(encoding="utf8"))
+    for one in defects["defects"]:
+        yield f"{one['where'].removeprefix(f'{CORPUS}/')}: {one['what']}"
+    for one in found:
+        if np.isnan(one.engagement).all():
+            yield f"{one.session}/{one.participant}: no cue was observed, neither a face nor a voice: no prediction"
+            continue
+        for cue, seen in one.cues.items():
+            if not seen.all():
+                share = f"{seen.mean():.0%} of the time" if seen.any() else "throughout"
+                word = "observed" if seen.any() else "missing"
+                yield f"{one.session}/{one.participant}: {cue} is {word} {share}"
+    for name, conversation in named.items():
+        if len(conversation.people) == 1:
+            yield f"{name}: no partner; the model is used to seeing and hearing at least one"
+
+
+def _identity(checkpoint: Path, inputs: ModelInputs) -> dict[str, Any]:
+    described = read_description(checkpoint)
+    kept = ("variant", "seed", "simulated", "delay", "versions")
+    return {
+        "folder": checkpoint.as_posix(),
+        "weights": described.weights,
+        "architecture": described.architecture,
+        "rate_hz": described.rate_hz,
+        **{key: described.extra[key] for key in kept if key in described.extra},
+        "cues": {name: source.model_dump() for name, source in inputs.sources.items()},
+        "trained on": SIMULATED if described.extra.get("simulated") else "recordings of real people",
+    }
