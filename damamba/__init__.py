@@ -24,5 +24,5 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     """Load what needs torch when it is asked for: `import damamba` itself is fast."""
     if name == "predict":
-        return import_module("damamba.predictor").predict
+        return import_module("damamba.predictor.run").predict
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

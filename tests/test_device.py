@@ -54,7 +54,7 @@ def test_extraction_asks_for_so_many_workers(monkeypatch, tmp_path, gpu, uses, e
     asked = []
     monkeypatch.setattr(extract, "run_all", lambda function, tasks, jobs, *_, **__: asked.append(jobs) or [])
     monkeypatch.setattr(Loudness, "uses_device", uses)
-    monkeypatch.setattr(extract, "extract_all", lambda kind, params, people, out, run, faces: str(run(len, [])))
+    monkeypatch.setattr(extract, "extract_all", lambda kind, params, people, out, run, *_: str(run(len, [])))
     loop = ExtractParams(jobs=8, executor="processes")
     extract.extract_manifest(Loudness, Loudness.Params(), tmp_path / "out", loop, "a")
     assert asked == [expected]

@@ -8,9 +8,8 @@ import numpy as np
 
 from damamba.config import LABEL_RATE_HZ, ExtractParams
 from damamba.console import InputError, printable
-from damamba.predictor.page import write_page
+from damamba.predictor import SHIPPED
 from damamba.predictor.result import TOOLS
-from damamba.predictor.run import SHIPPED, SIMULATED, predict_videos
 from damamba.predictor.videos import Conversation
 
 
@@ -58,6 +57,9 @@ def run(options: argparse.Namespace) -> None:
     Raises:
         InputError: A video or the model cannot be used, or nobody was seen or heard.
     """
+    from damamba.predictor.page import write_page
+    from damamba.predictor.run import SIMULATED, predict_videos  # loads torch
+
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     conversations = conversations_of(options.videos, options.partner)
     loop = ExtractParams(jobs=options.jobs, executor="processes")

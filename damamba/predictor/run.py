@@ -26,14 +26,13 @@ from damamba.files import only_one
 from damamba.inference import load_trained
 from damamba.ingest.run import ingest_sources
 from damamba.model.checkpoint import read_description
+from damamba.predictor import SHIPPED
 from damamba.predictor.inputs import ModelInputs
 from damamba.predictor.result import ParticipantPrediction, Prediction
 from damamba.predictor.videos import CORPUS, Conversation, VideoSource
 from damamba.scoring.series import missing_cues
 
 logger = logging.getLogger(__name__)
-SHIPPED = Path(__file__).parent / "checkpoints/offline"
-"""The model that comes with the package."""
 WORK = ".damamba"
 """Below the output: cues and shards, from which a run that was stopped goes on."""
 LANDMARKER = Path("~/.cache/damamba/face_landmarker.task")

@@ -16,8 +16,10 @@ from damamba.console import InputError
 from damamba.corpus.annotations import read_annotation
 from damamba.data.shards import Cue
 from damamba.model.checkpoint import write_checkpoint
-from damamba.predictor import Conversation, ModelInputs, ParticipantPrediction, Prediction
+from damamba.predictor.inputs import ModelInputs
 from damamba.predictor.page import write_page
+from damamba.predictor.result import ParticipantPrediction, Prediction
+from damamba.predictor.videos import Conversation
 from tests.conftest import frozen_params
 
 HOSTILE = '</script><img src=x onerror=alert(1)>"&.mp4'

@@ -3,8 +3,8 @@
 import re
 
 from damamba.inference import load_trained
-from damamba.predictor import ModelInputs
-from damamba.predictor.run import SHIPPED
+from damamba.predictor import SHIPPED
+from damamba.predictor.inputs import ModelInputs
 
 
 def test_the_shipped_model_has_the_encoders_of_the_package():

@@ -55,7 +55,10 @@ def test_without_labels_to_validate_on_the_last_averaged_weights_are_saved_and_i
     left = replace(left, sha256=files)
     left.write()
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params(patience=1).model_dump(mode="json")))
+    held = params(patience=1).model_dump(mode="json")
+    flow = held["cues"]["flow"]
+    held["cues"] = {name: {**flow, "group": cue.group} for name, cue in left.cues.items()}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(held))
     seen = []
     monkeypatch.setattr(train_stage, "fit", lambda run, *args, **rest: seen.append(run) or fit(run, *args, **rest))
     options = Namespace(
