@@ -28,6 +28,10 @@ APART_S = 0.2
 """Between rows of a fit at least: labels that are nearer hardly differ, and the fit takes the cube of its rows."""
 MAX_ROWS, MAX_VALUES = 5000, 100_000_000
 """Rows of a fit at most, and values of its matrix (400 MB)."""
+PRIOR = 0.2
+"""Weight of the training mean in a running mean, as a share of what a kernel weighs in all."""
+LARGEST = 3.0
+"""Standard deviations: a burst, as of flow where a face leaves the picture, must not decide a prediction."""
 MAX_GAIN = 3.0
 SMALL = 1e-6
 PIECE = 256
@@ -139,7 +143,10 @@ class LinearReading(nn.Module):
         """(S,) what a kernel keeps from frame to frame."""
         keep = torch.tensor([math.exp(-1 / (scale_s * rate_hz)) for scale_s in SCALES_S])
         self.register_buffer("keep", keep, persistent=False)
-        self.kernels = len(SCALES_S) * (1 if causal else 2)
+        self.prior: Tensor
+        """(kernels,) added to the weight of the rows that were seen: without any, a mean is that of training."""
+        self.register_buffer("prior", (PRIOR / (1 - keep)).repeat(1 if causal else 2), persistent=False)
+        self.kernels = len(self.prior)
         self.roles = (slice(0, 1), slice(1, None))[: 2 if partners else 1]
         self.mean = nn.Parameter(torch.tensor(0.5), requires_grad=False)
         self.weights = nn.ParameterDict(
@@ -170,11 +177,12 @@ class LinearReading(nn.Module):
             for role, seats in enumerate(self.roles):
                 if seen[:, seats].shape[1] == 0:  # there are no partners
                     continue
-                x, mask = standardise(cues[name][:, seats], seen[:, seats]), seen[:, seats].to(self.mean.dtype)
+                x = standardise(cues[name][:, seats], seen[:, seats]).clamp(-LARGEST, LARGEST)
+                mask = seen[:, seats].to(self.mean.dtype)
                 projected = (x @ self.weights[name][role].T).sum(1)  # 0 where not seen
                 number = mask.sum(1)[..., None].expand_as(projected)
                 above, below = self._smooth(torch.stack((projected, number)), (name, role), memory)
-                total = total + (above / (below + SMALL)).sum(-1)
+                total = total + (above / (below + self.prior)).sum(-1)
         return total
 
     def _smooth(self, x: Float[Tensor, "2 B T kernels"], key: tuple[str, int], memory: Memory | None) -> Tensor:
@@ -204,10 +212,11 @@ class LinearReading(nn.Module):
         for name, standardise in self.standardise.items():
             seen = valid[name] & present[..., None]
             for seats in self.roles:
-                x, mask = standardise(cues[name][:, seats], seen[:, seats]), seen[:, seats].to(self.keep.dtype)
+                x = standardise(cues[name][:, seats], seen[:, seats]).clamp(-LARGEST, LARGEST)
+                mask = seen[:, seats].to(self.keep.dtype)
                 above = torch.einsum("kft,btd->bfkd", kernels, x.sum(1))
                 below = torch.einsum("kft,bt->bfk", kernels, mask.sum(1))[..., None]
-                columns.append((above / (below + SMALL)).flatten(2))
+                columns.append((above / (below + self.prior[:, None])).flatten(2))
         return torch.cat(columns, dim=-1)
 
     @torch.no_grad()

@@ -102,6 +102,31 @@ def test_a_partner_counts_and_an_absent_one_does_not(fitted):
     assert not torch.allclose(dyad, by_itself, atol=1e-3)
 
 
+def test_a_long_gap_leads_back_to_the_training_mean_and_one_row_says_little(fitted):
+    """Weights that are fitted to means of many rows must not be applied to the last row before a gap."""
+    reading, _ = fitted
+    cues, valid, present = batch(600)
+    gap = slice(40, 590)
+    hidden = {name: v.clone() for name, v in valid.items()}
+    for mask in hidden.values():
+        mask[:, :, gap] = False
+    there = reading(cues, valid, present)
+    lost = reading(cues, hidden, present)
+    middle = lost[:, 300]
+    torch.testing.assert_close(middle, reading.mean.expand(2), atol=0.02, rtol=0)
+    assert lost[:, gap].sub(reading.mean).abs().max() < there.sub(reading.mean).abs().max()
+
+
+def test_a_burst_counts_no_more_than_three_standard_deviations(fitted):
+    reading, _ = fitted
+    cues, valid, present = batch(60)
+    burst = {name: x.clone() for name, x in cues.items()}
+    burst["clip"][:, :, 30] = 1e4
+    three = {name: x.clone() for name, x in cues.items()}
+    three["clip"][:, :, 30] = 3.0
+    torch.testing.assert_close(reading(burst, valid, present), reading(three, valid, present))
+
+
 def test_running_sums_are_the_recurrence_over_pieces_and_from_a_state():
     x, keep = torch.randn(2, 3, 2 * PIECE + 5, 3), torch.tensor([0.5, 0.9, 0.99])
     state, expected = torch.randn(2, 3, 3), []
