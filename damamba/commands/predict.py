@@ -18,11 +18,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser = commands.add_parser(
         "predict",
         help="engagement of the people in videos, with a trained model",
-        description="One video a person: all VIDEOs are of one conversation, in which everyone is predicted. In a "
-        "folder, SESSION/PERSON.mp4 and SESSION_PERSON.mp4 are told apart. Sound is that of the video, or of a sound "
-        "file with its name beside it. Writes for each person a "
-        "CSV and a Parquet file with 25 values a second, and report.html, in which curves follow the video. A run that "
-        "was stopped goes on where it was.",
+        description="Takes one video a person. All VIDEOs belong to one conversation. A folder may hold several: "
+        "SESSION/PERSON.mp4, or SESSION_PERSON.mp4 side by side. A sound file with the name of a video is used in "
+        "place of its own sound. Writes a CSV and a Parquet file for each person, with 25 values a second, and "
+        "report.html, in which curves follow the videos. A run that was stopped continues where it was.",
         epilog="damamba predict expert.mp4 novice.mp4 --model data/models/da_mamba-0 -o out",
     )
     parser.add_argument("videos", type=Path, nargs="+", metavar="VIDEO", help="video of a person, or folder")
@@ -55,7 +54,7 @@ def run(options: argparse.Namespace) -> None:
     """Predict, write, print.
 
     Raises:
-        InputError: A video or the model cannot be used, or nobody was seen or heard.
+        InputError: A video cannot be used, the model cannot, or nobody is seen or heard in any video.
     """
     from damamba.predictor.page import write_page
     from damamba.predictor.run import SIMULATED, predict_videos  # loads torch
@@ -67,10 +66,10 @@ def run(options: argparse.Namespace) -> None:
     prediction.write(options.out, tuple(options.tools))
     write_page(prediction, options.out / "report.html")
     if all(np.isnan(one.engagement).all() for one in prediction.participants):
-        raise InputError("\n".join([*prediction.notes, "nobody could be predicted"]))
+        raise InputError("\n".join([*prediction.notes, "nobody was seen or heard, so there is no prediction"]))
     for note in prediction.notes:
         print(printable(f"note: {note}"))
-    if prediction.model["trained on"] == SIMULATED:
+    if prediction.model.get("simulated"):
         print(f"note: this model was trained on {SIMULATED}")
     seconds = sum(len(one.engagement) for one in prediction.participants) / LABEL_RATE_HZ
     people = len(prediction.participants)

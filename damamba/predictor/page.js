@@ -120,7 +120,7 @@
     const first = Math.max(Math.floor(from * data.rate_hz), 0);
     const last = Math.min(Math.ceil((from + width) * data.rate_hz), person.engagement.length);
     const stride = Math.max(1, Math.floor((last - first) / (2 * (w - LEFT))));
-    c.strokeStyle = colour(SERIES[number % SERIES.length]);
+    c.strokeStyle = colour(data.colours[number % data.colours.length]);
     c.lineWidth = 1.8;
     c.beginPath();
     let drawing = false;
@@ -139,7 +139,6 @@
     one.value.textContent = at < 0 ? "–" : (at / data.scale).toFixed(2);
   }
 
-  const SERIES = ["blue", "orange", "green", "magenta", "brown", "violet"];
   data.sessions.forEach((session, i) => { element("option", picker, session.name).value = i; });
   picker.addEventListener("change", () => open(data.sessions[Number(picker.value)]));
   span.addEventListener("change", draw);

@@ -26,6 +26,7 @@ def write_page(prediction: Prediction, path: Path) -> None:
     data = {
         "rate_hz": LABEL_RATE_HZ,
         "scale": SCALE,
+        "colours": SERIES,
         "sessions": [
             {"name": name, "people": [_person(one, path.parent) for one in prediction.of_session(name)]}
             for name in sessions
@@ -37,7 +38,6 @@ def write_page(prediction: Prediction, path: Path) -> None:
     text = environment.get_template("page.html.j2").render(
         prediction=prediction,
         colours=COLOURS,
-        series_colours=SERIES,
         data=Markup(json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")),
         style=Markup((HERE / "page.css").read_text(encoding="utf8")),
         script=Markup((HERE / "page.js").read_text(encoding="utf8")),

@@ -1,7 +1,6 @@
 """The passes of the pipeline over some videos: check, find faces, compute cues, align, predict."""
 
 import json
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,7 +22,6 @@ from damamba.features.extract import extract_manifest
 from damamba.features.faces import FaceTracker
 from damamba.features.landmarker_download import fetch_model
 from damamba.files import only_one
-from damamba.inference import load_trained
 from damamba.ingest.run import ingest_sources
 from damamba.model.checkpoint import read_description
 from damamba.predictor import SHIPPED
@@ -32,7 +30,6 @@ from damamba.predictor.result import ParticipantPrediction, Prediction
 from damamba.predictor.videos import CORPUS, Conversation, VideoSource
 from damamba.scoring.series import missing_cues
 
-logger = logging.getLogger(__name__)
 WORK = ".damamba"
 """Below the output: cues and shards, from which a run that was stopped goes on."""
 LANDMARKER = Path("~/.cache/damamba/face_landmarker.task")
@@ -61,7 +58,7 @@ def predict_videos(
     with only_one(work / "lock", "damamba predict"):
         aligned = _aligned(named, inputs, work, loop)
         inputs.check(aligned.cues)
-        model, grid = load_trained(checkpoint)
+        model, grid = inference.load_trained(checkpoint)
         require_causal(aligned, model.causal)
         reader = WindowReader(aligned, grid)
         people = {(session, one.name): one for session, each in named.items() for one in each.people}

@@ -24,7 +24,7 @@ class Person:
     audio: Path
     """The video where its own sound track is heard."""
     predicted: bool = True
-    """False for a partner, who is only seen and heard."""
+    """False for a partner, whose own engagement is not wanted."""
 
 
 @dataclass(frozen=True)
