@@ -29,6 +29,7 @@ MAX_PROBLEMS = 50
 """Reading stops after so many."""
 MAX_PATH = 1024
 TRACK = re.compile(r"[1-9][0-9]{0,2}", re.ASCII)
+SEPARATORS = (",", ";", "\t")
 HEAD_BYTES = 1 << 12
 """From which encoding and separator follow."""
 NEAR = 0.8
@@ -138,7 +139,7 @@ def _no_formula(column: str, value: str) -> str:
 
 
 def _form(path: Path) -> tuple[str, str]:
-    """Encoding and separator of a manifest, by its beginning."""
+    """Encoding and separator of a manifest, by its beginning; raises `InputError` where its first line names none."""
     try:
         with path.open("rb") as binary:
             head = binary.read(HEAD_BYTES)
@@ -147,8 +148,11 @@ def _form(path: Path) -> tuple[str, str]:
     encoding = "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     first = head.decode(encoding, "ignore").partition("\n")[0]
     if first.lower().startswith("sep="):
-        return encoding, first[4:5]
-    return encoding, max(",;\t", key=first.count)
+        separator = first[4:5].strip("\r")
+        if separator not in SEPARATORS:
+            raise InputError(f"{path}, line 1: {separator!r} separates no fields; write sep=; or remove the line")
+        return encoding, separator
+    return encoding, max(SEPARATORS, key=first.count)
 
 
 def _header(reader: Iterator[list[str]], path: Path) -> list[str]:

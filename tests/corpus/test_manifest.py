@@ -175,6 +175,13 @@ def test_manifests_are_read_as_spreadsheets_write_them(folder, form):
     assert label_files(rows[0].label) == [(str(folder / "a.csv"), None), (str(folder / "a.eaf"), "x y")]
 
 
+@pytest.mark.parametrize("head", ["sep=\n", "sep=\r\n", 'SEP="\n', "sep=", "sep=ab\n", "sep=\0\n"])
+def test_a_line_about_the_separator_that_names_none_is_refused(folder, head):
+    (folder / "manifest.csv").write_text(f"{head}{HEADER}\n")
+    with pytest.raises(InputError, match=r"manifest.csv, line 1: .* write sep=; or remove"):
+        read_csv(folder, "manifest.csv", "own")
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_rows_are_added_and_nothing_else_changes(folder, form):
     (folder / "a.eaf").write_text("x")

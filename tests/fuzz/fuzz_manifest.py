@@ -13,6 +13,7 @@ HEADER = ",".join(COLUMNS)
 SEEDS = [
     f"{HEADER}\ns1,a,host,train,en,p1,manifest.csv,,manifest.csv\ns1,b,guest,train,en,p2,manifest.csv,manifest.csv,\n",
     f'corpus,{HEADER}\r\nown,s1,a,host,test,"d""e",p1,./manifest.csv,,../x\r\n',
+    f"sep=,\n{HEADER}\ns1,a,host,train,en,p1,manifest.csv,,\n",
 ]
 
 
