@@ -1,5 +1,7 @@
-"""Parameters and media of the tests, and one seed for everything."""
+"""Parameters, media and the finished pipeline of the tests, and one seed for everything."""
 
+import fcntl
+import shutil
 import wave
 from collections import Counter
 from collections.abc import Sequence
@@ -12,6 +14,7 @@ import pytest
 import torch
 
 from damamba.config import Params
+from tests.dag import call, copy_repository, damamba, elsewhere, linked_copy, repro, set_param
 
 TICKS_HZ = 90_000
 FROZEN_PARAMS = Path(__file__).with_name("params.yaml")
@@ -22,9 +25,54 @@ torch.set_num_threads(1)  # small products are slower on two threads, and tests 
 
 
 def pytest_collection_modifyitems(items):
-    """Files with the most slow tests come first: no core waits for them in the end."""
-    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: -slow[item.path])
+    """Files with the most slow tests come first: no core waits for them in the end.
+
+    A process takes the first file and the third, or the second and the fourth. What is made in `test_dag` is there when
+    the fourth needs it.
+    """
+    slow = Counter(item.path.stem for item in items if item.get_closest_marker("slow"))
+    first = ["test_dag", "test_official_dag", "test_resume", "test_dag_faults"]
+    order = [*first, *(name for name, _ in slow.most_common() if name not in first)]
+    items.sort(key=lambda item: order.index(item.path.stem) if item.path.stem in order else len(order))
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A repository in which the pipeline has run once, as in another place: the tests compare what is made here.
+
+    All processes of pytest share it; the first that comes makes it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if base.name.startswith("popen-") else base) / "dag"
+    shared.mkdir(exist_ok=True)
+    folder, done = shared / "repo", shared / "done"
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            _run_smoke(folder, elsewhere(tmp_path_factory.mktemp("elsewhere") / "locales"))
+            done.touch()
+    return folder
+
+
+def _run_smoke(folder, environment):
+    copy_repository(folder)
+    damamba(folder, "preset", "smoke")
+    set_param(folder, "jobs: 0", "jobs: 1")  # there is less to do than workers take to start
+    set_param(folder, "frames: [32, 64]", "frames: [32]")
+    set_param(folder, "long_frames: [128]", "long_frames: []")
+    repro(folder, environment=environment)
+    changed = {line[3:].split("/")[0] for line in call(folder, "git", "status", "--porcelain").stdout.splitlines()}
+    assert changed == {"params.yaml", "dvc.lock", "results"}  # nothing else that git should not see
+    call(folder, "git", "add", "-A")
+    call(folder, "git", "commit", "-qm", "smoke")
+
+
+@pytest.fixture
+def repo(finished, tmp_path):
+    """A copy of the finished pipeline of its own."""
+    own = ("params.yaml", "dvc.lock", "results", ".git", ".dvc/tmp", "damamba", "stages")
+    return linked_copy(finished, tmp_path / "repo", own)
 
 
 @pytest.fixture(autouse=True)

@@ -111,6 +111,20 @@ def test_training_ends_when_validation_no_longer_gets_better(tmp_path, aligned):
     assert (run.best[1], run.step) == (2, 6)  # nothing moves: two validations after the first
 
 
+@pytest.mark.parametrize(
+    ("network", "end"),
+    [([0.1, 0.2, 0.3, 0.4, 0.2, 0.1], 12), ([0.3, 0.2, 0.1, 0.4, 0.5, 0.6], 6), ([None] * 6, 4)],
+)
+def test_patience_waits_while_the_network_itself_gets_better(aligned, network, end):
+    run = Run(aligned, params(patience=2), "da_mamba", 0)
+    run.best = (0.9, 0, {})  # the closed form, before the first step
+    for step, score in zip(range(2, 14, 2), network, strict=True):
+        run.history.append({"step": step, "val_ccc": 0.9, "val_network": score})
+        if run.exhausted:
+            break
+    assert step == end
+
+
 def test_both_scores_are_those_of_the_pooled_frames_and_either_chooses(aligned, tmp_path):
     run = Run(aligned, params(validate_steps=2), "da_mamba", 0)
     fit(run, tmp_path / "a.pt")
