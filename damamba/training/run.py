@@ -328,10 +328,15 @@ class Run:
 
     @property
     def exhausted(self) -> bool:
-        """Whether the last `patience` validations were all no better than an earlier one."""
+        """Whether the last `patience` validations were all no better than an earlier one.
+
+        A network that is mixed with a closed form may go on while it gets better itself, though it is not needed yet.
+        """
         patience = self.train.patience
-        since = sum(row["val_ccc"] is not None and row["step"] > self.best[1] for row in self.history)
-        return bool(patience) and since >= patience
+        validated = [row for row in self.history if row["val_ccc"] is not None]
+        alone = [(row["val_network"], -row["step"]) for row in validated if row["val_network"] is not None]
+        best = max(self.best[1], -max(alone)[1] if alone else 0)
+        return bool(patience) and sum(row["step"] > best for row in validated) >= patience
 
     def validate(self) -> dict[str, float]:
         """Scores of the EMA weights on the validation split; keeps the best weights by `train.select`.
