@@ -37,7 +37,7 @@ def train_and_score(
     shards.verify()
     what = model, params.losses, params.window, train, seed, None
     resume = Path("state") / study / f"{name}-{run_key(shards, *what)}.pt"
-    trained = fit(Run(shards, *what), resume, label=f"train {study} {name}")
+    trained = fit(Run(shards, *what), resume, label=" ".join(filter(None, ("train", study, name))))
     metrics = find_metrics(params.evaluate)
     predictor = partial(predict, trained, WindowReader(shards, WindowGrid.of(params.window)))
     scored = score_sessions(predictor, shards, params.evaluate.split, metrics, Path("data/predictions") / study / name)

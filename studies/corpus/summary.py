@@ -19,7 +19,7 @@ from damamba.scoring.pooling import GLOBAL
 from damamba.scoring.reading import read_json
 from damamba.scoring.runs import FULL_MODEL, RunResult
 
-LONG, BRIEF, DEMO, MEDIA = Path(), Path("brief"), Path("demo"), Path("../..")
+LONG, DEMO, MEDIA = Path(), Path("demo"), Path("../..")
 PAGE = Path("../../docs/results.md")
 TITLES = {"ccc": "CCC", "ccc_within": "CCC within"}
 VIEWS = {
@@ -132,44 +132,43 @@ def finished(folder: Path, names: Iterable[str]) -> bool:
     return all((folder / "results/scores" / f"{name}.json").is_file() for name in names)
 
 
-def channels_section(folder: Path, title: str) -> tuple[list[str], dict[str, dict[str, float]] | None]:
-    """Models on the true channels beside the ceiling, and the ceilings; None where the study has not been run."""
-    params = Params.load(folder / "params.yaml")
-    command = f"cd studies/corpus/{folder} && dvc repro".replace("/.", "")
-    if not finished(folder, params.runs) or not (folder / "results/oracle.json").is_file():
-        return [f"### {title}", "", f"Not run on the present law yet (`{command}`).", ""], None
-    oracle = read_json(folder / "results/oracle.json", command)
-    scored = gathered(folder, params, params.runs)
-    replace_file(folder / "results/ccc.json", json_text(scored).encode())
+def models_section(oracle: dict[str, Any]) -> list[str]:
+    """Models on the true channels of sessions of minutes, beside the ceiling."""
+    params = Params.load(LONG / "params.yaml")
+    if not finished(LONG, params.runs):
+        return ["Not run on the present law yet (`cd studies/corpus && dvc repro`).", ""]
+    scored = gathered(LONG, params, params.runs)
+    replace_file(LONG / "results/ccc.json", json_text(scored).encode())
     known = {metric: ceilings(oracle, scored["sessions"], metric) for metric in TITLES}
     tables = (line for metric in TITLES for line in (*model_table(scored, known[metric], metric), ""))
-    return [f"### {title}", "", setting(params, scored), "", *tables], known
+    return [setting(params, scored), "", *tables]
 
 
-def media_section(known: dict[str, dict[str, float]] | None) -> list[str]:
+def media_section() -> list[str]:
     """What is lost from channels to rendered media."""
     demo, main_params = Params.load(DEMO / "params.yaml"), Params.load(MEDIA / "params.yaml")
-    if known is None or not finished(DEMO, main_params.runs):
-        return ["Not run on the present law yet (`cd studies/corpus/demo && dvc repro`).", ""]
-    media, demo_ccc = gathered(MEDIA, main_params, main_params.runs), gathered(DEMO, demo, main_params.runs)
-    replace_file(DEMO / "results/ccc.json", json_text(demo_ccc).encode())
+    command = "cd studies/corpus/demo && dvc repro"
+    if not finished(DEMO, main_params.runs):
+        return [f"Not run on the present law yet (`{command}`).", ""]
+    media, channels = gathered(MEDIA, main_params, main_params.runs), gathered(DEMO, demo, main_params.runs)
+    replace_file(DEMO / "results/ccc.json", json_text(channels).encode())
+    oracle = read_json(DEMO / "results/oracle.json", command)
+    known = {metric: ceilings(oracle, channels["sessions"], metric) for metric in TITLES}
     return [
         "The pipeline renders video and sound of these people and extracts five cues from them. This table compares "
         "its models with the same models trained on the true channels of the same sessions "
         f"({demo.simulate.sessions.noxi.train} for training, {demo.simulate.minutes * 60:g} s each). Readers trained "
-        f"on 120 such sessions reach a CCC of {number(known['ccc'][GLOBAL])} and within people "
-        f"{number(known['ccc_within'][GLOBAL])} on other people: the ceilings. The first "
-        "difference is due to the model and the small number of people to learn from, the second to the encoders.",
+        f"on {oracle['sessions']['noxi']['train']} such sessions reach a CCC of {number(known['ccc'][GLOBAL])} and "
+        f"within people {number(known['ccc_within'][GLOBAL])} on other people: the ceilings. The first difference is "
+        "due to the model and the small number of people to learn from, the second to the encoders.",
         "",
-        *(line for metric in TITLES for line in (*media_table(demo_ccc, media, known, metric), "")),
+        *(line for metric in TITLES for line in (*media_table(channels, media, known, metric), "")),
     ]
 
 
 def main() -> str:
     """Gather and write; returns the summary line."""
     oracle = read_json(LONG / "results/oracle.json", "cd studies/corpus && dvc repro oracle")
-    long_lines, ceiling = channels_section(LONG, "Sessions of minutes: the partners matter")
-    brief_lines, brief_ceiling = channels_section(BRIEF, "Sessions of seconds, and few people to learn from")
     confidence = Params.load(LONG / "params.yaml").evaluate.confidence
     text = [
         "# Results on the built-in corpus (SIMULATED people)",
@@ -188,14 +187,13 @@ def main() -> str:
         "is a linear regression on running means of all participants' cues, `ridge_alone` on those of the target. "
         "`mlp` and `lstm` see only the target. `…_only` is `da_mamba` with one cue, `no_floor` the network alone.",
         "",
-        *long_lines,
-        *brief_lines,
+        *models_section(oracle),
         "## What remains in rendered media",
         "",
-        *media_section(brief_ceiling),
+        *media_section(),
     ]
     PAGE.write_text("\n".join(text).rstrip("\n") + "\n", encoding="utf8")
-    return f"{PAGE}" + ("" if ceiling else ", without sessions of minutes")
+    return f"{PAGE}"
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""One row of the study: `da_mamba` of a corpus with one choice made otherwise, trained and scored.
+"""One row of the study: `da_mamba` with one choice made otherwise, trained and scored.
 
-    python choice.py brief causal-0          # CORPUS CHOICE-SEED; a killed run goes on where it was
+    python choice.py causal-0                # CHOICE-SEED; a killed run goes on where it was
 
-Corpora and choices are those of choices.yaml; everything else is the params.yaml of the corpus, and its aligned cues.
+Choices are those of choices.yaml; everything else is the params.yaml of the study `corpus`, and its aligned cues.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from damamba.config import Params, split_run
 from damamba.console import InputError, item_argument, run_stage
 from damamba.scoring.runs import FULL_MODEL
 
-RESULTS = Path("results")
+CORPUS = Path("../corpus")
 
 
 def read_study() -> dict[str, Any]:
@@ -24,10 +24,10 @@ def read_study() -> dict[str, Any]:
     return yaml.safe_load(Path("choices.yaml").read_text(encoding="utf8"))
 
 
-def chosen(corpus: dict[str, Any], changes: dict[str, dict[str, Any]]) -> Params:
-    """Parameters of the corpus with these changes, validated."""
-    values = Params.load(Path(corpus["folder"]) / "params.yaml").model_dump()
-    for changed in (corpus["changes"], changes):
+def chosen(study: dict[str, Any], choice: str) -> Params:
+    """Parameters with these changes, validated."""
+    values = Params.load(CORPUS / "params.yaml").model_dump()
+    for changed in (study["common"], study["choices"][choice]):
         values = merged(values, changed)
     params = Params.model_validate(values)
     params.check_settings()
@@ -45,23 +45,17 @@ def merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 def main() -> str:
     """Train, predict, score; the summary line."""
     study = read_study()
-    if options.corpus not in study["corpora"]:
-        raise InputError(f"choices.yaml has no corpus {options.corpus}; it has {', '.join(study['corpora'])}")
-    corpus, choices = study["corpora"][options.corpus], study[options.corpus]
     try:
-        choice, seed = split_run(options.run, choices)
+        choice, seed = split_run(options.run, study["choices"])
     except ValueError as error:
         raise InputError(f"choices.yaml: {error}") from None
-    params = chosen(corpus, choices[choice])
-    aligned = Path(corpus["folder"]) / "data/aligned"
-    return train_and_score(params, params.variant(FULL_MODEL), params.train, seed, aligned, options.corpus, options.run)
+    params = chosen(study, choice)
+    aligned = CORPUS / "data/aligned"
+    return train_and_score(params, params.variant(FULL_MODEL), params.train, seed, aligned, "", options.run)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpus", metavar="CORPUS", help="a key of `corpora` in choices.yaml")
-    parser.add_argument(
-        "run", metavar="CHOICE-SEED", help="choice: a key of that corpus's section there", **item_argument()
-    )
+    parser.add_argument("run", metavar="CHOICE-SEED", help="choice: a key of `choices`", **item_argument())
     options = parser.parse_args()
     run_stage(options.run, main, timed=False)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from choice import RESULTS, chosen, read_study
+from choice import chosen, read_study
 
 from damamba.config import Params
 from damamba.console import InputError, run_stage
@@ -14,11 +14,14 @@ from damamba.report.markdown import number, span, table
 from damamba.report.published import corpus_title
 from damamba.report.tables import SIMULATED
 from damamba.scoring.comparison import compare_runs
+from damamba.scoring.layout import of_metric
 from damamba.scoring.pooling import GLOBAL
 from damamba.scoring.runs import FULL_MODEL, RunResult
 
+RESULTS = Path("results")
 PAGE = Path("../../docs/open-choices.md")
-TITLES = {"brief": "Sessions of seconds", "long": "Sessions of minutes"}
+METRICS = {"ccc": "CCC", "ccc_within": "CCC within"}
+"""Metric -> its title; means over corpora."""
 
 
 def as_text(changes: dict[str, Any]) -> str:
@@ -36,17 +39,18 @@ def flat(changes: dict[str, Any], section: str = "") -> Iterator[tuple[str, Any]
 
 
 def rows_of(ccc: dict[str, Any], choices: dict[str, dict[str, Any]]) -> list[list[str]]:
-    """One row for each choice: scores, and the difference from the default."""
-    names = [*ccc["sessions"], GLOBAL]
+    """One row for each choice: its scores, and what the default has more, by each of `METRICS`."""
     rows = []
     for variant, result in ccc["variants"].items():
-        sd = result["sd"][GLOBAL]
-        scores = [number(result["mean"][name]) for name in names]
-        scores[-1] += "" if sd is None else f" ± {sd:.3f}"
-        paired = ccc["paired"].get(f"{FULL_MODEL} - {variant}", {}).get(GLOBAL)
-        difference = f"{number(paired['difference'], True)} {span(paired['interval'], True)}" if paired else ""
+        pair = ccc["paired"].get(f"{FULL_MODEL} - {variant}")
+        cells = []
+        for metric in METRICS:
+            score, paired = of_metric(result, metric), of_metric(pair, metric)[GLOBAL] if pair else None
+            sd = score["sd"][GLOBAL]
+            cells.append(number(score["mean"][GLOBAL]) + ("" if sd is None else f" ± {sd:.3f}"))
+            cells.append(f"{number(paired['difference'], True)} {span(paired['interval'], True)}" if paired else "")
         name = "default" if variant == FULL_MODEL else f"`{variant}`"
-        rows.append([name, as_text(choices[variant]), str(len(result["seeds"])), *scores, difference])
+        rows.append([name, as_text(choices[variant]), str(len(result["seeds"])), *cells])
     return rows
 
 
@@ -66,50 +70,38 @@ def setting(params: Params, ccc: dict[str, Any]) -> str:
     )
 
 
-def section(name: str, study: dict[str, Any]) -> tuple[list[str], int, int]:
-    """(lines about a corpus, number of finished runs, number of all runs)."""
-    choices = study[name]
-    wanted = [f"{choice}-{seed}" for choice in choices for seed in study["seeds"]]
-    there = [run for run in wanted if (RESULTS / name / "scores" / f"{run}.json").exists()]
-    if f"{FULL_MODEL}-{study['seeds'][0]}" not in there:
-        raise InputError(f"no default to compare with; run it first: dvc repro {name}@{FULL_MODEL}-0")
-    params = chosen(study["corpora"][name], {})
-    metrics = find_metrics(params.evaluate)
-    runs = [RunResult.read(RESULTS / name, run, choices, metrics) for run in there]
-    ccc = compare_runs(runs, params.evaluate, metrics)
-    lacking = [run for run in wanted if run not in there]
-    titles = [corpus_title(corpus) for corpus in (*ccc["sessions"], GLOBAL)]
-    lines = [
-        f"## {TITLES[name]}",
-        "",
-        setting(params, ccc),
-        "",
-        *table(["choice", "changes", "seeds", *titles, "default minus this"], rows_of(ccc, choices), left=2),
-        *(["", f"Not trained yet: {', '.join(lacking)}."] if lacking else []),
-        "",
-    ]
-    return lines, len(there), len(wanted)
-
-
 def main() -> str:
     """Gather and write; returns the summary line."""
     study = read_study()
-    parts = [section(name, study) for name in study["corpora"]]
+    choices = study["choices"]
+    wanted = [f"{choice}-{seed}" for choice in choices for seed in study["seeds"]]
+    there = [run for run in wanted if (RESULTS / "scores" / f"{run}.json").exists()]
+    if f"{FULL_MODEL}-{study['seeds'][0]}" not in there:
+        raise InputError(f"no default to compare with; run it first: dvc repro choice@{FULL_MODEL}-0")
+    params = chosen(study, FULL_MODEL)
+    metrics = find_metrics(params.evaluate)
+    ccc = compare_runs([RunResult.read(RESULTS, run, choices, metrics) for run in there], params.evaluate, metrics)
+    lacking = [run for run in wanted if run not in there]
+    titles = [title for metric in METRICS.values() for title in (metric, "default minus this")]
     text = [
         "# What the paper leaves open, tried on the built-in corpus (SIMULATED people)",
         "",
         "Written by `studies/open-choices/summary.py`; do not edit. Each row changes one factor, on the channels of "
         "[the corpus study](results.md). All rows have the same steps and seeds, and about as many frames a step. "
-        "Scores are CCCs, means over seeds ± standard deviation. Differences are the default minus the row, with 95 % "
-        "intervals from paired bootstraps over sessions. These intervals hold the seeds fixed, so a difference smaller "
+        "Scores are means over corpora and seeds ± standard deviation over seeds: the pooled CCC, and the CCC within "
+        "people, which is about *when*. Differences are the default minus the row, with 95 % intervals from paired "
+        "bootstraps over sessions. These intervals hold the seeds fixed, so a difference smaller "
         "than the spread over seeds means nothing. Conclusions: [log](log.md). Words: [glossary](glossary.md).",
         "",
         SIMULATED,
         "",
-        *(line for lines, *_ in parts for line in lines),
+        setting(params, ccc),
+        "",
+        *table(["choice", "changes", "seeds", *titles], rows_of(ccc, choices), left=2),
+        *(["", f"Not trained yet: {', '.join(lacking)}."] if lacking else []),
     ]
     PAGE.write_text("\n".join(text).rstrip() + "\n", encoding="utf8")
-    return f"{sum(there for _, there, _ in parts)} of {sum(wanted for *_, wanted in parts)} runs"
+    return f"{len(there)} of {len(wanted)} runs"
 
 
 if __name__ == "__main__":
