@@ -1,16 +1,14 @@
 """The page of a prediction: curves that follow the videos. One HTML file; the videos stay where they are."""
 
-import json
 import os
 from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from damamba.config import LABEL_RATE_HZ
 from damamba.files import replace_file
+from damamba.page import page, script_data
 from damamba.predictor.result import ParticipantPrediction, Prediction
 from damamba.scoring.series import stretches
 from damamba.svg import COLOURS, SERIES
@@ -32,16 +30,7 @@ def write_page(prediction: Prediction, path: Path) -> None:
             for name in sessions
         ],
     }
-    environment = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    text = environment.get_template("page.html.j2").render(
-        prediction=prediction,
-        colours=COLOURS,
-        data=Markup(json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")),
-        style=Markup((HERE / "page.css").read_text(encoding="utf8")),
-        script=Markup((HERE / "page.js").read_text(encoding="utf8")),
-    )
+    text = page(HERE, "page", prediction=prediction, colours=COLOURS, data=script_data(data))
     replace_file(path, text.encode())
 
 

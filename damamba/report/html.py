@@ -1,18 +1,17 @@
 """The report: one HTML file that needs nothing beside it, neither a network nor a server."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from damamba.config import LABEL_RATE_HZ
 from damamba.digits import DECIMALS, rounded
 from damamba.metrics import Metric
+from damamba.page import page, script_data
 from damamba.report.markdown import number, to_html
 from damamba.report.published import corpus_title, published, session_title
 from damamba.report.tables import NOT_COMPARABLE, SPLITS, score_columns
@@ -53,16 +52,15 @@ def report_html(
         figures: Name -> SVG file.
     """
     columns = score_columns(comparison, metrics)
-    environment = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"number": number, "title": corpus_title, "elapsed": elapsed, "thousands": "{:,}".format}
     scales, difference_scales = {}, {}
     for metric in metrics:
         places = [place for name, place, _ in columns if name == metric]
         scales[metric] = _scale(_scores(comparison, metric, places))
         difference_scales[metric] = _scale(_differences(comparison, metric, places))
-    return environment.get_template("report.html.j2").render(
+    return page(
+        HERE,
+        "report",
+        {"number": number, "title": corpus_title, "elapsed": elapsed, "thousands": "{:,}".format},
         comparison=comparison,
         columns=columns,
         of_metric=of_metric,
@@ -84,9 +82,7 @@ def report_html(
         not_comparable=Markup(to_html(NOT_COMPARABLE)),
         texts={name: Markup(to_html(_without_title(text))) for name, text in texts.items()},
         figures={name: Markup(inline_svg(path)) for name, path in figures.items()},
-        timelines=Markup(_script_json(timeline_data(series, participants[shown]))),
-        style=Markup((HERE / "report.css").read_text(encoding="utf8")),
-        script=Markup((HERE / "report.js").read_text(encoding="utf8")),
+        timelines=script_data(timeline_data(series, participants[shown])),
     )
 
 
@@ -149,8 +145,3 @@ def _both(score: ParticipantScore | None) -> dict[str, float | None]:
 
 def _thousandths(values: np.ndarray) -> list[int]:
     return np.where(np.isfinite(values), np.round(np.nan_to_num(values) * THOUSANDTHS), -1).astype(int).tolist()
-
-
-def _script_json(data: object) -> str:
-    """JSON that cannot end the script element that it stands in."""
-    return json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
