@@ -39,7 +39,7 @@ test: setup .venv/.installed-dev $(LANDMARKER)  ## all tests, the long ones too
 	$(BIN)/python -m pytest -m "not fuzz" -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 fuzz: setup .venv/.installed-dev  ## every reader of outside files, 20 s each
-	$(BIN)/python -m pytest -m fuzz
+	$(BIN)/python -m pytest -m fuzz -n auto --maxprocesses 8
 
 check: setup .venv/.installed-dev  ## style, types, layers
 	$(BIN)/ruff check .

@@ -298,15 +298,14 @@ def test_every_open_choice_is_a_model_that_can_be_trained(monkeypatch):
     choice = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(choice)
     asked = choice.read_study()
-    for corpus, setting in asked["corpora"].items():
-        assert asked[f"{corpus}_names"] == list(asked[corpus])
-        default = choice.chosen(setting, {})
-        frames = default.train.batch_windows * WindowGrid.of(default.window).frames
-        for name, changes in asked[corpus].items():
-            params = choice.chosen(setting, changes)
-            assert (params == default) == (name == FULL_MODEL), name
-            grid = WindowGrid.of(params.window)
-            assert grid.frames == params.window.core_frames + 2 * params.window.context_frames, name
-            assert 0.8 < params.train.batch_windows * grid.frames / frames < 1.2, name
-            widths = {"audio": {"turns": 4}, "visual": {"face": 6}}
-            build_model(widths, params.variant(FULL_MODEL), params.window.rate_hz)
+    assert asked["names"] == list(asked["choices"])
+    default = choice.chosen(asked, FULL_MODEL)
+    frames = default.train.batch_windows * WindowGrid.of(default.window).frames
+    for name in asked["names"]:
+        params = choice.chosen(asked, name)
+        assert (params == default) == (name == FULL_MODEL), name
+        grid = WindowGrid.of(params.window)
+        assert grid.frames == params.window.core_frames + 2 * params.window.context_frames, name
+        assert 0.8 < params.train.batch_windows * grid.frames / frames < 1.2, name
+        widths = {"audio": {"turns": 4}, "visual": {"face": 6}}
+        build_model(widths, params.variant(FULL_MODEL), params.window.rate_hz)
