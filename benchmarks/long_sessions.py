@@ -28,7 +28,7 @@ from damamba.streams.store import write_stream
 from damamba.streams.stream import FeatureStream
 
 ROOT = Path(__file__).parent.parent
-RATES_HZ = {"wav2vec2": 50.0, "emotion": 10.0, "clip": 25.0, "flow": 25.0, "landmark_flow": 25.0}
+RATES_HZ = {"wav2vec2": 50.0, "emotion": 10.0, "clip": 25.0, "flow": 25.0, "landmark_flow": 25.0, "expression": 25.0}
 PEOPLE, SAMPLE_S = 5, 0.02
 LOOKS_A_FAMILY = 10
 """Memory is read this often before new processes are looked for."""

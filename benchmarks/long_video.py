@@ -30,7 +30,10 @@ SAMPLE_HZ = 16_000
 STAGES = {
     "ingest": ["ingest.py"],
     "track_faces": ["track_faces.py"],
-    **{f"extract@{cue}": ["extract.py", cue] for cue in ("wav2vec2", "emotion", "clip", "flow", "landmark_flow")},
+    **{
+        f"extract@{cue}": ["extract.py", cue]
+        for cue in ("wav2vec2", "emotion", "clip", "flow", "landmark_flow", "expression")
+    },
     "align": ["align.py"],
     "train@da_mamba-0": ["train.py", "da_mamba-0"],
     "evaluate@da_mamba-0": ["evaluate.py", "da_mamba-0"],

@@ -171,6 +171,7 @@ def test_every_cue_of_the_folder_can_be_causal():
         "clip": {"checkpoint": "c", "pretrained": None, "crop": 1.0, "batch_frames": 1},
         "egemaps": {"window_s": 1.0, "hop_s": 0.04},
         "emotion": {"checkpoint": "c", "revision": None, "window_s": 1.0, "hop_s": 0.1, "causal": True},
+        "expression": {},
         "flow": {"reduce": "grid", "cells": 6, "side": 112, "causal": True},
         "official": {"stream": "s", "lookahead_s": 0.0},
         "wav2vec2": {"checkpoint": "c", "revision": None, "layer": -1, "causal": True},

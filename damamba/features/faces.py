@@ -1,8 +1,8 @@
-"""Face tracks: where the face is in every decoded frame, by MediaPipe's FaceLandmarker.
+"""Face tracks: where one person's face is in every decoded frame, by MediaPipe's FaceLandmarker.
 
-The landmarker runs in IMAGE mode, each frame by itself: VIDEO mode smooths, lags half a frame and gives different
-numbers from run to run. A track is a feature stream like any other:
-``data/faces/<corpus>/<session>/<participant>.parquet``.
+The landmarker runs in IMAGE mode on the part of the picture where the person was before (`damamba.features.follow`):
+its VIDEO mode smooths, lags half a frame and gives different numbers from run to run. A track is a feature stream like
+any other: ``data/faces/<corpus>/<session>/<participant>.parquet``.
 """
 
 from array import array
@@ -13,7 +13,8 @@ import numpy as np
 
 from damamba.config import FacesParams
 from damamba.features.extractor import Extractor, ExtractorInput
-from damamba.features.landmarker import SHA256, check_model, detect, open_landmarker
+from damamba.features.follow import MOST_FACES, SMALLEST, Counts, FaceFollower
+from damamba.features.landmarker import SHA256, check_model, open_landmarker
 from damamba.media.decode import Frame, FrameReader
 from damamba.spool import SpooledRows
 from damamba.streams.face_track import CHANNELS
@@ -24,14 +25,14 @@ STEP_PX = 1 / 16
 
 
 class FaceTracker(Extractor[FacesParams]):
-    """One row per decoded frame: box, head transform, 478 landmarks; not valid where the frame shows no face."""
+    """One row per decoded frame: box, head, blendshapes, 478 landmarks; not valid where the person is not seen."""
 
     Params = FacesParams
     media = "video"
 
     @property
     def lookahead_s(self) -> float:
-        """0: each frame by itself."""
+        """0: a frame depends on the frames before it alone."""
         return 0.0
 
     def weights(self) -> list[Path]:
@@ -51,7 +52,8 @@ class FaceTracker(Extractor[FacesParams]):
         reader = FrameReader(source.video)
         times, scores = array("d"), array("f")
         values = SpooledRows(len(CHANNELS))
-        for t_s, row, score in self._rows(reader):
+        counts = Counts()
+        for t_s, row, score in self._rows(reader, counts):
             times.append(t_s)
             scores.append(score)
             values.append(row[None])
@@ -62,11 +64,20 @@ class FaceTracker(Extractor[FacesParams]):
         if share < self.params.min_found or not valid.any():
             notes.append(
                 f"a face in {valid.sum()} of {len(valid)} frames ({share:.0%}), fewer than faces.min_found "
-                f"({self.params.min_found:.0%}): no visual cue is valid; a face must take about a quarter of the "
-                "picture's height: crop the video"
+                f"({self.params.min_found:.0%}): no visual cue is valid; a face must take {SMALLEST:.0%} of the "
+                "picture's longer side: crop the video"
             )
             valid, score = np.zeros_like(valid), np.zeros_like(score)
             values.blank()
+        elif counts.with_others:
+            notes.append(
+                f"other people in {counts.with_others} of {counts.looks} looks at the whole picture: the largest face "
+                "of the beginning is followed"
+            )
+        if counts.jumps:
+            notes.append(
+                f"the face is taken up again in another place {counts.jumps} times: see whether it is one person"
+            )
         return FeatureStream(
             t_s=np.array(times),
             x=values.rows(),
@@ -80,28 +91,18 @@ class FaceTracker(Extractor[FacesParams]):
             note="; ".join(notes),
         )
 
-    def _rows(self, frames: Iterable[Frame]) -> Iterator[tuple[float, np.ndarray, float]]:
+    def _rows(self, frames: Iterable[Frame], counts: Counts) -> Iterator[tuple[float, np.ndarray, float]]:
         """(time, (D,) values, share of the landmarks inside the picture) of every frame."""
         nothing = np.full(len(CHANNELS), np.nan, np.float32)
-        with open_landmarker(
-            Path(self.params.model),
-            1,
-            min_face_detection_confidence=self.params.min_confidence,
-            min_face_presence_confidence=self.params.min_confidence,
-            output_facial_transformation_matrixes=True,
-        ) as landmarker:
+        confidence = self.params.min_confidence
+        with open_landmarker(Path(self.params.model), MOST_FACES, confidence) as landmarker:
+            follower = FaceFollower(landmarker, counts)
             for frame in frames:
-                result = detect(landmarker, frame.image)
-                if not result.face_landmarks:
+                face = follower.next(frame.image, frame.t_s)
+                if face is None:
                     yield frame.t_s, nothing, 0.0
                     continue
-                height, width = frame.image.shape[:2]
-                xy = np.array([(mark.x * width, mark.y * height) for mark in result.face_landmarks[0]])
-                xy = np.round(xy / STEP_PX) * STEP_PX
-                inside = float(((xy >= 0) & (xy < (width, height))).all(1).mean())
-                if not inside:  # the model placed the face outside the picture
-                    yield frame.t_s, nothing, 0.0
-                    continue
-                head = np.asarray(result.facial_transformation_matrixes[0])
-                row = np.concatenate([xy.min(0), xy.max(0), head.ravel(), xy.ravel()]).astype(np.float32)
-                yield frame.t_s, row, inside
+                xy = np.round(face.landmarks_px / STEP_PX) * STEP_PX
+                inside = float(((xy >= 0) & (xy < frame.image.shape[1::-1])).all(1).mean())
+                row = np.concatenate([xy.min(0), xy.max(0), face.head.ravel(), face.shapes, xy.ravel()])
+                yield frame.t_s, row.astype(np.float32), inside

@@ -32,13 +32,13 @@ def check_model(path: Path) -> None:
 
 
 @contextmanager
-def open_landmarker(model: Path, faces: int, **options: Any) -> Iterator[Any]:
-    """A landmarker that treats every picture by itself.
+def open_landmarker(model: Path, faces: int, confidence: float = 0.5) -> Iterator[Any]:
+    """A landmarker that treats every picture by itself; its results have landmarks, head transforms and blendshapes.
 
     Args:
         model: FaceLandmarker file.
         faces: Most faces to find in a picture.
-        options: Further fields of ``FaceLandmarkerOptions``.
+        confidence: Least confidence of detection and presence.
     """
     from mediapipe.tasks.python import BaseOptions, vision
 
@@ -46,7 +46,10 @@ def open_landmarker(model: Path, faces: int, **options: Any) -> Iterator[Any]:
         base_options=BaseOptions(model_asset_path=str(model)),
         running_mode=vision.RunningMode.IMAGE,
         num_faces=faces,
-        **options,
+        min_face_detection_confidence=confidence,
+        min_face_presence_confidence=confidence,
+        output_facial_transformation_matrixes=True,
+        output_face_blendshapes=True,
     )
     with _without_native_log(), _plain_characters():
         landmarker = vision.FaceLandmarker.create_from_options(chosen)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from damamba.features.landmarker import check_model, detect, open_landmarker
+from damamba.features.follow import MOST_FACES, everyone
+from damamba.features.landmarker import check_model, open_landmarker
 from damamba.media.glance import sample_frames
 from damamba.media.guarded import guarded
 from damamba.media.track import MediaTrack
 
-MOST_FACES = 6
 SAMPLES = 5
 """Frames of a video that are looked at."""
 ROOM = 1.0
@@ -54,9 +54,7 @@ def find_faces(video: Path | MediaTrack, model: Path) -> Faces:
     with open_landmarker(model, MOST_FACES) as landmarker:
         for image in guarded(_sampled, video):
             size = np.array(image.shape[1::-1])
-            faces = detect(landmarker, image).face_landmarks
-            marks = [np.array([(m.x, m.y) for m in face]) * size for face in faces]
-            boxes = [np.concatenate([xy.min(0), xy.max(0)]) for xy in marks]
+            boxes = [face.box for face in everyone(landmarker, image)]
             frames.append(sorted(boxes, key=lambda box: box[0] + box[2]))
     counts = tuple(len(boxes) for boxes in frames)
     usual, times = Counter(counts).most_common(1)[0] if counts else (0, 0)

@@ -16,6 +16,7 @@ HUB_REPOSITORIES = {("ViT-B-32", "laion2b_s34b_b79k"): "laion/CLIP-ViT-B-32-laio
 """Hub repository of weights that open_clip knows by a name and a tag."""
 NO_CHECKPOINT = {
     "flow": "none needed (OpenCV)",
+    "expression": "that of the face landmarker",
     "official": "that of the release: see its agreement",
     "egemaps": "openSMILE: research only, no commercial use",
 }

@@ -1,5 +1,6 @@
 """The passes of the pipeline over some videos: check, find faces, compute cues, align, predict."""
 
+import csv
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -20,6 +21,7 @@ from damamba.data.shards import Aligned
 from damamba.executor import run_all
 from damamba.features.extract import extract_manifest
 from damamba.features.faces import FaceTracker
+from damamba.features.health import HEALTH
 from damamba.features.landmarker_download import fetch_model
 from damamba.files import only_one
 from damamba.ingest.run import ingest_sources
@@ -146,6 +148,11 @@ def _notes(named: dict[str, Conversation], found: Sequence[ParticipantPrediction
     defects = json.loads((work / "corpus/defects.json").read_text(encoding="utf8"))
     for one in defects["defects"]:
         yield f"{one['where'].removeprefix(f'{CORPUS}/')}: {one['what']}"
+    if (tracks := work / "faces" / HEALTH).is_file():
+        with tracks.open(encoding="utf8", newline="") as file:
+            for row in csv.DictReader(file):
+                if row["note"]:
+                    yield f"{row['session']}/{row['participant']}: {row['note']}"
     for one in found:
         if np.isnan(one.engagement).all():
             yield f"{one.session}/{one.participant}: no cue was observed, neither a face nor a voice: no prediction"

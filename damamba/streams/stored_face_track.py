@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from damamba.streams.face_track import N_LANDMARKS
+from damamba.streams.face_track import HEAD_AT, LANDMARKS_AT, N_LANDMARKS, SHAPES_AT
 from damamba.streams.reader import StoredStream
 
 
@@ -15,6 +15,10 @@ class TrackedFace:
 
     landmarks_px: np.ndarray
     """(478, 2) x to the right, y down."""
+    head: np.ndarray
+    """(4, 4) from the canonical face to the camera, cm."""
+    shapes: np.ndarray
+    """(52,) scores of the blendshapes."""
 
     @property
     def size_px(self) -> np.floating:
@@ -39,5 +43,6 @@ class StoredFaceTrack:
 
     def face(self, row: int) -> TrackedFace:
         """The face in a row; rows are read in increasing order."""
-        landmarks = self._stream.rows(row, row + 1)[0, 20:]
-        return TrackedFace(landmarks.reshape(N_LANDMARKS, 2))
+        x = self._stream.rows(row, row + 1)[0]
+        head, shapes = x[HEAD_AT:SHAPES_AT].reshape(4, 4), x[SHAPES_AT:LANDMARKS_AT]
+        return TrackedFace(x[LANDMARKS_AT:].reshape(N_LANDMARKS, 2), head, shapes)

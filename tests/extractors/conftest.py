@@ -12,7 +12,7 @@ import pytest
 from damamba.corpus.manifest import Participant
 from damamba.encoders.torchvision_import import declare_operators
 from damamba.features.extractor import ExtractorInput
-from damamba.streams.face_track import CHANNELS, N_LANDMARKS
+from damamba.streams.face_track import CHANNELS, N_LANDMARKS, SHAPES
 from damamba.streams.store import write_stream
 from damamba.streams.stream import FeatureStream
 from damamba_sim.faces.render import write_video
@@ -160,14 +160,17 @@ def similarity(scale: float, turn_rad: float, centre_px=(120.0, 100.0)) -> np.nd
 def recorded(tmp_path) -> Callable[..., ExtractorInput]:
     """Makes the input of a film: its video, and the face track that a tracker would write."""
 
-    def make(film: Film, t_s: np.ndarray, valid: np.ndarray | None = None) -> ExtractorInput:
+    def make(
+        film: Film, t_s: np.ndarray, valid: np.ndarray | None = None, shapes: np.ndarray | None = None
+    ) -> ExtractorInput:
         n = len(film.images)
         valid = np.ones(n, bool) if valid is None else valid
         video = tmp_path / "v.mp4"
         write_video(video, iter(film.images), t_s.tolist(), fps=25, crf=4)
         box = np.hstack([film.landmarks_px.min(1), film.landmarks_px.max(1)])
         head = np.tile(np.eye(4).ravel(), (n, 1))
-        x = np.hstack([box, head, film.landmarks_px.reshape(n, -1)]).astype(np.float32)
+        shapes = np.zeros((n, len(SHAPES))) if shapes is None else shapes
+        x = np.hstack([box, head, shapes, film.landmarks_px.reshape(n, -1)]).astype(np.float32)
         x[~valid] = np.nan
         score = np.where(valid, 0.9, 0).astype(np.float32)
         shard = tmp_path / "face.parquet"

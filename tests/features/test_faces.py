@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import av
@@ -9,8 +10,8 @@ from damamba.console import InputError
 from damamba.corpus.manifest import Participant
 from damamba.features.extractor import ExtractorInput
 from damamba.features.faces import FaceTracker
-from damamba.features.landmarker import check_model
-from damamba.streams.face_track import CHANNELS, FaceTrack
+from damamba.features.landmarker import check_model, detect, open_landmarker
+from damamba.streams.face_track import CHANNELS, HEAD_AT, LANDMARKS_AT, SHAPES, SHAPES_AT, FaceTrack
 from damamba_sim.faces.actor import Actor, Pose
 from tests.conftest import make_video
 
@@ -52,7 +53,7 @@ def test_a_face_in_a_turned_video_is_found_upright(tmp_path, turn):
             container.mux(stream.encode())
     expected, stream = tracked(plain), tracked(turned)
     assert stream.valid.all()
-    assert np.abs(np.asarray(stream.x) - np.asarray(expected.x))[:, 20:].max() < 3  # px
+    assert np.abs(np.asarray(stream.x) - np.asarray(expected.x))[:, LANDMARKS_AT:].max() < 3  # px
     left_eye, right_eye = (FaceTrack.of(stream).landmarks_px[0, k] for k in (33, 263))
     assert abs(right_eye[1] - left_eye[1]) < 5
 
@@ -66,6 +67,10 @@ def test_messages_about_a_missing_or_changed_model_file_have_the_command(tmp_pat
     check_model(MODEL)
 
 
-def test_channels_are_box_head_and_landmarks():
-    assert len(CHANNELS) == 4 + 16 + 2 * 478
-    assert CHANNELS[20] == "landmark_0_x_px"
+def test_channels_are_named_in_the_order_of_the_landmarker(tmp_path):
+    with open_landmarker(MODEL, 1) as landmarker:
+        (shapes,) = detect(landmarker, Actor(0, MODEL, 320, 240).render(Pose(), 0)).face_blendshapes
+    names = [re.sub("([A-Z])", r"_\1", shape.category_name).lower().lstrip("_") for shape in shapes]
+    assert tuple(names) == SHAPES
+    assert len(CHANNELS) == 4 + 16 + 52 + 2 * 478
+    assert [CHANNELS[k] for k in (HEAD_AT, SHAPES_AT, LANDMARKS_AT)] == ["head_00", "neutral", "landmark_0_x_px"]

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from damamba.streams.face_track import CHANNELS
+from damamba.streams.face_track import CHANNELS, SHAPES
 from damamba.streams.store import write_stream
 from damamba.streams.stream import FeatureStream
 from damamba_sim.rendering.comparison import CHANNELS as COMPARED
@@ -54,7 +54,8 @@ def write_participant(folder: Path, seed: int, keeps: float = 1.0) -> FilmedPart
         -np.sin(pitch),
     )
     has_face = truth["present"].astype(bool)
-    x = np.concatenate([np.zeros((N, 4)), head.reshape(N, 16), marks.reshape(N, -1)], axis=1).astype(np.float32)
+    box, shapes = np.zeros((N, 4)), np.zeros((N, len(SHAPES)))
+    x = np.concatenate([box, head.reshape(N, 16), shapes, marks.reshape(N, -1)], axis=1).astype(np.float32)
     x[~has_face] = np.nan
     stream = FeatureStream(t_s, x, has_face, has_face.astype(np.float32), 25.0, CHANNELS, "face_landmarker", "m", "r")
     track = folder / f"{seed}-faces.parquet"

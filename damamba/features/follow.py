@@ -1,0 +1,261 @@
+"""Find a person's face and keep to it: where it was before, then in the whole picture, then in tiles of it.
+
+The landmarker sees a face that takes about an eighth of its picture's longer side or more. So the picture that it gets
+is a window around the face of the frame before; only where that is lost, the whole picture, and from time to time tiles
+of a third of its longer side, in which faces of 4 % of that side are found.
+
+Who is followed: the largest face at first, then whoever is nearest. Other people are remembered by their place, and are
+not taken for a person who turns away. All of it looks back only.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from damamba.features.landmarker import detect
+
+WINDOW = 2.4
+"""Side of the window around a face, in sizes of its box."""
+TILE, STRIDE = 0.3, 0.15
+"""Side of a tile and way from one to the next, as shares of the picture's longer side."""
+SMALLEST = 0.04
+"""Faces of this share of the longer side are found."""
+LARGE = 0.14
+"""From this share on, a look at the whole picture finds others of that size."""
+TILES_S = 0.4
+"""Tiles are looked through so often while nobody is found; s."""
+LOST_S = 0.4
+"""After so long, a face in another place may be the person's; s."""
+LOOK_S = 1.0
+"""The whole picture is looked at so often for other people; s."""
+FORGET_S = 10.0
+"""Other people who have not been seen for so long are forgotten."""
+NEAR = 0.75
+"""Two boxes whose middles are nearer than this, in sizes of the larger, show the same face."""
+GROWTH = 1.6
+"""Nobody comes nearer or goes away by this factor from one frame to the next."""
+MOST_FACES = 6
+VIEW_RAD = np.radians(63)
+"""Of the landmarker's camera, from top to bottom."""
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face in a picture."""
+
+    landmarks_px: NDArray[np.float64]
+    """(478, 2) x to the right, y down."""
+    head: NDArray[np.float64]
+    """(4, 4) from the canonical face to the camera, cm."""
+    shapes: NDArray[np.float32]
+    """(52,) blendshape scores."""
+
+    @property
+    def box(self) -> NDArray[np.float64]:
+        """(4,) left, top, right, bottom; px."""
+        return np.concatenate([self.landmarks_px.min(0), self.landmarks_px.max(0)])
+
+    @property
+    def middle(self) -> NDArray[np.float64]:
+        """(2,) of the box."""
+        return (self.box[:2] + self.box[2:]) / 2
+
+    @property
+    def size(self) -> float:
+        """Longer side of the box, px."""
+        return float((self.box[2:] - self.box[:2]).max())
+
+
+@dataclass
+class Counts:
+    """What happened on the way."""
+
+    frames: int = 0
+    found: int = 0
+    with_others: int = 0
+    """Frames in which the whole picture was looked at and showed other people too."""
+    looks: int = 0
+    """Frames in which the whole picture was looked at."""
+    jumps: int = 0
+    """Times that a face was taken up again in another place: another scene, or another person."""
+
+
+@dataclass
+class _Other:
+    middle: NDArray[np.float64]
+    size: float
+    seen_s: float
+
+
+@dataclass
+class FaceFollower:
+    """Follows one person through the frames of a video, in order."""
+
+    landmarker: Any
+    """For up to `MOST_FACES` faces, with head transforms and blendshapes."""
+    counts: Counts = field(default_factory=Counts)
+    _last: Face | None = None
+    _last_s: float = -np.inf
+    _looked_s: float = -np.inf
+    _tiled_s: float = -np.inf
+    _others: list[_Other] = field(default_factory=list)
+
+    def next(self, image: NDArray[np.uint8], t_s: float) -> Face | None:
+        """The person's face in the next frame, (height, width, 3) RGB; None where it is not seen."""
+        self.counts.frames += 1
+        face = None
+        if self._last is not None:
+            face = self._nearest(self._in(image, *window(self._last, image.shape)), t_s)
+        if face is None or t_s - self._looked_s >= LOOK_S:
+            face = self._look(image, t_s, face)
+        if face is not None:
+            self._last, self._last_s = face, t_s
+            self.counts.found += 1
+        return face
+
+    def _look(self, image: NDArray[np.uint8], t_s: float, face: Face | None) -> Face | None:
+        """Look at the whole picture: for the person, unless the window has shown their `face`, and for others."""
+        self.counts.looks += 1
+        self._looked_s = t_s
+        faces = self._in(image, 0, 0, *image.shape[1::-1])
+        face = face or self._nearest(faces, t_s)
+        small = face is not None and face.size < LARGE * max(image.shape)
+        if (face is None or small) and t_s - self._tiled_s >= (LOOK_S if small else TILES_S):
+            self._tiled_s = t_s
+            faces = distinct([*faces, *in_tiles(self.landmarker, image)])
+            face = face or self._nearest(faces, t_s)
+        if face is None and t_s - self._last_s >= LOST_S:
+            face = self._anywhere(faces)
+        self._remember([other for other in faces if face is None or not same(other, face)], t_s, face)
+        return face
+
+    def _anywhere(self, faces: list[Face]) -> Face | None:
+        """The largest face at first; later one in another place, of the most similar size, which is not another's."""
+        last = self._last
+        if last is None:
+            return max(faces, key=lambda face: face.size, default=None)
+        strangers = [face for face in faces if not self._is_others(face)]
+        self.counts.jumps += bool(strangers)
+        return min(strangers, key=lambda face: abs(np.log(face.size / last.size)), default=None)
+
+    def _nearest(self, faces: list[Face], t_s: float) -> Face | None:
+        """The face nearest to the last one; None where none is near. The longer ago that was, the wider is the net."""
+        last, ago_s = self._last, t_s - self._last_s
+        if last is None:
+            return None
+        growth, near = GROWTH * (1 + min(ago_s, 1)), NEAR * (1 + min(ago_s, 1))
+        fits = {
+            float(np.linalg.norm(face.middle - last.middle)): face
+            for face in faces
+            if 1 / growth < face.size / last.size < growth
+            and np.linalg.norm(face.middle - last.middle) < near * max(face.size, last.size)
+            and (ago_s < LOST_S or not self._is_others(face))
+        }
+        return fits[min(fits)] if fits else None
+
+    def _is_others(self, face: Face) -> bool:
+        """Whether somebody else was there."""
+        return any(_at(face, other) for other in self._others)
+
+    def _remember(self, others: list[Face], t_s: float, person: Face | None) -> None:
+        """Keep the places of others up to date; while the person is away, nobody new becomes one of them."""
+        self.counts.with_others += bool(others)
+        for face in others:
+            known = next((other for other in self._others if _at(face, other)), None)
+            if known:
+                known.middle, known.size, known.seen_s = face.middle, face.size, t_s
+            elif person is not None:
+                self._others.append(_Other(face.middle, face.size, t_s))
+        self._others = [other for other in self._others if t_s - other.seen_s < FORGET_S]
+
+    def _in(self, image: NDArray[np.uint8], left: int, top: int, width: int, height: int) -> list[Face]:
+        """Faces in a part of the picture."""
+        return faces_in(self.landmarker, image, left, top, width, height)
+
+
+def faces_in(landmarker: Any, image: NDArray[np.uint8], left: int, top: int, width: int, height: int) -> list[Face]:
+    """Faces in a part of a picture, in px of the whole; none that has no landmark inside the picture."""
+    result = detect(landmarker, image[top : top + height, left : left + width])
+    faces = []
+    for marks, head, shapes in zip(
+        result.face_landmarks, result.facial_transformation_matrixes, result.face_blendshapes, strict=True
+    ):
+        xy = np.array([(left + mark.x * width, top + mark.y * height) for mark in marks])
+        if ((xy >= 0) & (xy < image.shape[1::-1])).all(1).any():
+            whole = in_whole(np.asarray(head), (left, top, width, height), image.shape)
+            faces.append(Face(xy, whole, np.array([shape.score for shape in shapes], np.float32)))
+    return faces
+
+
+def in_whole(head: NDArray[np.float64], part: tuple[int, int, int, int], shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """A head transform that was found in a part of a picture, with the place that the whole picture's camera sees.
+
+    The landmarker takes each picture for one with an angle of view of `VIEW_RAD` from top to bottom.
+    """
+    left, top, width, height = part
+    focal_px = height / 2 / np.tan(VIEW_RAD / 2)
+    x, y, z = head[:3, 3]  # z is negative in front of the camera
+    off_px = left + (width - shape[1]) / 2 - focal_px * x / z, top + (height - shape[0]) / 2 + focal_px * y / z
+    whole = head.copy()
+    whole[:3, 3] = -off_px[0] * z / focal_px, off_px[1] * z / focal_px, z * shape[0] / height
+    return whole
+
+
+def everyone(landmarker: Any, image: NDArray[np.uint8]) -> list[Face]:
+    """All faces of a picture, large and small."""
+    found = faces_in(landmarker, image, 0, 0, *image.shape[1::-1])
+    return distinct([*found, *in_tiles(landmarker, image)])
+
+
+def in_tiles(landmarker: Any, image: NDArray[np.uint8]) -> list[Face]:
+    """Faces in the tiles of a picture, without those that a tile cuts; some are found in several tiles."""
+    found = []
+    for left, top, width, height in tiles(image.shape):
+        low, high = np.array([left, top]), np.array([left + width, top + height])
+        for face in faces_in(landmarker, image, left, top, width, height):
+            cut_low = (face.box[:2] <= low) & (low > 0)
+            cut_high = (face.box[2:] >= high - 1) & (high < image.shape[1::-1])
+            if not (cut_low | cut_high).any():
+                found.append(face)
+    return found
+
+
+def window(face: Face, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """(left, top, width, height) of the square around a face, as far as it lies in a picture of `shape`."""
+    height, width = shape[:2]
+    half = WINDOW * face.size / 2
+    left, top = np.clip(np.floor(face.middle - half), 0, (width - 2, height - 2)).astype(int)
+    right, bottom = np.clip(np.ceil(face.middle + half), (left + 2, top + 2), (width, height)).astype(int)
+    return int(left), int(top), int(right - left), int(bottom - top)
+
+
+def tiles(shape: tuple[int, ...]) -> list[tuple[int, int, int, int]]:
+    """(left, top, width, height) of overlapping squares that cover a picture of `shape`."""
+    height, width = shape[:2]
+    side = min(round(TILE * max(height, width)), height, width)
+    step = STRIDE * max(height, width)
+
+    def starts(length: int) -> NDArray[np.int64]:
+        return np.rint(np.linspace(0, length - side, int(np.ceil((length - side) / step)) + 1)).astype(int)
+
+    return [(int(left), int(top), side, side) for top in starts(height) for left in starts(width)]
+
+
+def same(a: Face, b: Face) -> bool:
+    """Whether two finds in one picture are the same face."""
+    return float(np.linalg.norm(a.middle - b.middle)) < NEAR * max(a.size, b.size)
+
+
+def distinct(faces: list[Face]) -> list[Face]:
+    """Without repeated finds of a face; the first of them stays."""
+    kept: list[Face] = []
+    for face in faces:
+        if not any(same(face, other) for other in kept):
+            kept.append(face)
+    return kept
+
+
+def _at(face: Face, other: _Other) -> bool:
+    return bool(np.linalg.norm(face.middle - other.middle) < NEAR * max(face.size, other.size))
