@@ -1,7 +1,8 @@
 """Cue expression: what a face shows in each frame, as the landmarker's own models read it.
 
-Stream: (N, 60) float32, one row a frame at its own time: the 52 blendshape scores in [0, 1], whose model was trained on
-real faces; gaze in the head; and the pose of the head. No picture is decoded, since all of it is in the face track.
+Stream: (N, 57) float32, one row a frame at its own time: the 52 blendshape scores in [0, 1], whose model was trained on
+real faces; gaze in the head; and where the head is turned. No picture is decoded, since all of it is in the face track.
+Where the head is in the picture is left out: that is mostly where the camera stands.
 
 Source:
     Blendshapes of MediaPipe's FaceLandmarker (model card "MediaPipe Blendshape V2", 2022).
@@ -17,8 +18,8 @@ from damamba.streams.stream import FeatureStream
 
 GAZE = ("gaze_right", "gaze_up")
 """Differences of the blendshapes about where the eyes look, means of both eyes; right is the person's left."""
-POSE = ("yaw_rad", "pitch_rad", "roll_rad", "along_cm", "up_cm", "towards_cm")
-"""Of the head to the camera: turned to the viewer's right, lifted, tilted to the viewer's right; and its place."""
+POSE = ("yaw_rad", "pitch_rad", "roll_rad")
+"""Of the head to the camera: turned to the viewer's right, lifted, tilted to the viewer's right."""
 
 
 class ExpressionParams(Section):
@@ -66,13 +67,13 @@ def gaze(shapes: np.ndarray) -> np.ndarray:
 
 
 def pose(head: np.ndarray) -> np.ndarray:
-    """(6,) angles and place, as in `POSE`, of a (4, 4) transform from the canonical face to the camera.
+    """(3,) angles, as in `POSE`, of a (4, 4) transform from the canonical face to the camera.
 
     Angles are those of turning about the vertical axis first, then about the axis through the ears, then in the
     picture.
     """
-    turn, place = head[:3, :3] / np.linalg.norm(head[:3, :3], axis=0), head[:3, 3]
+    turn = head[:3, :3] / np.linalg.norm(head[:3, :3], axis=0)
     yaw = np.arctan2(turn[0, 2], turn[2, 2])
     pitch = np.arcsin(np.clip(turn[1, 2], -1, 1))
     roll = -np.arctan2(turn[1, 0], turn[1, 1])
-    return np.array([yaw, pitch, roll, *place])
+    return np.array([yaw, pitch, roll])

@@ -8,8 +8,8 @@ part             | keys                                                         
 sizes            | preset, window, architectures, losses, model, variants, runs,     | demo, smoke, paper, paper-25,
                  | train, evaluate (without split), benchmark                        | long, channels, multimediate
 simulated corpus | simulate (without features_only)                                  | demo, smoke, channels
-cues             | cues, align, simulate.features_only                               | compact, upstream, multimediate,
-                 |                                                                   | channels
+cues             | cues, align, simulate.features_only                               | compact, real, upstream,
+                 |                                                                   | multimediate, channels
 source           | corpus.sources, evaluate.split                                    | simulated, multimediate, channels
 
 A preset file may name a `base`, another preset whose values it takes unless it sets its own.

@@ -33,6 +33,7 @@ PARTS = {
     "long": SIZES,
     "channels": SIZES | SIMULATE | CUES | SOURCE,
     "compact": CUES,
+    "real": CUES,
     "upstream": CUES,
     "multimediate": SIZES | CUES | SOURCE,
     "simulated": SOURCE,
