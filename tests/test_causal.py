@@ -151,7 +151,7 @@ def test_the_event_is_in_the_media_and_not_before_it(recordings):
         assert EVENT_S <= differ[0] < EVENT_S + 0.08
 
 
-@pytest.mark.parametrize("cue", ["faces", "wav2vec2", "emotion", "clip", "flow", "landmark_flow", "expression"])
+@pytest.mark.parametrize("cue", ["faces", "wav2vec2", "emotion", "clip", "flow", "landmark_flow"])
 @pytest.mark.parametrize("session", ["a", "b"])
 def test_no_row_of_a_cue_depends_on_media_beyond_its_lookahead(features, cue, session):
     before, after = (read_stream(features / cue / "c" / s / f"{session}.parquet", "") for s in ("before", session))
