@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> None:
     """Predict, write, print.
 
     Raises:
-        InputError: A video cannot be used, the model cannot, or nobody is seen or heard in any video.
+        InputError: A video or the model cannot be used, or no video shows a face or holds a voice.
     """
     from damamba.predictor.page import write_page
     from damamba.predictor.run import SIMULATED, predict_videos  # loads torch
