@@ -4,6 +4,7 @@ Each softmax has one key more than there are frames: the null key, zero with val
 attention goes there and nothing is added, so that masks need no special case and an absent partner adds nothing.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -31,6 +32,11 @@ def rotate(
     half = x.shape[-1] // 2
     frequencies = 10000.0 ** (-torch.arange(half, dtype=torch.float64) / half)
     angles = positions[:, None, None] * frequencies
+    if torch.compiler.is_exporting():  # ONNX has no complex numbers; the rest of a turn is exact in float32
+        angles = (angles % (2 * math.pi)).float()
+        along, across = x.unflatten(-1, (half, 2)).unbind(-1)
+        cos, sin = angles.cos(), angles.sin()
+        return torch.stack((along * cos - across * sin, along * sin + across * cos), dim=-1).flatten(-2)
     turn = torch.polar(torch.ones_like(angles), angles).to(torch.complex64).to(x.device, non_blocking=True)
     pairs = torch.view_as_complex(x.float().unflatten(-1, (half, 2)))
     return torch.view_as_real(pairs * turn).flatten(-2).to(x.dtype)
@@ -56,9 +62,10 @@ def chunk_attention(
 ) -> Float[Tensor, "batch length heads headdim"]:
     """Every frame sees the frames of its own chunk."""
     batch, length = valid.shape
-    chunk = min(chunk, length)
-    padding = -length % chunk
-    if padding:  # padding by nothing would still copy everything
+    exporting = torch.compiler.is_exporting()  # then lengths are not known
+    chunk = chunk if exporting else min(chunk, length)
+    padding = (length + chunk - 1) // chunk * chunk - length
+    if exporting or padding:  # padding by nothing would still copy everything
         query, key, value = (F.pad(series, (0, 0, 0, 0, 0, padding)) for series in (query, key, value))
         valid = F.pad(valid, (0, padding))
     query, key, value = (series.reshape(-1, chunk, *series.shape[2:]).transpose(1, 2) for series in (query, key, value))
@@ -81,8 +88,10 @@ def band_attention(
     start `past` frames before the queries.
     """
     batch, length, heads, headdim = query.shape
-    block = min(length, max(past + future, MIN_BAND_BLOCK))
-    n_blocks = -(-length // block)
+    block = max(past + future, MIN_BAND_BLOCK)
+    if not torch.compiler.is_exporting():  # where lengths are not known
+        block = min(length, block)
+    n_blocks = (length + block - 1) // block
     seen = past + block + future
     padding = n_blocks * block - length
 
@@ -190,7 +199,7 @@ class SelfAttention(nn.Module):
         assert self.reach is not None, "attention without a reach would have to keep the whole stream"
         past = self.reach - 1
         start = state.frames if state else 0
-        query, key, value = self._project(x, torch.arange(start, start + x.shape[1]))
+        query, key, value = self._project(x, start + torch.arange(x.shape[1]))
         history = (state or AttentionState.empty(key[:, None], past)).append(
             key[:, None], value[:, None], valid[:, None]
         )
@@ -236,9 +245,11 @@ class CrossAttention(Block):
     ) -> tuple[Float[Tensor, "batch length d_model"], AttentionState]:
         """The next frames of streams (causal): (output, state to continue from)."""
         length = target.shape[1]
-        past = self.window if self.causal or state else min(self.window, length - 1)
+        past = self.window
+        if not (self.causal or state or torch.compiler.is_exporting()):
+            past = min(past, length - 1)
         start = state.frames if state else 0
-        positions = torch.arange(start, start + length)
+        positions = start + torch.arange(length)
         query = rotate(self.query(target).unflatten(-1, (self.n_heads, -1)), positions)
         key, value = self.key_value(context).unflatten(-1, (2 * self.n_heads, -1)).chunk(2, dim=3)
         key = rotate(key.flatten(0, 1), positions).unflatten(0, key.shape[:2])

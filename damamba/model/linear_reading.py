@@ -9,7 +9,7 @@ of its channels with a few vectors, and a stream has a state of a few numbers.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from damamba.console import InputError
 from damamba.model.base import Examples, Statistics, standardise_each
 from damamba.model.stream_state import Memory
+from damamba.scan.exported import over_frames
 
 SCALES_S = (0.25, 1.0, 4.0)
 """Time constants of the kernels, s: engagement is forgotten within seconds (docs/simulator.md)."""
@@ -262,6 +263,9 @@ def running_sums(
     state: Float[Tensor, "*batch kernels"] | None,
 ) -> tuple[Float[Tensor, "*batch length kernels"], Float[Tensor, "*batch kernels"]]:
     """y_t = keep y_{t-1} + x_t for each kernel, and the last y, from which the next frames continue."""
+    if torch.compiler.is_exporting():
+        state = torch.zeros_like(x[..., 0, :]) if state is None else state
+        return _sums_in_a_graph(x, keep, state)
     sums = []
     for part in x.split(PIECE, dim=-2):
         n = part.shape[-2]
@@ -273,3 +277,15 @@ def running_sums(
         sums.append(y)
     assert state is not None
     return torch.cat(sums, dim=-2), state
+
+
+def _sums_in_a_graph(x: Tensor, keep: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+    """`running_sums` as one loop over frames, of which there may be any number."""
+
+    def step(state: Tensor, frame: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        state = keep * state + frame[0]
+        return state, state
+
+    leading = x.shape[:-2]
+    sums, last = over_frames(step, state.flatten(0, -2), (x.flatten(0, -3),))
+    return sums.unflatten(0, leading), last.unflatten(0, leading)

@@ -34,13 +34,15 @@ def causal_conv(
     known = x if state is None else torch.cat((state, x), dim=1)
     if state is not None and length == 1:  # a step of a stream, where calling a convolution would cost more
         y = _activate((known * weight[:, 0].T).sum(1, keepdim=True) + bias, activation)
-    elif x.device.type == "cpu":
+    elif x.device.type == "cpu" and not torch.compiler.is_exporting():
         y = _Convolution.apply(known, weight, bias, activation)
     else:
         y = _activate(_convolve(known, weight, bias), activation)
     if y.shape[1] > length:
         y = y[:, y.shape[1] - length :]
-    if known.shape[1] < history:
+    if torch.compiler.is_exporting():
+        known = _after_zeros(known, history)  # whatever the length
+    elif known.shape[1] < history:
         known = _after_zeros(known, history - known.shape[1])
     return y, known[:, known.shape[1] - history :]
 

@@ -5,15 +5,17 @@ import math
 from functools import cache
 from typing import Literal
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from damamba.scan import cuda
 from damamba.scan.chunked import chunked_scan
+from damamba.scan.exported import exported_scan
 from damamba.scan.reference import reference_scan, reference_step
 
-Backend = Literal["auto", "reference", "torch", "mamba_ssm"]
+Backend = Literal["auto", "reference", "torch", "mamba_ssm", "exported"]
 logger = logging.getLogger(__name__)
 
 
@@ -45,8 +47,9 @@ def ssd_scan(
         dt_limit: `dt` is clamped to this range, last.
         chunk_size: Frames of a chunk; it changes the speed and not the result. None picks a good size.
         backend: `reference`, the loop that defines the result; `torch`, plain PyTorch on any device; `mamba_ssm`, the
-            Triton kernels of that package; `auto`, those kernels if `x` is on a CUDA device and the package can be
-            imported, else `torch`.
+            Triton kernels of that package; `exported`, a loop that `torch.export` keeps as one; `auto`, that loop while
+            a model is exported, else those kernels if `x` is on a CUDA device and the package can be imported, else
+            `torch`.
 
     Raises:
         InputError: `backend="mamba_ssm"` without that package, or with a tensor that is not on a CUDA device.
@@ -110,6 +113,8 @@ def _scan(
     dt = step_size(dt, dt_bias, dt_softplus, dt_limit)
     if backend == "reference":
         y, state = reference_scan(x, dt, A, B, C, initial_state)
+    elif backend == "exported":
+        y, state = exported_scan(x, dt, A, B, C, initial_state)
     else:
         y, state = chunked_scan(x, dt, A, B, C, initial_state, return_final_state, chunk_size)
     return (y if D is None else y + D[:, None] * x), state
@@ -143,8 +148,10 @@ def step_size(dt: Tensor, bias: Tensor | None, softplus: bool, limit: tuple[floa
     return dt if limit == (0.0, math.inf) else dt.clamp(*limit)
 
 
-def choose_backend(device: str) -> Literal["torch", "mamba_ssm"]:
+def choose_backend(device: str) -> Literal["torch", "mamba_ssm", "exported"]:
     """The fastest backend for a type of device, such as `cuda`."""
+    if torch.compiler.is_exporting():
+        return "exported"
     if device != "cuda":
         return "torch"
     if cuda.kernel():

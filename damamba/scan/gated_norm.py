@@ -26,7 +26,8 @@ def gated_rms_norm(
 
     Source: `RMSNormGated` of `mamba_ssm`, with the norm after the gate.
     """
-    if y.shape[1] == 1:  # a step of a stream, where calls cost more than computing
+    # a step of a stream, where calls cost more than computing; and a graph, which has no tiles
+    if y.shape[1] == 1 or torch.compiler.is_exporting():
         gated = (y * F.silu(z)).unflatten(-1, (groups, -1))
         return (gated * _scale(gated)).flatten(-2) * weight
     return _GatedRMSNorm.apply(y, z, weight, groups)
