@@ -9,6 +9,7 @@ from pathlib import Path
 
 import damamba
 from damamba.console import InputError
+from damamba.encoders.hub import repository_of, snapshot
 from damamba.encoders.licences import licence_of
 from damamba.files import sha256
 
@@ -50,6 +51,19 @@ def revision_of(checkpoint: str, revision: str | None) -> str:
     return hashlib.sha256("".join(map(sha256, local_weights(checkpoint))).encode()).hexdigest()[:12]
 
 
+def folder_of(checkpoint: str, revision: str | None) -> Path | None:
+    """Folder of a checkpoint, downloaded where it is on the hub alone; None for a name that open_clip knows by a tag.
+
+    Raises:
+        InputError: As `local_folder`.
+        OSError, ValueError: As `damamba.encoders.hub.snapshot`.
+    """
+    if folder := local_folder(checkpoint):
+        return folder
+    repository = repository_of(checkpoint)
+    return snapshot(repository, revision) if repository else None
+
+
 @contextmanager
 def loading(checkpoint: str, revision: str | None = None) -> Iterator[None]:
     """Turn errors of the libraries that read `checkpoint` into one line; log the licence once it is read.
@@ -65,17 +79,20 @@ def loading(checkpoint: str, revision: str | None = None) -> Iterator[None]:
             yield
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:160]
-        name = checkpoint.removeprefix("hf-hub:")
-        pinned = f" --revision {revision}" if revision else ""
         if folder:
             cure = f"restore the folder (git checkout -- {folder}) or correct `checkpoint` in params.yaml"
-        elif "/" in name:
-            cure = f"fetch it where there is a network: hf download {name}{pinned}; or do without: {COMPACT}"
+        elif repository_of(checkpoint):
+            cure = f"fetch it where there is a network: {download_of(checkpoint, revision)}; or do without: {COMPACT}"
         else:
             cure = f"run this stage once where there is a network; or do without: {COMPACT}"
         raise InputError(f"checkpoint {checkpoint} cannot be loaded ({reason}); {cure}") from None
     if multiprocessing.parent_process() is None:  # once per stage, not once per worker
         logger.info("checkpoint %s · licence %s", checkpoint, licence_of(checkpoint, folder))
+
+
+def download_of(checkpoint: str, revision: str | None) -> str:
+    """Command that fetches a checkpoint from the hub."""
+    return f"hf download {repository_of(checkpoint)}" + (f" --revision {revision}" if revision else "")
 
 
 @contextmanager

@@ -6,7 +6,6 @@ HUB_LICENCES = {
     "facebook/wav2vec2-base": "Apache-2.0",
     "audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim": "CC BY-NC-SA 4.0: no commercial use",
     "laion/CLIP-ViT-B-32-laion2B-s34B-b79K": "MIT",
-    "ViT-B-32": "MIT (LAION-2B weights)",
 }
 """Of the hub checkpoints in our presets; ``damamba/extractors/checkpoints/README.md`` has a table of all."""
 UNKNOWN = "unknown to damamba: see its card"

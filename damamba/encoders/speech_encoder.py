@@ -18,7 +18,7 @@ import numpy as np
 
 from damamba.console import InputError
 from damamba.device import choose_device
-from damamba.encoders.checkpoint import loading, local_folder
+from damamba.encoders.checkpoint import folder_of, loading
 from damamba.encoders.torchvision_import import declare_operators
 from damamba.media.sound import SAMPLE_RATE_HZ
 from damamba.spool import RowsOnDisk
@@ -215,16 +215,14 @@ def pretrained(kind: "type[Wav2Vec2PreTrainedModel]", checkpoint: str, revision:
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()  # the stage shows its own
-    where = local_folder(checkpoint) or checkpoint
     with loading(checkpoint, revision):
-        loaded: Any = kind.from_pretrained(
-            where, revision=revision or "main", dtype=torch.float32, output_loading_info=True
-        )
+        where = folder_of(checkpoint, revision)
+        loaded: Any = kind.from_pretrained(where, dtype=torch.float32, output_loading_info=True)
         model, report = loaded
         missing = sorted(set(report["missing_keys"]) - MAY_BE_MISSING)
         if missing:  # transformers would continue with random weights
             raise ValueError(f"it lacks {len(missing)} weights of a {kind.__name__}, such as {missing[0]}")
-        preprocessor = Wav2Vec2FeatureExtractor.from_pretrained(where, revision=revision or "main")
+        preprocessor = Wav2Vec2FeatureExtractor.from_pretrained(where)
         if preprocessor.sampling_rate != SAMPLE_RATE_HZ:
             raise ValueError(f"it expects {preprocessor.sampling_rate} Hz; damamba reads sound at {SAMPLE_RATE_HZ} Hz")
     return model.eval().to(choose_device()), bool(preprocessor.do_normalize)

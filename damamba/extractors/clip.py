@@ -15,7 +15,7 @@ from pydantic import Field
 
 from damamba.config import Positive, Section
 from damamba.device import choose_device
-from damamba.encoders.checkpoint import loading, local_folder, local_weights, revision_of
+from damamba.encoders.checkpoint import folder_of, loading, local_weights, revision_of
 from damamba.encoders.torchvision_import import declare_operators
 from damamba.features.crop import upright_square, warp
 from damamba.features.extractor import Extractor, ExtractorInput
@@ -29,11 +29,13 @@ class ClipParams(Section):
     """Keys of the cue in params.yaml."""
 
     checkpoint: str
-    """Folder with open_clip_config.json and weights, `hf-hub:` and an id, or a name that open_clip knows."""
+    """Folder with open_clip_config.json and weights, `hf-hub:` and a repository, or a name that open_clip knows."""
     pretrained: str | None
     """Tag of the weights, for a name that open_clip knows; else null."""
     crop: Annotated[float, Field(ge=0.5, le=4)]
     """Side of the crop, in face sizes."""
+    revision: str | None = None
+    """Commit of a hub checkpoint."""
     batch_frames: Positive
     """Crops that the model embeds at once."""
 
@@ -62,9 +64,9 @@ class Clip(Extractor[ClipParams]):
         import torch
 
         name = self.params.checkpoint
-        folder = local_folder(name)
-        with loading(name):
-            if not (folder or name.startswith("hf-hub:") or self.params.pretrained):
+        with loading(name, self.params.revision):
+            folder = folder_of(name, self.params.revision)
+            if not (folder or self.params.pretrained):
                 raise ValueError("`pretrained` is null, but this name needs the tag of its weights")
             model: Any = open_clip.create_model(
                 f"local-dir:{folder}" if folder else name, self.params.pretrained, require_pretrained=True
@@ -96,7 +98,7 @@ class Clip(Extractor[ClipParams]):
             channels=tuple(f"embedding_{i}" for i in range(x.shape[1])),
             extractor="clip",
             checkpoint=self.params.checkpoint,
-            revision=revision_of(self.params.checkpoint, self.params.pretrained),
+            revision=revision_of(self.params.checkpoint, self.params.revision or self.params.pretrained),
         )
 
     def _rows(self, source: ExtractorInput, faces: StoredFaceTrack) -> np.ndarray | RowsOnDisk:

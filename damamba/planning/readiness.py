@@ -5,15 +5,14 @@ from pathlib import Path
 
 from damamba.config import CueParams, EvaluateParams, FacesParams
 from damamba.console import InputError
-from damamba.encoders.checkpoint import COMPACT, local_folder
+from damamba.encoders.checkpoint import COMPACT, download_of, local_folder
+from damamba.encoders.hub import cached, repository_of
 from damamba.encoders.licences import licence_of
 from damamba.features.landmarker import check_model
 from damamba.planning.disk import reads_faces
 from damamba.planning.workload import Workload
 from damamba.text import size
 
-HUB_REPOSITORIES = {("ViT-B-32", "laion2b_s34b_b79k"): "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"}
-"""Hub repository of weights that open_clip knows by a name and a tag."""
 NO_CHECKPOINT = {
     "flow": "none needed (OpenCV)",
     "expression": "that of the face landmarker",
@@ -94,18 +93,13 @@ def _missing_checkpoint(name: str, cue: CueParams) -> list[str]:
             return []
     except InputError as error:
         return [f"cue {name}: {error}"]
-    tag = str(cue.settings().get("pretrained") or "")
-    repository = HUB_REPOSITORIES.get((checkpoint, tag), checkpoint.removeprefix("hf-hub:"))
-    if "/" not in repository:
+    settings = cue.settings()
+    repository, revision = repository_of(checkpoint), settings.get("revision")
+    if repository is None:
+        tag = settings.get("pretrained")
         return [f"cue {name}: {checkpoint} ({tag}) is downloaded by the first run, over a network; or use {COMPACT}"]
-    if _cached(repository):
+    if cached(repository, revision):
         return []
-    return [f"cue {name}: {repository}; download it: hf download {repository}; or use {COMPACT}"]
-
-
-def _cached(repository: str) -> bool:
-    """Whether the hub's cache on this machine has any revision of a repository."""
-    from huggingface_hub.constants import HF_HUB_CACHE
-
-    snapshots = Path(HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}" / "snapshots"
-    return snapshots.is_dir() and any(snapshots.iterdir())
+    at = f" at revision {revision}" if revision else ""
+    command = download_of(checkpoint, revision)
+    return [f"cue {name}: {repository} is not on this machine{at}; download it: {command}; or use {COMPACT}"]

@@ -148,7 +148,7 @@ def test_an_unmeasured_checkpoint_is_planned_as_the_slowest_with_a_remark(params
     values["cues"]["clip"]["checkpoint"] = "someone/else"
     row, remark = EarlierRuns(Path(), 0).extractor_row(Params.model_validate(values).cues["clip"])
     assert row["width"] == 512
-    assert "counted as ViT-B-32" in remark
+    assert "counted as hf-hub:laion/CLIP" in remark
 
 
 def test_a_larger_model_takes_longer_and_more_disk(params):

@@ -16,8 +16,10 @@ def wav2vec2(checkpoint: str, revision: str | None = None) -> Wav2Vec2:
     return Wav2Vec2(Wav2Vec2Params(checkpoint=checkpoint, revision=revision, layer=-1))
 
 
-def clip(checkpoint: str, pretrained: str | None = None) -> Clip:
-    return Clip(ClipParams(checkpoint=checkpoint, pretrained=pretrained, crop=1.4, batch_frames=4))
+def clip(checkpoint: str, pretrained: str | None = None, revision: str | None = None) -> Clip:
+    return Clip(
+        ClipParams(checkpoint=checkpoint, pretrained=pretrained, revision=revision, crop=1.4, batch_frames=4)
+    )
 
 
 @pytest.fixture
@@ -53,6 +55,54 @@ def test_the_message_about_a_hub_checkpoint_that_cannot_be_loaded_is_one_line_wi
         assert command in text
         assert "damamba preset compact" in text
         assert "\n" not in text
+
+
+REVISION = "0123456789012345678901234567890123456789"
+
+
+@pytest.fixture
+def hub_cache(tmp_path, monkeypatch):
+    """An empty cache of the hub, and a network that is counted and never there."""
+    import huggingface_hub
+    import huggingface_hub.constants
+
+    calls = []
+
+    def no_network(*_arguments, **_options):
+        calls.append("model_info")
+        raise RuntimeError("Name or service not known")  # the library's own class is no OSError either
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", no_network)
+
+    def put(repository, folder, revision):
+        there = tmp_path / "hub" / f"models--{repository.replace('/', '--')}" / "snapshots" / revision
+        shutil.copytree(folder, there)
+        return there
+
+    put.calls = calls
+    return put
+
+
+def test_a_hub_checkpoint_in_the_cache_is_read_without_a_network(hub_cache, speech_checkpoint, clip_checkpoint):
+    hub_cache("somebody/speech", speech_checkpoint, REVISION)
+    hub_cache("somebody/clip", clip_checkpoint, REVISION)
+    wav2vec2("somebody/speech", REVISION).load()
+    clip("hf-hub:somebody/clip", revision=REVISION).load()
+    assert not hub_cache.calls
+
+
+def test_another_revision_in_the_cache_does_not_do(hub_cache, speech_checkpoint):
+    hub_cache("somebody/speech", speech_checkpoint, "9" * 40)
+    text = message(wav2vec2("somebody/speech", REVISION))
+    assert "cannot be reached: Name or service not known" in text
+    assert f"hf download somebody/speech --revision {REVISION}" in text
+    assert hub_cache.calls == ["model_info"]  # once: no minute of retries
+
+
+def test_a_half_finished_download_does_not_do(hub_cache, speech_checkpoint):
+    (hub_cache("somebody/speech", speech_checkpoint, REVISION) / "model.safetensors").unlink()
+    assert "cannot be reached" in message(wav2vec2("somebody/speech", REVISION))
 
 
 def test_a_clip_without_weights_is_refused_rather_than_random():
