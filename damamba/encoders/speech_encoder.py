@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from damamba.console import InputError
-from damamba.device import choose_device
-from damamba.encoders.checkpoint import folder_of, loading
+from damamba.encoders.checkpoint import loading
+from damamba.encoders.loaded import loaded
 from damamba.encoders.torchvision_import import declare_operators
 from damamba.media.sound import SAMPLE_RATE_HZ
 from damamba.spool import RowsOnDisk
@@ -32,8 +32,6 @@ CHUNK_S = 0.32
 """Length of a causal core, s: a frame depends on less than this after its time. Time grows with context / core."""
 BLOCK = 1 << 20
 """Samples of long sound that are in memory at once for its statistics."""
-MAY_BE_MISSING = {"masked_spec_embed", "wav2vec2.masked_spec_embed"}
-"""Weights that only pretraining uses; some checkpoints lack them."""
 
 
 def exact(dividend: int, divisor: int) -> int:
@@ -210,19 +208,11 @@ def pretrained(kind: "type[Wav2Vec2PreTrainedModel]", checkpoint: str, revision:
     Raises:
         InputError: The checkpoint cannot be loaded, belongs to another class, or expects another sampling rate.
     """
-    import torch
     from transformers import Wav2Vec2FeatureExtractor
-    from transformers.utils.logging import disable_progress_bar
 
-    disable_progress_bar()  # the stage shows its own
     with loading(checkpoint, revision):
-        where = folder_of(checkpoint, revision)
-        loaded: Any = kind.from_pretrained(where, dtype=torch.float32, output_loading_info=True)
-        model, report = loaded
-        missing = sorted(set(report["missing_keys"]) - MAY_BE_MISSING)
-        if missing:  # transformers would continue with random weights
-            raise ValueError(f"it lacks {len(missing)} weights of a {kind.__name__}, such as {missing[0]}")
-        preprocessor = Wav2Vec2FeatureExtractor.from_pretrained(where)
+        model, folder = loaded(kind, checkpoint, revision)
+        preprocessor = Wav2Vec2FeatureExtractor.from_pretrained(folder)
         if preprocessor.sampling_rate != SAMPLE_RATE_HZ:
             raise ValueError(f"it expects {preprocessor.sampling_rate} Hz; damamba reads sound at {SAMPLE_RATE_HZ} Hz")
-    return model.eval().to(choose_device()), bool(preprocessor.do_normalize)
+    return model, bool(preprocessor.do_normalize)

@@ -17,9 +17,7 @@ def wav2vec2(checkpoint: str, revision: str | None = None) -> Wav2Vec2:
 
 
 def clip(checkpoint: str, pretrained: str | None = None, revision: str | None = None) -> Clip:
-    return Clip(
-        ClipParams(checkpoint=checkpoint, pretrained=pretrained, revision=revision, crop=1.4, batch_frames=4)
-    )
+    return Clip(ClipParams(checkpoint=checkpoint, pretrained=pretrained, revision=revision, crop=1.4, batch_frames=4))
 
 
 @pytest.fixture

@@ -1,0 +1,105 @@
+"""Base class of the cues that show a face to an image model: one row per decoded frame."""
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import numpy as np
+from pydantic import Field
+
+from damamba.config import Positive, Section
+from damamba.encoders.checkpoint import local_weights, revision_of
+from damamba.features.crop import upright_square, warp
+from damamba.features.extractor import Extractor, ExtractorInput
+from damamba.features.tracked_frames import open_track, tracked_frames
+from damamba.spool import RowsOnDisk, SpooledRows
+from damamba.streams.stored_face_track import StoredFaceTrack
+from damamba.streams.stream import FeatureStream
+
+
+class FaceEmbeddingParams(Section):
+    """Keys that these cues share in params.yaml."""
+
+    checkpoint: str
+    """Folder, or repository on the hub."""
+    revision: str | None = None
+    """Commit of a hub checkpoint."""
+    crop: Annotated[float, Field(ge=0.5, le=4)]
+    """Side of the crop, in face sizes."""
+    batch_frames: Positive
+    """Crops that the model embeds at once."""
+
+
+ParamsT = TypeVar("ParamsT", bound=FaceEmbeddingParams)
+
+
+class FaceEmbedding(Extractor[ParamsT]):
+    """Embeddings of upright faces, eyes level; rows without a tracked face are NaN and not valid.
+
+    `load` of a subclass sets `side_px`.
+    """
+
+    media = "video"
+    needs_faces = True
+    uses_device = True
+    side_px: int
+    """Side of the pictures that the model takes."""
+
+    @property
+    def lookahead_s(self) -> float:
+        """0: each frame by itself."""
+        return 0.0
+
+    @abstractmethod
+    def embed(self, squares: np.ndarray) -> np.ndarray:
+        """(n, D) float32 embeddings of (n, side, side, 3) uint8 RGB pictures."""
+
+    def weights(self) -> list[Path]:
+        """Files of the checkpoint, if it is a folder."""
+        return local_weights(self.params.checkpoint)
+
+    def revision(self) -> str:
+        """Hash of a folder, or the commit on the hub."""
+        return revision_of(self.params.checkpoint, self.params.revision)
+
+    def extract(self, source: ExtractorInput) -> FeatureStream:
+        """Embed every face.
+
+        Raises:
+            InputError: The track belongs to another video.
+        """
+        with open_track(source) as faces:
+            x = self._rows(source, faces)
+        return FeatureStream(
+            t_s=faces.t_s,
+            x=x,
+            valid=faces.valid,
+            score=np.where(faces.valid, faces.score, 0).astype(np.float32),
+            rate_hz=source.participant.rate_hz,
+            channels=tuple(f"embedding_{i}" for i in range(x.shape[1])),
+            extractor=type(self).__module__.rpartition(".")[2],
+            checkpoint=self.params.checkpoint,
+            revision=self.revision(),
+        )
+
+    def _rows(self, source: ExtractorInput, faces: StoredFaceTrack) -> np.ndarray | RowsOnDisk:
+        """An embedding for every frame, NaN where it shows no face."""
+        side, batch = self.side_px, self.params.batch_frames
+        rows = SpooledRows(self.embed(np.zeros((1, side, side, 3), np.uint8)).shape[1])
+        waiting = np.zeros((batch, side, side, 3), np.uint8)
+        places: list[int] = []
+        for k, frame in tracked_frames(source, faces):
+            if faces.valid[k]:
+                face = faces.face(k)
+                square = upright_square(face.landmarks_px, face.size_px, self.params.crop, side)
+                waiting[len(places)] = warp(frame.image, square, side)
+                places.append(k)
+            if len(places) == batch:
+                rows.place(places, self.embed(waiting))
+                places = []
+        if places:
+            # a full batch, like all others: the rounding of a row must not depend on how many faces come after it
+            waiting[len(places) :] = 0
+            rows.place(places, self.embed(waiting)[: len(places)])
+        rows.pad(len(faces.t_s))
+        return rows.rows()
