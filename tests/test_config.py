@@ -168,12 +168,15 @@ class Own(Extractor[Settings]):
 def test_every_cue_of_the_folder_can_be_causal():
     """A new extractor states how far it looks ahead, and is in the table of docs/design.md."""
     settings = {
+        "audio_model": {"checkpoint": "c", "revision": None, "causal": True},
         "clip": {"checkpoint": "c", "pretrained": None, "crop": 1.0, "batch_frames": 1},
         "egemaps": {"window_s": 1.0, "hop_s": 0.04},
         "emotion": {"checkpoint": "c", "revision": None, "window_s": 1.0, "hop_s": 0.1, "causal": True},
         "expression": {},
         "flow": {"reduce": "grid", "cells": 6, "side": 112, "causal": True},
+        "image_model": {"checkpoint": "c", "revision": None},
         "official": {"stream": "s", "lookahead_s": 0.0},
+        "video_model": {"checkpoint": "c", "revision": None, "causal": True},
         "wav2vec2": {"checkpoint": "c", "revision": None, "layer": -1, "causal": True},
     }
     assert set(settings) == set(plugins.names(EXTRACTORS))

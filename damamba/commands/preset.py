@@ -15,11 +15,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "preset",
         help="write a set of parameters into params.yaml and show the difference",
         description="demo, smoke, paper, paper-25 and long set the sizes of model and training; demo and smoke also "
-        "the size of the simulated corpus. compact, real and upstream set the cues with their encoders, and the grid "
-        "that they are aligned on. simulated sets the source; multimediate sets source, cues, grid and the sizes of "
-        "long, channels all of these. A preset sets every key of its parts. Presets are written from left to right: "
-        "where two set the same part, the last one counts, whatever stood there before. All other parameters stay as "
-        "they are, such as the folders of your data. Presets that do not fit together are refused.",
+        "the size of the simulated corpus. compact, real, upstream and foundation set the cues with their encoders, "
+        "and the grid that they are aligned on. simulated sets the source; multimediate sets source, cues, grid and "
+        "the sizes of long, channels all of these. A preset sets every key of its parts. Presets are written from left "
+        "to right: where two set the same part, the last one counts, whatever stood there before. All other parameters "
+        "stay as they are, such as the folders of your data. Presets that do not fit together are refused.",
     )
     parser.add_argument("names", nargs="+", choices=names, metavar="NAME", help=", ".join(names))
     parser.set_defaults(run=run)

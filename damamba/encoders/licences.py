@@ -5,6 +5,10 @@ from pathlib import Path
 HUB_LICENCES = {
     "facebook/wav2vec2-base": "Apache-2.0",
     "audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim": "CC BY-NC-SA 4.0: no commercial use",
+    "facebook/w2v-bert-2.0": "MIT",
+    "openai/whisper-base": "Apache-2.0",
+    "facebook/dinov2-base": "Apache-2.0",
+    "MCG-NJU/videomae-base": "CC BY-NC 4.0: no commercial use",
     "laion/CLIP-ViT-B-32-laion2B-s34B-b79K": "MIT",
 }
 """Of the hub checkpoints in our presets; ``damamba/extractors/checkpoints/README.md`` has a table of all."""

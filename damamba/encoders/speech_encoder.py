@@ -115,6 +115,30 @@ def mean_and_variance(samples: np.ndarray | RowsOnDisk) -> tuple[np.floating, np
     return np.float32(mean), np.float32(squares / len(samples))
 
 
+class Level:
+    """Mean and variance of a sound: of all of it, or so far.
+
+    Args:
+        samples: In memory, or on the disk, from where no more than `BLOCK` of them are read at once.
+        so_far: Whether each moment sees the sound before it alone.
+    """
+
+    def __init__(self, samples: np.ndarray | RowsOnDisk, so_far: bool) -> None:
+        self._samples = samples
+        self._whole = None if so_far else mean_and_variance(samples)
+        self._sum = self._squares = 0.0
+        self._heard = 0
+
+    def until(self, end: int) -> tuple[float | np.floating, float | np.floating]:
+        """(mean, variance) of the sound before sample `end`, which never decreases from call to call."""
+        if self._whole:
+            return self._whole
+        new = self._samples[self._heard : end].astype(np.float64)
+        self._sum, self._squares, self._heard = self._sum + new.sum(), self._squares + (new**2).sum(), end
+        mean = self._sum / end
+        return mean, max(self._squares / end - mean**2, 0.0)
+
+
 class SpeechEncoder:
     """A loaded wav2vec 2.0 encoder."""
 
@@ -174,17 +198,14 @@ class SpeechEncoder:
         clock = self.frames
         core = max((round(CHUNK_S * SAMPLE_RATE_HZ) - clock.receptive // 2) // clock.stride + 1, 1)
         context, n = round(CONTEXT_S * clock.rate_hz), clock.count(len(samples))
-        total = squares = 0.0
-        heard = 0
+        level = Level(samples, so_far=True)
         for start in range(0, n, core):
             first, stop = max(0, start - context), min(start + core, n)
             span = clock.span(first, stop)
             piece = samples[span]
             if self._normalise:
-                new = samples[heard : span.stop].astype(np.float64)
-                total, squares, heard = total + new.sum(), squares + (new**2).sum(), span.stop
-                mean = total / heard
-                piece = ((piece - mean) / np.sqrt(max(squares / heard - mean**2, 0.0) + 1e-7)).astype(np.float32)
+                mean, variance = level.until(span.stop)
+                piece = ((piece - mean) / np.sqrt(variance + 1e-7)).astype(np.float32)
             yield self._encode_piece(piece)[start - first :]
 
     def _encode_piece(self, samples: np.ndarray) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Cue of any speech encoder of transformers, such as w2v-BERT 2.0, WavLM or the encoder of Whisper.
 
 Stream: (N, hidden_size) float32; width and rate are read from the checkpoint. The encoder hears a session in pieces of
-`CORE_S`, with `CONTEXT_S` on each side. A row's time is the middle of its stride of sound, right to half a row.
+`CORE_S`, with `CONTEXT_S` on each side; with `causal`, in chunks of `CHUNK_S` after the sound before them. A row's time
+is the middle of its stride of sound, right to half a row.
 
 Source:
     ``AutoModel`` and ``AutoFeatureExtractor`` of transformers.
@@ -15,8 +16,8 @@ import numpy as np
 from damamba.config import Section
 from damamba.encoders.auto import SoundEncoder
 from damamba.encoders.checkpoint import local_weights, revision_of
-from damamba.encoders.speech_encoder import mean_and_variance
-from damamba.features.extractor import Extractor, ExtractorInput
+from damamba.encoders.speech_encoder import CHUNK_S, Level
+from damamba.features.extractor import SOUND_LOOKAHEAD_S, Extractor, ExtractorInput
 from damamba.media.sound import SAMPLE_RATE_HZ, read_waveform
 from damamba.spool import RowsOnDisk, SpooledRows
 from damamba.streams.stream import FeatureStream
@@ -34,6 +35,8 @@ class AudioModelParams(Section):
     """Commit of a hub checkpoint."""
     layer: int = -1
     """Hidden layer: 0 is the input of the first one, -1 the last."""
+    causal: bool = False
+    """Encode short chunks after the sound before them; takes many times as long."""
 
 
 class AudioModel(Extractor[AudioModelParams]):
@@ -42,6 +45,11 @@ class AudioModel(Extractor[AudioModelParams]):
     Params = AudioModelParams
     media = "audio"
     uses_device = True
+
+    @property
+    def lookahead_s(self) -> float | None:
+        """With `causal`, the rest of a row's chunk."""
+        return CHUNK_S + SOUND_LOOKAHEAD_S if self.params.causal else None
 
     def weights(self) -> list[Path]:
         """Files of the checkpoint, if it is a folder."""
@@ -77,14 +85,20 @@ class AudioModel(Extractor[AudioModelParams]):
 
     def _pieces(self, samples: np.ndarray | RowsOnDisk, n: int) -> Iterator[np.ndarray]:
         """The rows of the cores, in order."""
-        stride = self._encoder.stride
-        mean, variance = mean_and_variance(samples) if self._encoder.normalised and n else (0.0, 1.0)
-        scale = np.sqrt(variance + 1e-7)
-        core, context = (round(s * SAMPLE_RATE_HZ / stride) for s in (CORE_S, CONTEXT_S))
-        if self._encoder.longest:
-            core = min(core, max(1, self._encoder.longest // stride - 2 * context))
+        encoder, causal = self._encoder, self.params.causal
+        stride = encoder.stride
+        core, before, after = (
+            round(s * SAMPLE_RATE_HZ / stride)
+            for s in (CHUNK_S if causal else CORE_S, CONTEXT_S, 0 if causal else CONTEXT_S)
+        )
+        if encoder.longest:
+            core = min(core, max(1, encoder.longest // stride - before - after))
+        level = Level(samples, so_far=causal) if encoder.normalised and n else None
         for start in range(0, n, core):
             stop = min(start + core, n)
-            first, last = max(0, start - context), min(n, stop + context)
-            piece = ((samples[first * stride : last * stride] - mean) / scale).astype(np.float32)
-            yield self._encoder.rows(piece)[start - first : stop - first]
+            first, last = max(0, start - before), min(n, stop + after)
+            piece = samples[first * stride : last * stride]
+            if level:
+                mean, variance = level.until(last * stride)
+                piece = ((piece - mean) / np.sqrt(variance + 1e-7)).astype(np.float32)
+            yield encoder.rows(piece)[start - first : stop - first]

@@ -41,6 +41,8 @@ class VideoModelParams(Section):
     """Side of the crop, in face sizes."""
     hop_frames: Positive = 5
     """Frames from one row to the next."""
+    causal: bool = False
+    """Rows stand at the last frame of their clip, so that they depend on nothing after their time."""
 
 
 class VideoModel(Extractor[VideoModelParams]):
@@ -50,6 +52,11 @@ class VideoModel(Extractor[VideoModelParams]):
     media = "video"
     needs_faces = True
     uses_device = True
+
+    @property
+    def lookahead_s(self) -> float | None:
+        """0 with `causal`; else half a clip, which may come after a pause of any length."""
+        return 0.0 if self.params.causal else None
 
     def weights(self) -> list[Path]:
         """Files of the checkpoint, if it is a folder."""
@@ -70,7 +77,7 @@ class VideoModel(Extractor[VideoModelParams]):
             for clip, there in self._clips(source, faces):
                 first_s, last_s = faces.t_s[there.start], faces.t_s[there.stop - 1]
                 seen = bool(faces.valid[there].all()) and last_s - first_s <= longest_s
-                times_s.append((first_s + last_s) / 2)
+                times_s.append(last_s if self.params.causal else (first_s + last_s) / 2)
                 valid.append(seen)
                 scores.append(float(faces.score[there].min()) if seen else 0.0)
                 rows.append(self._encoder.embed(np.stack(clip)[None]) if seen else nothing)

@@ -9,7 +9,8 @@ sizes            | preset, window, architectures, losses, model, variants, runs,
                  | train, evaluate (without split), benchmark                        | long, channels, multimediate
 simulated corpus | simulate (without features_only)                                  | demo, smoke, channels
 cues             | cues, align, simulate.features_only                               | compact, real, upstream,
-                 |                                                                   | multimediate, channels
+                 |                                                                   | foundation, channels,
+                 |                                                                   | multimediate
 source           | corpus.sources, evaluate.split                                    | simulated, multimediate, channels
 
 A preset file may name a `base`, another preset whose values it takes unless it sets its own.

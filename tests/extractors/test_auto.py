@@ -80,8 +80,8 @@ def checkpoint(tmp_path_factory):
     return make
 
 
-def audio(folder, layer=-1):
-    extractor = AudioModel(AudioModelParams(checkpoint=folder, revision=None, layer=layer))
+def audio(folder, layer=-1, causal=False):
+    extractor = AudioModel(AudioModelParams(checkpoint=folder, revision=None, layer=layer, causal=causal))
     extractor.load()
     return extractor
 
@@ -111,6 +111,20 @@ def test_a_burst_is_where_it_was_said(kind, checkpoint, spoken):
     where = np.nonzero(change > change[np.isfinite(change)].max() / 4)[0] / 50
     assert where.min() == pytest.approx(40.0, abs=0.06)
     assert where.max() == pytest.approx(40.4, abs=0.06)
+
+
+@pytest.mark.parametrize("kind", [whisper, w2v_bert, wavlm])
+def test_a_causal_row_hears_no_later_sound_than_it_says(kind, checkpoint, spoken):
+    extractor = audio(checkpoint(kind), causal=True)
+    before = noise(4)
+    after = before.copy()
+    after[2 * 16000 :] = noise(2) * 3
+    first, second = (extractor.extract(spoken(samples)) for samples in (before, after))
+    assert extractor.lookahead_s < 0.5
+    heard = first.valid & (first.t_s + extractor.lookahead_s < 2.0)
+    assert heard.sum() > 60
+    np.testing.assert_array_equal(first.x[heard], second.x[heard])
+    assert np.nanmax(np.abs(first.x - second.x)) > 0
 
 
 def test_sound_that_was_not_recorded_is_missing(checkpoint, spoken):
@@ -153,6 +167,9 @@ def test_a_video_model_gives_a_row_a_clip_in_its_middle(checkpoint, recorded):
     assert stream.valid.tolist() == [True, True, False, False]
     assert (np.isfinite(stream.x).all(1) == stream.valid).all()
     assert stream.rate_hz == 12.5
+    late = VideoModel(VideoModelParams(checkpoint=checkpoint(videomae), revision=None, hop_frames=2, causal=True))
+    late.load()
+    assert late.extract(recorded(film, T_S)).t_s == pytest.approx(T_S[[3, 5, 7, 9]])
     gap = T_S + np.where(np.arange(10) >= 3, 0.5, 0)  # the camera stopped after three frames
     assert extractor.extract(recorded(film, gap)).valid.tolist() == [False, False, True, True]
 

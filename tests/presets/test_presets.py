@@ -35,6 +35,7 @@ PARTS = {
     "compact": CUES,
     "real": CUES,
     "upstream": CUES,
+    "foundation": CUES,
     "multimediate": SIZES | CUES | SOURCE,
     "simulated": SOURCE,
 }
