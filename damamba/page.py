@@ -5,8 +5,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+
+THOUSANDTHS = 1000
 
 
 def page(folder: Path, name: str, filters: Mapping[str, Callable[..., Any]] | None = None, **values: Any) -> str:
@@ -37,3 +40,9 @@ def script_data(data: Any) -> Markup:
     """JSON for a ``script`` element: no text in it ends the element."""
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return Markup(text.replace("<", "\\u003c"))
+
+
+def thousandths(values: np.ndarray) -> list[int]:
+    """A series in [0, 1] as whole thousandths, short in a page; -1 stands for NaN."""
+    known = np.isfinite(values)
+    return np.where(known, np.round(np.where(known, values, 0) * THOUSANDTHS), -1).astype(int).tolist()

@@ -27,7 +27,7 @@
       const part = element("section", box);
       part.className = "person";
       const head = element("header", part);
-      element("h3", head, person.name);
+      element("h2", head, person.name);
       const value = element("span", head, "–");
       value.className = "now";
       const link = element("a", head, "CSV");

@@ -4,18 +4,14 @@ import os
 from pathlib import Path
 from urllib.parse import quote
 
-import numpy as np
-
 from damamba.config import LABEL_RATE_HZ
 from damamba.files import replace_file
-from damamba.page import page, script_data
+from damamba.page import THOUSANDTHS, page, script_data, thousandths
 from damamba.predictor.result import ParticipantPrediction, Prediction
 from damamba.scoring.series import stretches
 from damamba.svg import COLOURS, SERIES
 
 HERE = Path(__file__).parent
-SCALE = 1000
-"""Series travel as whole thousandths; -1 stands for a frame in which nothing was observed."""
 
 
 def write_page(prediction: Prediction, path: Path) -> None:
@@ -23,7 +19,7 @@ def write_page(prediction: Prediction, path: Path) -> None:
     sessions = {one.session: None for one in prediction.participants}
     data = {
         "rate_hz": LABEL_RATE_HZ,
-        "scale": SCALE,
+        "scale": THOUSANDTHS,
         "colours": SERIES,
         "sessions": [
             {"name": name, "people": [_person(one, path.parent) for one in prediction.of_session(name)]}
@@ -35,11 +31,10 @@ def write_page(prediction: Prediction, path: Path) -> None:
 
 
 def _person(one: ParticipantPrediction, folder: Path) -> dict[str, object]:
-    values = np.where(np.isfinite(one.engagement), np.round(np.nan_to_num(one.engagement) * SCALE), -1)
     return {
         "name": one.participant,
         "video": quote(Path(os.path.relpath(one.video.resolve(), folder.resolve())).as_posix()),
         "csv": quote(f"{one.session}/{one.participant}.csv"),
-        "engagement": values.astype(int).tolist(),
+        "engagement": thousandths(one.engagement),
         "missing": {cue: stretches(~seen) for cue, seen in one.cues.items()},
     }

@@ -5,13 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from markupsafe import Markup
 
 from damamba.config import LABEL_RATE_HZ
 from damamba.digits import DECIMALS, rounded
 from damamba.metrics import Metric
-from damamba.page import page, script_data
+from damamba.page import THOUSANDTHS, page, script_data, thousandths
 from damamba.report.markdown import number, to_html
 from damamba.report.published import corpus_title, published, session_title
 from damamba.report.tables import NOT_COMPARABLE, SPLITS, score_columns
@@ -23,8 +22,6 @@ from damamba.scoring.series import SessionSeries, decimate, step_for, stretches
 from damamba.svg import COLOURS, SERIES, inline_svg
 
 HERE = Path(__file__).parent
-THOUSANDTHS = 1000
-"""Series travel as whole thousandths; -1 stands for a frame without a label."""
 
 
 def report_html(
@@ -121,8 +118,8 @@ def timeline_data(series: Sequence[SessionSeries], scores: Sequence[ParticipantS
                 "name": one.participant,
                 "role": one.role if one.role != one.participant else "",
                 **_both(scored.get((session.corpus, session.session, one.participant))),
-                "label": _thousandths(decimate(one.label, step)),
-                "prediction": _thousandths(decimate(one.prediction, step)),
+                "label": thousandths(decimate(one.label, step)),
+                "prediction": thousandths(decimate(one.prediction, step)),
                 "missing": {cue: stretches(mask, step) for cue, mask in one.missing.items()},
             }
             for one in session.participants
@@ -136,12 +133,18 @@ def timeline_data(series: Sequence[SessionSeries], scores: Sequence[ParticipantS
                 "participants": people,
             }
         )
-    return {"rate_hz": LABEL_RATE_HZ, "scale": THOUSANDTHS, "sessions": sessions}
+    return {"rate_hz": LABEL_RATE_HZ, "scale": THOUSANDTHS, "first": _median(sessions), "sessions": sessions}
+
+
+def _median(sessions: Sequence[Mapping[str, Any]]) -> int:
+    """Number of the session whose mean CCC within is the median; the lower of two, and 0 where none has one."""
+    means = {}
+    for place, session in enumerate(sessions):
+        scores = [one["ccc_within"] for one in session["participants"] if one["ccc_within"] is not None]
+        if scores:
+            means[place] = sum(scores) / len(scores)
+    return sorted(means, key=lambda place: means[place])[(len(means) - 1) // 2] if means else 0
 
 
 def _both(score: ParticipantScore | None) -> dict[str, float | None]:
     return {name: score and rounded(getattr(score, name), DECIMALS) for name in ("ccc", "ccc_within")}
-
-
-def _thousandths(values: np.ndarray) -> list[int]:
-    return np.where(np.isfinite(values), np.round(np.nan_to_num(values) * THOUSANDTHS), -1).astype(int).tolist()

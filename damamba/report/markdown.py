@@ -55,11 +55,13 @@ def _table(lines: list[str]) -> str:
     classes = [' class="number"' if mark.endswith(":") else "" for mark in marks]
 
     def row(cells: list[str], tag: str) -> str:
-        inner = (f"<{tag}{c}>{_inline(cell)}</{tag}>" for cell, c in zip(cells, classes, strict=True))
+        tags = [tag if cell else "td" for cell in cells]  # an empty cell heads nothing
+        inner = (f"<{t}{c}>{_inline(cell)}</{t}>" for cell, c, t in zip(cells, classes, tags, strict=True))
         return f"<tr>{''.join(inner)}</tr>"
 
     body = "\n".join(row(cells, "td") for cells in rows)
-    return f'<div class="scroll"><table><thead>{row(header, "th")}</thead>\n<tbody>{body}</tbody></table></div>'
+    named = f'class="scroll" tabindex="0" role="region" aria-label="Table: {escape(", ".join(filter(None, header)))}"'
+    return f"<div {named}><table><thead>{row(header, 'th')}</thead>\n<tbody>{body}</tbody></table></div>"
 
 
 def _inline(text: str) -> str:

@@ -114,13 +114,25 @@
     draw();
   }
 
+  // #session=NAME is a link to a session; the page opens on the median one
+  const linked = () => data.sessions.findIndex((one) => location.hash === `#session=${encodeURIComponent(one.name)}`);
+  function follow(number) {
+    choose(number);
+    history.replaceState(null, "", `#session=${encodeURIComponent(session.name)}`);
+  }
+  function open() {
+    if (linked() < 0) return choose(data.first);
+    choose(linked());
+    document.getElementById("timelines").scrollIntoView();
+  }
+
   data.sessions.forEach((one, i) => {
     const scores = one.participants.map((participant) => (participant.ccc === null ? "–" : participant.ccc.toFixed(2))).join(", ");
     picker.add(new Option(`${one.name}${one.language ? ` · ${one.language}` : ""} · CCC ${scores}`, String(i)));
   });
-  picker.addEventListener("change", () => choose(Number(picker.value)));
-  document.getElementById("previous").addEventListener("click", () => choose(data.sessions.indexOf(session) - 1));
-  document.getElementById("next").addEventListener("click", () => choose(data.sessions.indexOf(session) + 1));
+  picker.addEventListener("change", () => follow(Number(picker.value)));
+  document.getElementById("previous").addEventListener("click", () => follow(data.sessions.indexOf(session) - 1));
+  document.getElementById("next").addEventListener("click", () => follow(data.sessions.indexOf(session) + 1));
   chart.addEventListener("pointermove", (event) => {
     const share = (event.clientX - chart.getBoundingClientRect().left - LEFT) / inner();
     move(Math.floor((share * session.frames) / session.step));
@@ -136,7 +148,8 @@
     move(target);
   });
   new ResizeObserver(draw).observe(chart);
-  choose(0);
+  window.addEventListener("hashchange", () => { if (linked() >= 0) open(); });
+  open();
 
   const table = document.getElementById("participants");
   const run = document.getElementById("shown-run");

@@ -23,10 +23,8 @@ from tests.report.conftest import EVALUATE, METRICS, PARAMS_TEXT, RUNS
 OPTIONS = Namespace(results=Path("results"), data=Path("data"))
 
 
-@pytest.fixture(scope="module")
-def reported(finished, tmp_path_factory):
+def stages_run(finished, folder):
     """A folder in which `ablate` and `report` have run."""
-    folder = tmp_path_factory.mktemp("reported") / "repo"
     shutil.copytree(finished, folder)
     (folder / "params.yaml").write_text(PARAMS_TEXT)
     (folder / "results/figures").mkdir()
@@ -36,6 +34,11 @@ def reported(finished, tmp_path_factory):
         ablate.main(OPTIONS)
         report.main(OPTIONS)
     return folder
+
+
+@pytest.fixture(scope="module")
+def reported(finished, tmp_path_factory):
+    return stages_run(finished, tmp_path_factory.mktemp("reported") / "repo")
 
 
 @pytest.fixture(scope="module")
