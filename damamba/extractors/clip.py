@@ -7,12 +7,13 @@ Source:
     Radford et al. 2021, arXiv:2103.00020; open_clip.
 """
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from damamba.device import choose_device
-from damamba.encoders.checkpoint import folder_of, loading, revision_of
+from damamba.encoders.checkpoint import folder_of, loading, local_weights, revision_of
 from damamba.encoders.torchvision_import import declare_operators
 from damamba.features.face_embedding import FaceEmbedding, FaceEmbeddingParams
 
@@ -30,6 +31,10 @@ class Clip(FaceEmbedding[ClipParams]):
     """CLIP image embeddings of the face."""
 
     Params = ClipParams
+
+    def weights(self) -> list[Path]:
+        """Files of the checkpoint, if it is a folder."""
+        return local_weights(self.params.checkpoint)
 
     def revision(self) -> str:
         """Hash of a folder, or the commit or tag on the hub."""

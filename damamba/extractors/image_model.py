@@ -7,6 +7,7 @@ Source:
     ``AutoModel`` of transformers; Oquab et al. 2023, arXiv:2304.07193 (DINOv2).
 """
 
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -14,6 +15,7 @@ from pydantic import Field
 
 from damamba.config import Positive
 from damamba.encoders.auto import PictureEncoder
+from damamba.encoders.checkpoint import local_weights, revision_of
 from damamba.features.face_embedding import FaceEmbedding, FaceEmbeddingParams
 
 
@@ -30,6 +32,14 @@ class ImageModel(FaceEmbedding[ImageModelParams]):
     """Embeddings of the face."""
 
     Params = ImageModelParams
+
+    def weights(self) -> list[Path]:
+        """Files of the checkpoint, if it is a folder."""
+        return local_weights(self.params.checkpoint)
+
+    def revision(self) -> str:
+        """Hash of a folder, or the commit on the hub."""
+        return revision_of(self.params.checkpoint, self.params.revision)
 
     def load(self) -> None:
         """Load the model; raises `InputError` where the checkpoint cannot be loaded, or takes no single picture."""

@@ -1,14 +1,12 @@
 """Base class of the cues that show a face to an image model: one row per decoded frame."""
 
 from abc import abstractmethod
-from pathlib import Path
 from typing import Annotated, TypeVar
 
 import numpy as np
 from pydantic import Field
 
 from damamba.config import Positive, Section
-from damamba.encoders.checkpoint import local_weights, revision_of
 from damamba.features.crop import upright_square, warp
 from damamba.features.extractor import Extractor, ExtractorInput
 from damamba.features.tracked_frames import open_track, tracked_frames
@@ -54,13 +52,9 @@ class FaceEmbedding(Extractor[ParamsT]):
     def embed(self, squares: np.ndarray) -> np.ndarray:
         """(n, D) float32 embeddings of (n, side, side, 3) uint8 RGB pictures."""
 
-    def weights(self) -> list[Path]:
-        """Files of the checkpoint, if it is a folder."""
-        return local_weights(self.params.checkpoint)
-
+    @abstractmethod
     def revision(self) -> str:
-        """Hash of a folder, or the commit on the hub."""
-        return revision_of(self.params.checkpoint, self.params.revision)
+        """Of the checkpoint, for the stream's metadata."""
 
     def extract(self, source: ExtractorInput) -> FeatureStream:
         """Embed every face.

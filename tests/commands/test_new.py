@@ -1,0 +1,95 @@
+"""`damamba new`: a project that the installed package runs, and that an upgrade leaves alone where it is yours."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from damamba.config import Params
+from damamba.console import InputError
+from damamba.project import CODE, make
+from tests.commands.recordings import init
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+
+
+@pytest.fixture
+def project(tmp_path):
+    make(tmp_path / "study")
+    return tmp_path / "study"
+
+
+def test_a_project_depends_on_nothing_of_the_repository(project):
+    stages = yaml.safe_load((project / "dvc.yaml").read_text())["stages"]
+    assert set(stages) == set(yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"])
+    for stage in stages.values():
+        deps = stage.get("do", stage)["deps"]
+        assert CODE in deps
+        assert not [dep for dep in deps if dep.startswith(("damamba/", "damamba_sim/"))]
+        scripts = [dep for dep in deps if dep.startswith("stages/")]
+        assert scripts
+        assert all((project / script).read_bytes() == (ROOT / script).read_bytes() for script in scripts)
+
+
+def test_its_parameters_are_those_for_recordings_of_real_people(project, monkeypatch):
+    monkeypatch.chdir(project)
+    params = Params.load()
+    assert params.corpus.sources == ("folder",)
+    assert "expression" in params.cues
+    for folder in (params.code, params.corpus.folder["root"], params.corpus.official["root"]):
+        assert Path(folder).is_dir()
+
+
+def test_an_upgrade_renews_the_stages_and_leaves_the_rest(project):
+    (project / "params.yaml").write_text("mine: true\n")
+    (project / "README.md").write_text("mine")
+    (project / "stages/align.py").write_text("of an earlier version")
+    (project / "stages/gone.py").write_text("of an earlier version")
+    (project / CODE).write_text("damamba 0.0.1 0123\n")
+    (line,) = make(project)
+    assert "all else stays" in line
+    assert (project / "stages/align.py").read_bytes() == (ROOT / "stages/align.py").read_bytes()
+    assert not (project / "stages/gone.py").exists()
+    assert (project / CODE).read_text() != "damamba 0.0.1 0123\n"
+    assert (project / "params.yaml").read_text() == "mine: true\n"
+    assert (project / "README.md").read_text() == "mine"
+
+
+def test_a_folder_with_something_else_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(InputError, match="not empty and not a project"):
+        make(tmp_path)
+    with pytest.raises(InputError, match="not empty and not a project"):
+        make(tmp_path / "thesis.tex")
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.slow
+def test_dvc_runs_it_on_recordings(place, tmp_path):
+    """The first stages; the others are the repository's, letter by letter."""
+    project = tmp_path / "study"
+    make(project)
+    root = place("s1/anna.mp4", "s1/ben.mp4", "s2/cleo.mp4", "s2/dora.mp4", "s3/eva.mp4", "s3/fred.mp4")
+    shutil.rmtree(project / "data/recordings")
+    root.rename(project / "data/recordings")
+    init(project / "data/recordings")
+
+    def dvc(*command):
+        environment = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
+        done = subprocess.run(
+            [BIN / "dvc", *command], cwd=project, env=environment, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    dvc("repro", "ingest")
+    assert len((project / "data/corpus/manifest.jsonl").read_text().splitlines()) == 1 + 6
+    assert "up to date" in dvc("status", "ingest")
+    (project / CODE).write_text("damamba 0.0.1 0123\n")
+    make(project)
+    assert "up to date" in dvc("status", "ingest")
