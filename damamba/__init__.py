@@ -21,8 +21,19 @@ from typing import Any
 __version__ = "0.1.0"
 
 
+LAZY = {
+    "predict": "damamba.predictor.run",
+    "extract": "damamba.predictor.cues",
+    "load": "damamba.predictor.load",
+}
+"""Function -> module: what needs torch is loaded when it is asked for, so that `import damamba` itself is fast."""
+
+
 def __getattr__(name: str) -> Any:
-    """Load what needs torch when it is asked for: `import damamba` itself is fast."""
-    if name == "predict":
-        return import_module("damamba.predictor.run").predict
+    if name in LAZY:
+        return getattr(import_module(LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *LAZY])

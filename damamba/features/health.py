@@ -41,6 +41,14 @@ def write_health(participants: Sequence[Participant], folder: Path) -> list[str]
     return lines
 
 
+def read_notes(folder: Path) -> list[str]:
+    """What was left out or noticed, a line a participant; none where the folder has no table."""
+    if not (folder / HEALTH).is_file():
+        return []
+    with (folder / HEALTH).open(encoding="utf8", newline="") as file:
+        return [f"{row['session']}/{row['participant']}: {row['note']}" for row in csv.DictReader(file) if row["note"]]
+
+
 def longest_gap_s(t_s: np.ndarray, valid: np.ndarray, end_s: float) -> float:
     """Longest time without a valid row, from 0 to the end of the recording, s."""
     seen = t_s[valid]

@@ -1,8 +1,7 @@
 """The passes of the pipeline over some videos: check, find faces, compute cues, align, predict."""
 
-import csv
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,30 +10,24 @@ from typing import Any
 import numpy as np
 
 from damamba import inference
-from damamba.config import ExtractParams, ProtocolParams, parse_section
+from damamba.config import ExtractParams
 from damamba.console import progress
-from damamba.corpus.manifest import Manifest
 from damamba.data.align import align_all
 from damamba.data.batch import WindowReader
 from damamba.data.causality import require_causal
 from damamba.data.shards import Aligned
-from damamba.executor import run_all
-from damamba.features.extract import extract_manifest
-from damamba.features.faces import FaceTracker
-from damamba.features.health import HEALTH
-from damamba.features.landmarker_download import fetch_model
+from damamba.features.health import read_notes
 from damamba.files import only_one
-from damamba.ingest.run import ingest_sources
 from damamba.model.checkpoint import read_description
 from damamba.predictor import SHIPPED
 from damamba.predictor.inputs import ModelInputs
+from damamba.predictor.passes import PROTOCOL, compute_cues, in_workers, list_videos
 from damamba.predictor.result import ParticipantPrediction, Prediction
-from damamba.predictor.videos import CORPUS, Conversation, VideoSource
+from damamba.predictor.videos import CORPUS, Conversation
 from damamba.scoring.series import missing_cues
 
 WORK = ".damamba"
 """Below the output: cues and shards, from which a run that was stopped goes on."""
-LANDMARKER = Path("~/.cache/damamba/face_landmarker.task")
 SIMULATED = "simulated people, made by damamba_sim: what its scores are worth on real ones is not known"
 
 
@@ -110,37 +103,13 @@ def predict(
 
 def _aligned(named: dict[str, Conversation], inputs: ModelInputs, work: Path, loop: ExtractParams) -> Aligned:
     """The pipeline from videos to shards, below `work`."""
-    corpus, faces, features = work / "corpus", work / "faces", work / "features"
-
-    def executed(what: str) -> Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]]:
-        return lambda function, tasks: run_all(function, tasks, loop.jobs, loop.executor, what)
-
-    protocol = ProtocolParams(adapt=(), folds=0, fold=0)
-    ingest_sources({"videos": VideoSource(named)}, protocol, corpus, executed("check"))
-    if any(cue.reads == "faces" for cue in inputs.cues.values()):
-        params = inputs.faces.model_copy(update={"model": str(landmarker(Path(inputs.faces.model)))})
-        extract_manifest(FaceTracker, params, faces, loop, "faces", skip_missing=True, corpus=corpus)
-    for name, cue in inputs.cues.items():
-        extractor = inputs.extractor(name)
-        settings = parse_section(extractor.Params, cue.settings(), f"model.json: inputs.cues.{name}")
-        track = faces if cue.reads == "faces" else None
-        like = inputs.sources[name].like(name)
-        extract_manifest(extractor, settings, features / name, loop, name, faces=track, corpus=corpus, like=like)
-    manifest = Manifest.read(corpus / "manifest.jsonl")
-    aligned = work / "aligned"
-    align_all(
-        inputs.cues, inputs.align, protocol.name, manifest, features, corpus, aligned, executed("align"), training=False
-    )
+    manifest = list_videos(named, work, loop)
+    like = {name: source.like(name) for name, source in inputs.sources.items()}
+    compute_cues(inputs.cues, inputs.faces, work, loop, like)
+    aligned, run = work / "aligned", in_workers(loop, "align")
+    names = (work / "features", work / "corpus", aligned)
+    align_all(inputs.cues, inputs.align, PROTOCOL.name, manifest, *names, run, training=False)
     return Aligned.read(aligned)
-
-
-def landmarker(named: Path) -> Path:
-    """File of the face landmarker: where the model's parameters have it, else in the user's cache, fetched there."""
-    if named.is_file():
-        return named
-    cached = LANDMARKER.expanduser()
-    fetch_model(cached)
-    return cached
 
 
 def _notes(named: dict[str, Conversation], found: Sequence[ParticipantPrediction], work: Path) -> Iterator[str]:
@@ -148,11 +117,7 @@ def _notes(named: dict[str, Conversation], found: Sequence[ParticipantPrediction
     defects = json.loads((work / "corpus/defects.json").read_text(encoding="utf8"))
     for one in defects["defects"]:
         yield f"{one['where'].removeprefix(f'{CORPUS}/')}: {one['what']}"
-    if (tracks := work / "faces" / HEALTH).is_file():
-        with tracks.open(encoding="utf8", newline="") as file:
-            for row in csv.DictReader(file):
-                if row["note"]:
-                    yield f"{row['session']}/{row['participant']}: {row['note']}"
+    yield from read_notes(work / "faces")
     for one in found:
         if np.isnan(one.engagement).all():
             yield f"{one.session}/{one.participant}: no cue was observed, neither a face nor a voice: no prediction"

@@ -1,0 +1,187 @@
+"""Cues of people in videos, without a model: what ``damamba extract`` and ``damamba.extract`` return."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from damamba import plugins
+from damamba.config import EXTRACTORS, CueParams, ExtractParams, FacesParams, parse_section
+from damamba.console import InputError
+from damamba.features.extractor import Extractor
+from damamba.features.health import read_notes
+from damamba.files import only_one, whole_file
+from damamba.predictor.passes import compute_cues, list_videos
+from damamba.predictor.videos import Conversation
+from damamba.presets.apply import preset_names, read_preset
+from damamba.project import HERE as TEMPLATE
+from damamba.streams.reader import read_stream
+from damamba.streams.stream import FeatureStream
+
+PRESET = "real"
+DECIMALS = 6
+
+
+@dataclass(frozen=True)
+class CueOfPerson:
+    """One cue of one person, at its own rate."""
+
+    session: str
+    participant: str
+    cue: str
+    stream: FeatureStream
+    """Times, values (N, D), mask, names of the channels, encoder."""
+
+    def to_arrow(self) -> pa.Table:
+        """Columns time_s and valid, and one for each channel, null where the row is not valid."""
+        x, valid = np.asarray(self.stream.x), self.stream.valid
+        columns = {"time_s": pa.array(self.stream.t_s, pa.float64()), "valid": pa.array(valid)}
+        for k, channel in enumerate(self.stream.channels):
+            columns[channel] = pa.array(x[:, k], pa.float32(), mask=~valid)
+        facts = {"session": self.session, "participant": self.participant, "cue": self.cue}
+        encoder = {key: getattr(self.stream, key) for key in ("extractor", "checkpoint", "revision", "note")}
+        return pa.table(columns, metadata={**facts, **encoder})
+
+    def to_pandas(self) -> Any:
+        """The table of `to_arrow` as a DataFrame; needs pandas."""
+        return self.to_arrow().to_pandas()
+
+    def write(self, out: Path) -> list[Path]:
+        """Write ``SESSION/PARTICIPANT.CUE.parquet`` and ``….csv`` below a folder; the files."""
+        base = out / self.session / f"{self.participant}.{self.cue}"
+        table = self.to_arrow()
+        files = [base.with_name(f"{base.name}{ending}") for ending in (".parquet", ".csv")]
+        with whole_file(files[0]) as temporary:
+            pq.write_table(table, temporary, compression="zstd")
+        with whole_file(files[1]) as temporary, temporary.open("w", newline="", encoding="utf8") as file:
+            rows = csv.writer(file, lineterminator="\n")
+            rows.writerow(table.column_names)
+            empty = [""] * self.stream.width
+            for t_s, seen, values in zip(self.stream.t_s, self.stream.valid, np.asarray(self.stream.x), strict=True):
+                rows.writerow([f"{t_s:.4f}", int(seen), *([f"{v:.{DECIMALS}g}" for v in values] if seen else empty)])
+        return files
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """Cues of everyone in some videos."""
+
+    cues: tuple[CueOfPerson, ...]
+    notes: tuple[str, ...]
+    """What was missing of whom, a line each."""
+
+    def of(self, participant: str, cue: str) -> CueOfPerson:
+        """One of them; raises `KeyError` where there is none."""
+        found = [one for one in self.cues if (one.participant, one.cue) == (participant, cue)]
+        if not found:
+            raise KeyError((participant, cue))
+        return found[0]
+
+    def write(self, out: Path | str) -> list[Path]:
+        """Write all of them below a folder; the files."""
+        return [path for one in self.cues for path in one.write(Path(out))]
+
+
+def chosen_cues(preset: str, names: Sequence[str] | None) -> dict[str, CueParams]:
+    """Cues of a preset, all or some.
+
+    Raises:
+        InputError: There is no such preset, it has no cues that videos contain, or none of such a name.
+    """
+    if preset not in preset_names():
+        raise InputError(f"no preset {preset!r}; there are {', '.join(preset_names())}")
+    cues = read_preset(preset).get("cues", {})
+    found = {name: parse_section(CueParams, cue, f"preset {preset}: cues.{name}") for name, cue in cues.items()}
+    found = {name: cue for name, cue in found.items() if _extractor(cue).media != "streams"}
+    for name in names or ():
+        if name not in found:
+            raise InputError(f"no cue {name!r} in the preset {preset}; there are {', '.join(found) or 'none'}")
+    if not found:
+        raise InputError(f"the preset {preset} has no cues of videos; use compact, real, upstream or foundation")
+    return {name: cue for name, cue in found.items() if names is None or name in names}
+
+
+def _extractor(cue: CueParams) -> type[Extractor]:
+    return plugins.find(EXTRACTORS, cue.extractor, Extractor)
+
+
+def extract_videos(
+    conversations: Sequence[Conversation], cues: Mapping[str, CueParams], out: Path, loop: ExtractParams
+) -> Extraction:
+    """Cues of the people in some conversations; work that is done is kept below `out`.
+
+    Args:
+        conversations: One or more.
+        cues: As in params.yaml.
+        out: Folder.
+        loop: Worker processes.
+
+    Raises:
+        InputError: A video or an encoder cannot be used, nobody has what any cue is computed from, or another run works
+            in `out`.
+    """
+    work = out / ".damamba"
+    with only_one(work / "lock", "damamba extract"):
+        manifest = list_videos({one.name: one for one in conversations}, work, loop)
+        notes, possible = [], {}
+        for name, cue in cues.items():
+            extractor = _extractor(cue)
+            ready = extractor(parse_section(extractor.Params, cue.settings(), f"cues.{name}"))
+            lacking = [reason for one in manifest.participants if (reason := ready.lacks(one))]
+            if len(lacking) < len(manifest.participants):
+                possible[name] = cue
+            else:
+                notes.append(f"{name}: left out, since nobody has it ({', '.join(sorted(set(lacking)))})")
+        if not possible:
+            raise InputError("\n".join([*notes, "there is nothing to compute"]))
+        compute_cues(possible, _faces(), work, loop)
+        notes += read_notes(work / "faces")
+        found = [
+            CueOfPerson(one.session, one.participant, name, read_stream(shard, "damamba extract"))
+            for one in manifest.participants
+            for name in possible
+            if (shard := one.shard(work / "features" / name)).is_file()
+        ]
+    notes += [f"{one.session}/{one.participant}: {one.cue}: {one.stream.note}" for one in found if one.stream.note]
+    return Extraction(tuple(found), tuple(notes))
+
+
+def _faces() -> FacesParams:
+    """Of the default parameters."""
+    values = yaml.safe_load((TEMPLATE / "params.yaml").read_text(encoding="utf8"))
+    return parse_section(FacesParams, values["faces"], "params.yaml: faces")
+
+
+def extract(
+    *videos: Path | str,
+    cues: Sequence[str] | None = None,
+    preset: str = PRESET,
+    out: Path | str | None = None,
+    jobs: int | None = None,
+) -> Extraction:
+    """Cues of people in videos: what ``damamba extract`` does, as an object.
+
+    Args:
+        videos: One a person.
+        cues: Names of cues in the preset; None: all.
+        preset: Whose cues and encoders: compact, real, upstream or foundation.
+        out: Folder in which work is kept for the next call; None: a temporary one.
+        jobs: Worker processes, 0 = one a core; then the calling script needs ``if __name__ == "__main__":``. None:
+            everything in this process.
+
+    Raises:
+        InputError: A video or an encoder cannot be used.
+    """
+    loop = ExtractParams(jobs=jobs or 0, executor="serial" if jobs is None else "processes")
+    conversation = Conversation.of_files([Path(video) for video in videos])
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory()) if out is None else out)
+        return extract_videos([conversation], chosen_cues(preset, cues), folder, loop)
