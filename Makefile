@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 LANDMARKER := data/landmarker/face_landmarker.task
 
-.PHONY: setup try demo test fuzz check
+.PHONY: setup try demo docs test fuzz check
 
 setup: .venv/.installed  ## the environment
 
@@ -34,6 +34,10 @@ demo: setup  ## the whole pipeline; ends with the table
 	$(BIN)/dvc repro
 	@cat results/ccc.md
 	@echo "Report: results/report.html"
+
+docs: setup .venv/.installed-dev  ## the documentation as a site, with the reference of commands and Python
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "out/site/index.html"
 
 test: setup .venv/.installed-dev $(LANDMARKER)  ## all tests, the long ones too
 	$(BIN)/python -m pytest -m "not fuzz" -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
