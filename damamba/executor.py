@@ -17,14 +17,14 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import Connection, wait
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
+from damamba.cluster import PREFIX, on_dask
 from damamba.console import InputError, end_with_parent, progress
 from damamba.files import FileError
 
 TaskT = TypeVar("TaskT")
 ResultT = TypeVar("ResultT")
-ExecutorKind = Literal["processes", "serial"]
 ONE_THREAD = {
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"), "1"),
     "OMP_PROC_BIND": "false",  # bound workers would all sit on the first core
@@ -150,7 +150,7 @@ def run_all(
     function: Callable[[TaskT], ResultT],
     tasks: Sequence[TaskT],
     jobs: int,
-    kind: ExecutorKind,
+    kind: str,
     what: str,
     *,
     name: Callable[[TaskT], str] | None = None,
@@ -166,7 +166,8 @@ def run_all(
         function: A module-level function, since it is sent to other processes.
         tasks: One per session or participant.
         jobs: Worker processes; 0 = one per core.
-        kind: Worker processes, or one call after the other in this process, for debugging: without limits then.
+        kind: ``processes``; ``serial``, one call after the other in this process, for debugging; or ``dask:`` and the
+            address of a scheduler. The latter two have no limits, and `jobs` says nothing about them.
         what: Label of the progress bar.
         name: Name of a task, for messages; by default its number.
         limit_s: Seconds that a task may take, or a function from a task to these; None = no limit.
@@ -177,6 +178,8 @@ def run_all(
     """
     if kind == "serial":
         outcomes = _in_this_process(function, tasks)
+    elif kind.startswith(PREFIX):
+        outcomes = on_dask(function, tasks, kind.removeprefix(PREFIX))
     else:
         outcomes = _in_workers(function, tasks, min(jobs or os.cpu_count() or 1, most or len(tasks)), limit_s)
     results: dict[int, ResultT] = {}

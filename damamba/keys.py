@@ -57,6 +57,17 @@ def source_digest(*modules: str) -> str:
     return digest.hexdigest()
 
 
+def package_digest() -> str:
+    """Of all Python files of the installed package: 12 hexadecimal digits."""
+    root = Path(__file__).parent
+    whole = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        if "template" not in path.relative_to(root).parts:  # copies of the stages
+            whole.update(path.relative_to(root).as_posix().encode())
+            whole.update(path.read_bytes())
+    return whole.hexdigest()[:12]
+
+
 def _spec(name: str) -> ModuleSpec | None:
     """Where a module is; None where there is none, or where `name` is a name inside a module.
 

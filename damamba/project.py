@@ -3,7 +3,6 @@
 The links in ``template`` are the repository's own pipeline, so that a project and the repository run the same stages.
 """
 
-import hashlib
 import re
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ from ruamel.yaml import YAML
 import damamba
 from damamba.console import InputError
 from damamba.files import replace_file, whole_file
+from damamba.keys import package_digest
 from damamba.presets.apply import write_presets
 
 HERE = Path(__file__).parent / "template"
@@ -78,7 +78,7 @@ def _write_pipeline(folder: Path) -> None:
     pipeline.yaml_set_start_comment(HEADER)
     with whole_file(folder / "dvc.yaml") as temporary, temporary.open("w", encoding="utf8") as file:
         yaml.dump(pipeline, file)
-    replace_file(folder / CODE, f"damamba {damamba.__version__} {code_digest()}\n".encode())
+    replace_file(folder / CODE, f"damamba {damamba.__version__} {package_digest()}\n".encode())
 
 
 def _without_rooms(stage: Any) -> None:
@@ -86,17 +86,6 @@ def _without_rooms(stage: Any) -> None:
     kept = [dep for dep in stage["deps"] if not dep.startswith(ROOMS)]
     del stage["deps"][:]
     stage["deps"].extend([*kept, CODE])
-
-
-def code_digest() -> str:
-    """Of all Python files of the installed package: 12 hexadecimal digits."""
-    root = Path(damamba.__file__).parent
-    whole = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        if "template" not in path.relative_to(root).parts:
-            whole.update(path.relative_to(root).as_posix().encode())
-            whole.update(path.read_bytes())
-    return whole.hexdigest()[:12]
 
 
 def _set_source(params: Path) -> None:

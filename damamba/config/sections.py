@@ -162,7 +162,9 @@ class ExtractParams(Section):
 
     jobs: Threads
     """Worker processes; 0 = one a core."""
-    executor: Literal["processes", "serial"]
+    executor: Annotated[str, Field(pattern=r"^(processes|serial|dask:\S+)$")]
+    """``processes``, ``serial``, or ``dask:`` and the address of a scheduler, such as dask:tcp://10.0.0.1:8786, or the
+    path of a scheduler file."""
 
 
 class CueParams(Section):
