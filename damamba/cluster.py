@@ -34,9 +34,10 @@ def on_dask(
         from distributed import Client, KilledWorker, as_completed
     except ImportError:
         raise InputError(f"extract.executor: {PREFIX}{address}: Dask is not installed; {INSTALL}") from None
-    where = {"scheduler_file": address} if Path(address).is_file() else {"address": address}
+    options: dict[str, Any] = {"timeout": PATIENCE_S, "set_as_default": False}
+    options["scheduler_file" if Path(address).is_file() else "address"] = address
     try:
-        client = Client(**where, timeout=PATIENCE_S, set_as_default=False)
+        client = Client(**options)
     except (OSError, ValueError) as error:  # a timeout is an OSError too
         why = " ".join(str(error).split())[:120]
         raise InputError(f"extract.executor: no Dask scheduler answers at {address} ({why})") from None
@@ -71,11 +72,8 @@ def on_dask(
 
 def _run(folder: str, function: Callable[[Any], Any], task: Any) -> Any:
     """A task in a worker, which may have been started in any folder."""
-    from damamba.executor import one_thread
-
     os.chdir(folder)
-    with one_thread():
-        return function(task)
+    return function(task)
 
 
 def _check_workers(client: Any, here: str, address: str) -> None:

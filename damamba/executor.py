@@ -16,6 +16,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
@@ -179,7 +180,7 @@ def run_all(
     if kind == "serial":
         outcomes = _in_this_process(function, tasks)
     elif kind.startswith(PREFIX):
-        outcomes = on_dask(function, tasks, kind.removeprefix(PREFIX))
+        outcomes = on_dask(partial(_on_one_thread, function), tasks, kind.removeprefix(PREFIX))
     else:
         outcomes = _in_workers(function, tasks, min(jobs or os.cpu_count() or 1, most or len(tasks)), limit_s)
     results: dict[int, ResultT] = {}
@@ -203,11 +204,15 @@ def run_all(
     return [results[index] for index in range(len(tasks))]
 
 
+def _on_one_thread(function: Callable[[Any], Any], task: Any) -> Any:
+    with one_thread():
+        return function(task)
+
+
 def _in_this_process(function: Callable[[Any], Any], tasks: Sequence[Any]) -> Generator[Outcome, None, None]:
     for index, task in enumerate(tasks):
         try:
-            with one_thread():
-                result, problem = function(task), None
+            result, problem = _on_one_thread(function, task), None
         except FileError as error:
             result, problem = None, error
         yield index, result, problem

@@ -10,7 +10,7 @@ from damamba.benchmark import steps
 from damamba.config import ExtractParams
 from damamba.corpus.manifest import Manifest, Participant
 from damamba.device import choose_device, jobs_on_device
-from damamba.encoders import speech_encoder
+from damamba.encoders import loaded
 from damamba.extractors import clip, emotion, flow, wav2vec2
 from damamba.features import extract
 from damamba.training import run
@@ -66,5 +66,5 @@ def test_extractors_with_a_network_use_the_device_and_flow_does_not():
 
 
 def test_everyone_asks_the_same_function_for_the_device():
-    for module in (run, inference, steps, clip, speech_encoder):
+    for module in (run, inference, steps, clip, loaded):
         assert module.choose_device is choose_device, module.__name__
