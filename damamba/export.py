@@ -7,6 +7,7 @@ neither size nor memory of it grow with the length.
 
 import json
 import logging
+import os
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -147,6 +148,8 @@ def export_onnx(checkpoint: Path, out: Path, people: int | None = None) -> Expor
         raise InputError(f"{error.name} is not installed; {INSTALL}") from None
     if not out.parent.is_dir():
         raise InputError(f"{out.parent}: no such folder")
+    if out.is_dir() or not os.access(out.parent, os.W_OK):
+        raise InputError(f"{out}: is a folder, or lies in one that cannot be written to")
     if people is not None and people < 1:
         raise InputError(f"{people} people: a conversation has one at least")
     description = read_description(checkpoint)

@@ -3,9 +3,12 @@
 The links in ``template`` are the repository's own pipeline, so that a project and the repository run the same stages.
 """
 
+import hashlib
+import io
 import re
 import shutil
 import subprocess
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ from ruamel.yaml import YAML
 
 import damamba
 from damamba.console import InputError
-from damamba.files import replace_file, whole_file
+from damamba.files import replace_file
 from damamba.keys import package_digest
 from damamba.presets.apply import write_presets
 
@@ -31,54 +34,111 @@ EXTENSIONS = "Your own cues, architectures, losses and metrics: one file each, n
 def make(folder: Path) -> list[str]:
     """Write a project; in one that is there, bring the pipeline up to the installed version and leave the rest.
 
+    Files of the pipeline that you changed are set aside.
+
     Returns:
         What was done, a line each.
 
     Raises:
-        InputError: The folder holds something else.
+        InputError: The folder holds something else, or cannot be made.
     """
-    known = (folder / CODE).is_file()
-    if folder.exists() and not known and (not folder.is_dir() or any(folder.iterdir())):
+    before = _written_before(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        foreign = before is None and any(path.name != ".git" for path in folder.iterdir())
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be a folder ({error.strerror})") from None
+    if foreign:
         raise InputError(f"{folder}: is not empty and not a project of damamba; name a new folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_pipeline(folder)
-    if known:
-        return [f"{folder}: stages, dvc.yaml and {CODE} are those of damamba {damamba.__version__}; all else stays"]
-    for name in INPUTS:
-        (folder / "data" / name).mkdir(parents=True)
-        replace_file(folder / "data" / name / ".gitkeep", b"")
-    (folder / "extensions").mkdir()
-    replace_file(folder / "extensions/README.md", EXTENSIONS.encode())
-    replace_file(folder / "README.md", (HERE / "README.md").read_bytes())
-    replace_file(folder / ".gitignore", (HERE / "gitignore").read_bytes())
-    replace_file(folder / ".dvcignore", (HERE / "dvcignore").read_bytes())
-    replace_file(folder / "params.yaml", (HERE / "params.yaml").read_bytes())
-    write_presets(PRESETS, folder / "params.yaml")
-    _set_source(folder / "params.yaml")
+    aside = _write_pipeline(folder, before or {})
+    versioned = _fill(folder)
+    if before is not None:
+        done = f"{folder}: stages, dvc.yaml and {CODE} are those of damamba {damamba.__version__}; all else stays"
+        return [done, *(f"yours, set aside: {path}" for path in aside)]
     return [
-        f"{folder}: a project with the presets {', '.join(PRESETS)}" + _versioned(folder),
+        f"{folder}: a project with the presets {', '.join(PRESETS)}, {versioned}",
         f"next: put videos and labels into {folder / 'data/recordings'}, then, in {folder}:",
         "  damamba init data/recordings",
         "  dvc repro",
     ]
 
 
-def _write_pipeline(folder: Path) -> None:
+def _written_before(folder: Path) -> dict[str, str] | None:
+    """File of the pipeline -> hash, as the earlier run wrote it; None where the folder is no project."""
+    path = folder / CODE
+    lines = path.read_text(encoding="utf8", errors="replace").splitlines() if path.is_file() else []
+    if not lines or not re.fullmatch(r"damamba \S+ [0-9a-f]{12}", lines[0]):
+        return None
+    return dict(reversed(line.split("  ", 1)) for line in lines[1:] if "  " in line)
+
+
+def _write_pipeline(folder: Path, before: dict[str, str]) -> list[Path]:
+    """Write stages, dvc.yaml and, at the end, the list of both; returns the files that were set aside."""
+    wanted = {f"stages/{script.name}": script.read_bytes() for script in sorted((HERE / "stages").glob("*.py"))}
+    wanted["dvc.yaml"] = _pipeline()
+    aside = []
+    for name in {**before, **wanted}:
+        path = folder / name
+        if not path.is_file() or path.read_bytes() == wanted.get(name):
+            continue
+        if _short_hash(path.read_bytes()) != before.get(name):
+            aside.append(path.rename(_free(path)))
+        elif name not in wanted:
+            path.unlink()
     (folder / "stages").mkdir(exist_ok=True)
-    scripts = sorted((HERE / "stages").glob("*.py"))
-    for script in scripts:
-        replace_file(folder / "stages" / script.name, script.read_bytes())
-    for old in set((folder / "stages").glob("*.py")) - {folder / "stages" / script.name for script in scripts}:
-        old.unlink()
+    for name, content in wanted.items():
+        replace_file(folder / name, content)
+    lines = [f"damamba {damamba.__version__} {package_digest()}"]
+    lines += [f"{_short_hash(content)}  {name}" for name, content in wanted.items()]
+    replace_file(folder / CODE, ("\n".join(lines) + "\n").encode())
+    return aside
+
+
+def _free(path: Path) -> Path:
+    """A name beside a file that is not taken: FILE.1, FILE.2 and so on."""
+    return next(new for n in count(1) if not (new := path.with_name(f"{path.name}.{n}")).exists())
+
+
+def _short_hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+def _pipeline() -> bytes:
+    """dvc.yaml, with the version of the code in place of its rooms."""
     yaml = YAML()
     yaml.width = 120
     pipeline = yaml.load((HERE / "dvc.yaml").read_text(encoding="utf8"))
     for stage in pipeline["stages"].values():
         _without_rooms(stage.get("do", stage))
     pipeline.yaml_set_start_comment(HEADER)
-    with whole_file(folder / "dvc.yaml") as temporary, temporary.open("w", encoding="utf8") as file:
-        yaml.dump(pipeline, file)
-    replace_file(folder / CODE, f"damamba {damamba.__version__} {package_digest()}\n".encode())
+    text = io.StringIO()
+    yaml.dump(pipeline, text)
+    return text.getvalue().encode()
+
+
+def _fill(folder: Path) -> str:
+    """Make what is not there: places for inputs, parameters, a page, git and DVC; what became of the latter."""
+    for name in INPUTS:
+        if not (folder / "data" / name).is_dir():
+            (folder / "data" / name).mkdir(parents=True)
+            replace_file(folder / "data" / name / ".gitkeep", b"")
+    (folder / "extensions").mkdir(exist_ok=True)
+    contents = {
+        "extensions/README.md": EXTENSIONS.encode(),
+        "README.md": (HERE / "README.md").read_bytes(),
+        ".gitignore": (HERE / "gitignore").read_bytes(),
+        ".dvcignore": (HERE / "dvcignore").read_bytes(),
+    }
+    for name, content in contents.items():
+        if not (folder / name).exists():
+            replace_file(folder / name, content)
+    if not (folder / "params.yaml").exists():
+        made = folder / ".params.yaml"
+        replace_file(made, (HERE / "params.yaml").read_bytes())
+        write_presets(PRESETS, made)
+        _set_source(made)
+        made.rename(folder / "params.yaml")
+    return _versioned(folder)
 
 
 def _without_rooms(stage: Any) -> None:
@@ -95,14 +155,19 @@ def _set_source(params: Path) -> None:
 
 
 def _versioned(folder: Path) -> str:
-    """Make it a repository of git where there is git and it lies in none; and of DVC."""
+    """Make it a repository of DVC, and of git where it lies in none; what it is under then."""
     git = shutil.which("git")
-    inside = git and subprocess.run([git, "-C", folder, "rev-parse"], capture_output=True).returncode == 0
+
+    def asked(*question: str) -> bool:
+        return git is not None and subprocess.run([git, "-C", folder, *question], capture_output=True).returncode == 0
+
+    inside = asked("rev-parse") and not asked("check-ignore", "--quiet", ".")
     if git and not inside:
         subprocess.run([git, "init", "--quiet", folder], check=True)
-    (folder / ".dvc").mkdir()
-    alone = "" if git else "    no_scm = true\n"
-    config = f"[core]\n    analytics = false\n    check_update = false\n{alone}"
-    replace_file(folder / ".dvc/config", config.encode())
-    replace_file(folder / ".dvc/.gitignore", b"/config.local\n/tmp\n/cache\n")
-    return ", under git and DVC" if git else ", under DVC alone: git is not installed"
+    if not (folder / ".dvc").exists():
+        (folder / ".dvc").mkdir()
+        alone = "" if git else "    no_scm = true\n"
+        config = f"[core]\n    analytics = false\n    check_update = false\n{alone}"
+        replace_file(folder / ".dvc/config", config.encode())
+        replace_file(folder / ".dvc/.gitignore", b"/config.local\n/tmp\n/cache\n")
+    return "under git and DVC" if git else "under DVC alone: git is not installed"

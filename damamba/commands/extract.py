@@ -4,7 +4,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from damamba.commands.predict import conversations_of
+from damamba.commands.predict import conversations_of, workers
 from damamba.config import ExtractParams
 from damamba.console import printable
 
@@ -22,7 +22,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--cue", action="append", metavar="NAME", dest="cues", help="only this one (all of the preset)")
     parser.add_argument("--preset", default="real", help="whose cues and encoders (%(default)s)")
     parser.add_argument("-o", "--out", type=Path, default=Path("cues"), metavar="DIR", help="default: %(default)s")
-    parser.add_argument("--jobs", type=int, default=0, metavar="N", help="worker processes (0: one a core)")
+    parser.add_argument("--jobs", type=workers, default=0, metavar="N", help="worker processes (0: one a core)")
     parser.set_defaults(run=run)
 
 
@@ -34,10 +34,13 @@ def run(options: argparse.Namespace) -> None:
     cues = chosen_cues(options.preset, options.cues)
     conversations = conversations_of(options.videos, [])
     found = extract_videos(conversations, cues, options.out, ExtractParams(jobs=options.jobs, executor="processes"))
-    files = found.write(options.out)
     for note in found.notes:
         print(printable(f"note: {note}"))
-    for one in found.cues:
-        x, seen = one.stream.x, one.stream.valid.mean() if len(one.stream.valid) else 0.0
+    files = 0
+    for one in found.cues:  # one after the other, each freed before the next is read
+        files += len(one.write(options.out))
+        x, valid = one.stream.x, one.stream.valid
+        seen = valid.mean() if len(valid) else 0.0
         print(f"{one.session}/{one.participant}.{one.cue}: {x.shape[0]} rows of {x.shape[1]}, {seen:.0%} valid")
-    print(f"{options.out}: {len(files)} files")
+        del one.stream
+    print(f"{options.out}: {files} files")

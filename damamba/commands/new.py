@@ -10,7 +10,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "new",
         help="a folder with the whole pipeline, for your own recordings",
         description="Writes dvc.yaml, params.yaml, stages/ and places for recordings into FOLDER, a project of its own "
-        "that uses the installed damamba. In a project that is there, after an upgrade, it renews stages and dvc.yaml.",
+        "that uses the installed damamba. Run it again in a project after an upgrade, to renew stages/ and dvc.yaml; "
+        "files of these that you changed are set aside.",
         epilog="damamba new study && cd study",
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER")

@@ -46,7 +46,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         default=[],
         help="write a file for this tool too",
     )
-    parser.add_argument("--jobs", type=int, default=0, metavar="N", help="worker processes (0: one a core)")
+    parser.add_argument("--jobs", type=workers, default=0, metavar="N", help="worker processes (0: one a core)")
     parser.set_defaults(run=run)
 
 
@@ -92,3 +92,11 @@ def conversations_of(videos: list[Path], partners: list[Path]) -> list[Conversat
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise InputError(f"two conversations are called {twice}; predict the folders one after the other")
     return found
+
+
+def workers(text: str) -> int:
+    """A number of worker processes, for argparse."""
+    number = int(text)
+    if not 0 <= number <= 1024:
+        raise argparse.ArgumentTypeError(f"{text}: expected 0 (one a core) to 1024")
+    return number

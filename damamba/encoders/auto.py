@@ -10,6 +10,8 @@ from damamba.encoders.loaded import loaded
 from damamba.encoders.torchvision_import import declare_operators
 from damamba.media.sound import SAMPLE_RATE_HZ
 
+SHORTEST = SAMPLE_RATE_HZ // 10
+"""Samples: a shorter sound is filled up with silence, since convolutions need some."""
 LENGTHS_S = (10, 20)
 """Of two silent sounds, whose numbers of rows tell how far apart rows are."""
 
@@ -31,14 +33,14 @@ class SoundEncoder:
         from transformers import AutoFeatureExtractor, AutoModel
 
         with loading(checkpoint, revision):
-            self._model, folder = loaded(AutoModel, checkpoint, revision)
+            self._model, folder, _ = loaded(AutoModel, checkpoint, revision)
             if self._model.config.is_encoder_decoder:
                 self._model = self._model.get_encoder()
             self._features = AutoFeatureExtractor.from_pretrained(folder)
             rate = getattr(self._features, "sampling_rate", None)
             if rate != SAMPLE_RATE_HZ:
                 raise ValueError(f"it expects {rate or 'no'} Hz of sound; damamba reads it at {SAMPLE_RATE_HZ} Hz")
-            n_layers = self._model.config.num_hidden_layers
+            n_layers = getattr(self._model.config, "num_hidden_layers", 0)
             if not -n_layers - 1 <= layer <= n_layers:
                 raise ValueError(f"no layer {layer}; it has 0 to {n_layers} (-1 = last)")
             self._layer = None if layer in (-1, n_layers) else layer
@@ -51,18 +53,20 @@ class SoundEncoder:
             """Samples that it takes at once, where it always hears as many; None: any number."""
             self.stride = self._measured_stride()
             """Samples from one row to the next."""
-        self.width = self.rows(np.zeros(self.stride * 8, np.float32)).shape[1]
+            self.width = self.rows(np.zeros(self.stride * 8, np.float32)).shape[1]
 
     def _measured_stride(self) -> int:
         if self.longest:
             return self.longest // len(self._states(np.zeros(self.longest, np.float32)))
         few, many = (len(self._states(np.zeros(n * SAMPLE_RATE_HZ, np.float32))) for n in LENGTHS_S)
+        if many <= few:
+            raise ValueError("its number of rows does not grow with the sound")
         return (LENGTHS_S[1] - LENGTHS_S[0]) * SAMPLE_RATE_HZ // (many - few)
 
     def rows(self, samples: np.ndarray) -> np.ndarray:
         """(n // stride, width) float32; NaN for the last rows where the encoder gives fewer."""
         n = len(samples) // self.stride
-        states = self._states(samples)[:n]
+        states = self._states(np.pad(samples, (0, max(0, SHORTEST - len(samples)))))[:n]
         return np.pad(states, ((0, n - len(states)), (0, 0)), constant_values=np.nan)
 
     def _states(self, samples: np.ndarray) -> np.ndarray:
@@ -96,7 +100,7 @@ class PictureEncoder:
         from transformers import AutoModel
 
         with loading(checkpoint, revision):
-            model, folder = loaded(AutoModel, checkpoint, revision)
+            model, folder, random = loaded(AutoModel, checkpoint, revision)
             self._model = getattr(model, "vision_model", model)  # of two towers, such as those of SigLIP
             self.frames: int = getattr(self._model.config, "num_frames", 1)
             """Of a clip."""
@@ -104,20 +108,23 @@ class PictureEncoder:
                 other = "image_model" if clips else "video_model"
                 raise ValueError(f"it takes {'single pictures' if clips else 'clips'}: use the extractor {other}")
             self.side_px, *look = picture_format(folder)
-        self.width: int = self._model.config.hidden_size
+            self.width: int = getattr(self._model.config, "hidden_size", 0)
+            if not self.width:
+                raise ValueError(f"a {type(self._model).__name__} has no hidden_size; vision transformers have one")
+        self._pooled = not any("pooler." in name for name in random)
         self._mean, self._std = (torch.tensor(each, device=self._model.device)[:, None, None] for each in look)
 
     def embed(self, squares: np.ndarray) -> np.ndarray:
         """(n, width) float32 of (n, side, side, 3) uint8 RGB pictures, or (n, frames, side, side, 3) clips.
 
-        The pooled output, or the mean of all tokens of a model without one.
+        The pooled output, or the mean of all tokens of a model without one, or without trained weights for it.
         """
         import torch
 
         with torch.inference_mode():
             pixels = torch.from_numpy(squares).to(self._model.device).movedim(-1, -3).float() / 255
             output = self._model(pixel_values=(pixels - self._mean) / self._std)
-            pooled = getattr(output, "pooler_output", None)
+            pooled = getattr(output, "pooler_output", None) if self._pooled else None
             pooled = output.last_hidden_state.mean(1) if pooled is None else pooled
         return pooled.float().cpu().numpy().copy()  # of its own, not a view of all tokens
 

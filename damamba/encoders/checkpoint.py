@@ -60,8 +60,7 @@ def folder_of(checkpoint: str, revision: str | None) -> Path | None:
     """
     if folder := local_folder(checkpoint):
         return folder
-    repository = repository_of(checkpoint)
-    return snapshot(repository, revision) if repository else None
+    return snapshot(checkpoint, revision) if repository_of(checkpoint) else None
 
 
 @contextmanager

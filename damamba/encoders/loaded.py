@@ -10,8 +10,8 @@ MAY_BE_MISSING = ("masked_spec_embed", "pooler.")
 """Parts of names of weights that pretraining alone uses, or that a task adds."""
 
 
-def loaded(kind: Any, checkpoint: str, revision: str | None) -> tuple[Any, Path]:
-    """A model in float32, in evaluation mode, on the accelerator if there is one, and the folder that it came from.
+def loaded(kind: Any, checkpoint: str, revision: str | None) -> tuple[Any, Path, list[str]]:
+    """A model in float32, in evaluation mode, on the accelerator if there is one; its folder; weights that are random.
 
     Call it within `damamba.encoders.checkpoint.loading`, which turns errors into one line.
 
@@ -31,7 +31,8 @@ def loaded(kind: Any, checkpoint: str, revision: str | None) -> tuple[Any, Path]
     if folder is None:
         raise ValueError("neither a folder nor a repository on the hub")
     model, report = kind.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
-    missing = sorted(name for name in report["missing_keys"] if not any(part in name for part in MAY_BE_MISSING))
-    if missing:  # transformers would continue with random weights
+    random = sorted(report["missing_keys"])  # transformers continues with random weights there
+    missing = [name for name in random if not any(part in name for part in MAY_BE_MISSING)]
+    if missing:
         raise ValueError(f"it lacks {len(missing)} weights of a {kind.__name__}, such as {missing[0]}")
-    return model.eval().to(choose_device()), folder
+    return model.eval().to(choose_device()), folder, random

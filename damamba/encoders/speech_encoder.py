@@ -232,7 +232,7 @@ def pretrained(kind: "type[Wav2Vec2PreTrainedModel]", checkpoint: str, revision:
     from transformers import Wav2Vec2FeatureExtractor
 
     with loading(checkpoint, revision):
-        model, folder = loaded(kind, checkpoint, revision)
+        model, folder, _ = loaded(kind, checkpoint, revision)
         preprocessor = Wav2Vec2FeatureExtractor.from_pretrained(folder)
         if preprocessor.sampling_rate != SAMPLE_RATE_HZ:
             raise ValueError(f"it expects {preprocessor.sampling_rate} Hz; damamba reads sound at {SAMPLE_RATE_HZ} Hz")

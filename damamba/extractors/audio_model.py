@@ -87,10 +87,11 @@ class AudioModel(Extractor[AudioModelParams]):
         """The rows of the cores, in order."""
         encoder, causal = self._encoder, self.params.causal
         stride = encoder.stride
-        core, before, after = (
-            round(s * SAMPLE_RATE_HZ / stride)
-            for s in (CHUNK_S if causal else CORE_S, CONTEXT_S, 0 if causal else CONTEXT_S)
-        )
+        # an encoder may give one row less than there are strides of sound: a causal piece hears one more than it keeps
+        lengths = (CHUNK_S, CONTEXT_S, 0.0) if causal else (CORE_S, CONTEXT_S, CONTEXT_S)
+        core, before, after = (round(s * SAMPLE_RATE_HZ / stride) for s in lengths)
+        if causal:
+            core, after = max(core - 1, 1), 1
         if encoder.longest:
             core = min(core, max(1, encoder.longest // stride - before - after))
         level = Level(samples, so_far=causal) if encoder.normalised and n else None

@@ -235,6 +235,7 @@ def extract_manifest(
     skip_missing: bool = False,
     corpus: Path = CORPUS,
     like: Mapping[str, Any] | None = None,
+    keep_others: bool = False,
 ) -> str:
     """`extract_all` over the manifest; then remove the shards of participants that are no longer in it.
 
@@ -249,6 +250,7 @@ def extract_manifest(
         skip_missing: Leave out participants without the media that the extractor reads, instead of raising.
         corpus: Folder of the manifest.
         like: As of `extract_all`.
+        keep_others: Leave the shards of people who are not in the manifest.
 
     Returns:
         The summary line.
@@ -276,7 +278,7 @@ def extract_manifest(
     out.mkdir(parents=True, exist_ok=True)
     summary = extract_all(extractor, params, chosen, out, run, faces, like)
     wanted = {out / HEALTH, *(participant.shard(out) for participant in manifest.participants)}
-    removed = prune(out, wanted, aside=True)
+    removed = [] if keep_others else prune(out, wanted, aside=True)
     for line in write_health(manifest.participants, out):
         logger.info("%s: %s", what, line)
     return " · ".join(filter(None, (summary, told_aside(removed))))

@@ -98,7 +98,7 @@ def _missing_checkpoint(name: str, cue: CueParams) -> list[str]:
     if repository is None:
         tag = settings.get("pretrained")
         return [f"cue {name}: {checkpoint} ({tag}) is downloaded by the first run, over a network; or use {COMPACT}"]
-    if cached(repository, revision):
+    if cached(checkpoint, revision):
         return []
     at = f" at revision {revision}" if revision else ""
     command = download_of(checkpoint, revision)

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -37,8 +38,13 @@ class CueOfPerson:
     session: str
     participant: str
     cue: str
-    stream: FeatureStream
-    """Times, values (N, D), mask, names of the channels, encoder."""
+    path: Path
+    """Where the work on it is kept."""
+
+    @cached_property
+    def stream(self) -> FeatureStream:
+        """Times, values (N, D), mask, names of the channels, encoder; read when it is asked for."""
+        return read_stream(self.path, "damamba extract")
 
     def to_arrow(self) -> pa.Table:
         """Columns time_s and valid, and one for each channel, null where the row is not valid."""
@@ -57,15 +63,15 @@ class CueOfPerson:
     def write(self, out: Path) -> list[Path]:
         """Write ``SESSION/PARTICIPANT.CUE.parquet`` and ``….csv`` below a folder; the files."""
         base = out / self.session / f"{self.participant}.{self.cue}"
-        table = self.to_arrow()
+        table, stream = self.to_arrow(), self.stream
         files = [base.with_name(f"{base.name}{ending}") for ending in (".parquet", ".csv")]
         with whole_file(files[0]) as temporary:
             pq.write_table(table, temporary, compression="zstd")
         with whole_file(files[1]) as temporary, temporary.open("w", newline="", encoding="utf8") as file:
             rows = csv.writer(file, lineterminator="\n")
             rows.writerow(table.column_names)
-            empty = [""] * self.stream.width
-            for t_s, seen, values in zip(self.stream.t_s, self.stream.valid, np.asarray(self.stream.x), strict=True):
+            empty = [""] * stream.width
+            for t_s, seen, values in zip(stream.t_s, stream.valid, np.asarray(stream.x), strict=True):
                 rows.writerow([f"{t_s:.4f}", int(seen), *([f"{v:.{DECIMALS}g}" for v in values] if seen else empty)])
         return files
 
@@ -143,14 +149,16 @@ def extract_videos(
         if not possible:
             raise InputError("\n".join([*notes, "there is nothing to compute"]))
         compute_cues(possible, _faces(), work, loop)
-        notes += read_notes(work / "faces")
+        if any(cue.reads == "faces" for cue in possible.values()):
+            notes += read_notes(work / "faces")
         found = [
-            CueOfPerson(one.session, one.participant, name, read_stream(shard, "damamba extract"))
+            CueOfPerson(one.session, one.participant, name, shard)
             for one in manifest.participants
             for name in possible
             if (shard := one.shard(work / "features" / name)).is_file()
         ]
-    notes += [f"{one.session}/{one.participant}: {one.cue}: {one.stream.note}" for one in found if one.stream.note]
+    for name in possible:
+        notes += [f"{name}: {note}" for note in read_notes(work / "features" / name)]
     return Extraction(tuple(found), tuple(notes))
 
 
@@ -184,4 +192,7 @@ def extract(
     conversation = Conversation.of_files([Path(video) for video in videos])
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()) if out is None else out)
-        return extract_videos([conversation], chosen_cues(preset, cues), folder, loop)
+        found = extract_videos([conversation], chosen_cues(preset, cues), folder, loop)
+        for one in found.cues:
+            _ = one.stream  # into memory, before a temporary folder is gone
+        return found

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from damamba.encoders.checkpoint import folder_of, loading
+from damamba.console import InputError
+from damamba.encoders.hub import snapshot
 from damamba.model import EngagementModel, load_model
 from damamba.predictor import SHIPPED
 
@@ -26,9 +27,11 @@ def model_folder(model: Path | str, revision: str | None = None) -> Path:
     Raises:
         InputError: It cannot be had.
     """
-    if isinstance(model, Path) or Path(model).is_dir() or str(model).count("/") != 1:
+    name = str(model)
+    if isinstance(model, Path) or Path(name).is_dir() or name.startswith((".", "/", "~")) or name.count("/") != 1:
         return Path(model)
-    with loading(model, revision):
-        folder = folder_of(model, revision)
-    assert folder is not None  # a name with a slash is a repository
-    return folder
+    try:
+        return snapshot(name, revision)
+    except (OSError, ValueError) as error:
+        why = " ".join(str(error).split())[:120]
+        raise InputError(f"{name}: no such folder, and no such model could be fetched from the hub ({why})") from None

@@ -50,15 +50,14 @@ def compute_cues(
     corpus, tracks = work / "corpus", work / "faces"
     if any(cue.reads == "faces" for cue in cues.values()):
         params = faces.model_copy(update={"model": str(landmarker(Path(faces.model)))})
-        extract_manifest(FaceTracker, params, tracks, loop, "faces", skip_missing=True, corpus=corpus)
+        extract_manifest(FaceTracker, params, tracks, loop, "faces", skip_missing=True, corpus=corpus, keep_others=True)
     for name, cue in cues.items():
         extractor = plugins.find(EXTRACTORS, cue.extractor, Extractor)
         settings = parse_section(extractor.Params, cue.settings(), f"cues.{name}")
         track = tracks if cue.reads == "faces" else None
         same = like[name] if like else None
-        extract_manifest(
-            extractor, settings, work / "features" / name, loop, name, faces=track, corpus=corpus, like=same
-        )
+        out, at = work / "features" / name, {"corpus": corpus, "like": same, "keep_others": True}
+        extract_manifest(extractor, settings, out, loop, name, faces=track, **at)
 
 
 def landmarker(named: Path) -> Path:

@@ -1,5 +1,6 @@
 """`damamba new`: a project that the installed package runs, and that an upgrade leaves alone where it is yours."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from tests.commands.recordings import init
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
+EARLIER = hashlib.sha256(b"of an earlier version").hexdigest()[:12]
 
 
 @pytest.fixture
@@ -46,27 +48,62 @@ def test_its_parameters_are_those_for_recordings_of_real_people(project, monkeyp
 
 
 def test_an_upgrade_renews_the_stages_and_leaves_the_rest(project):
+    """As of an earlier version: one stage was another, one is no more; params.yaml and the page are the user's."""
     (project / "params.yaml").write_text("mine: true\n")
     (project / "README.md").write_text("mine")
-    (project / "stages/align.py").write_text("of an earlier version")
-    (project / "stages/gone.py").write_text("of an earlier version")
-    (project / CODE).write_text("damamba 0.0.1 0123\n")
+    for name in ("align.py", "gone.py"):
+        (project / "stages" / name).write_text("of an earlier version")
+    lines = ["damamba 0.0.1 0123456789ab", *(f"{EARLIER}  stages/{name}" for name in ("align.py", "gone.py"))]
+    lines += [line for line in (project / CODE).read_text().splitlines()[1:] if "align" not in line]
+    (project / CODE).write_text("\n".join(lines) + "\n")
     (line,) = make(project)
     assert "all else stays" in line
     assert (project / "stages/align.py").read_bytes() == (ROOT / "stages/align.py").read_bytes()
     assert not (project / "stages/gone.py").exists()
-    assert (project / CODE).read_text() != "damamba 0.0.1 0123\n"
+    assert "0.0.1" not in (project / CODE).read_text()
     assert (project / "params.yaml").read_text() == "mine: true\n"
     assert (project / "README.md").read_text() == "mine"
+
+
+def test_what_you_changed_in_the_pipeline_is_set_aside_and_what_you_added_stays(project):
+    (project / "stages/align.py").write_text("mine")
+    (project / "stages/my_stage.py").write_text("mine")
+    (project / "dvc.yaml").write_text("stages: {}\n")
+    lines = make(project)
+    assert (project / "stages/align.py.1").read_text() == "mine"
+    assert (project / "dvc.yaml.1").read_text() == "stages: {}\n"
+    assert (project / "stages/my_stage.py").read_text() == "mine"
+    assert sum("set aside" in line for line in lines) == 2
+    assert len(make(project)) == 1
+
+
+def test_a_project_that_was_made_in_part_is_completed(project):
+    shutil.rmtree(project / "data")
+    shutil.rmtree(project / ".dvc")
+    (project / "params.yaml").unlink()
+    make(project)
+    assert (project / "data/recordings").is_dir()
+    assert (project / ".dvc/config").is_file()
+    assert "sources: [folder]" in (project / "params.yaml").read_text()
+
+
+def test_a_new_repository_of_git_may_be_the_place(tmp_path):
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    assert "a project" in make(tmp_path)[0]
 
 
 def test_a_folder_with_something_else_is_refused(tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(InputError, match="not empty and not a project"):
         make(tmp_path)
-    with pytest.raises(InputError, match="not empty and not a project"):
+    with pytest.raises(InputError, match="cannot be a folder"):
         make(tmp_path / "thesis.tex")
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+    with pytest.raises(InputError, match="cannot be a folder"):
+        make(tmp_path / "thesis.tex/study")
+    (tmp_path / CODE).write_text("print(1)")  # somebody else's file of this name
+    with pytest.raises(InputError, match="not empty and not a project"):
+        make(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [CODE, "thesis.tex"]
 
 
 @pytest.mark.slow
@@ -90,6 +127,5 @@ def test_dvc_runs_it_on_recordings(place, tmp_path):
     dvc("repro", "ingest")
     assert len((project / "data/corpus/manifest.jsonl").read_text().splitlines()) == 1 + 6
     assert "up to date" in dvc("status", "ingest")
-    (project / CODE).write_text("damamba 0.0.1 0123\n")
     make(project)
     assert "up to date" in dvc("status", "ingest")

@@ -98,9 +98,12 @@ def test_another_revision_in_the_cache_does_not_do(hub_cache, speech_checkpoint)
     assert hub_cache.calls == ["model_info"]  # once: no minute of retries
 
 
-def test_a_half_finished_download_does_not_do(hub_cache, speech_checkpoint):
-    (hub_cache("somebody/speech", speech_checkpoint, REVISION) / "model.safetensors").unlink()
-    assert "cannot be reached" in message(wav2vec2("somebody/speech", REVISION))
+@pytest.mark.parametrize("lacking", ["model.safetensors", "preprocessor_config.json"])
+def test_a_half_finished_download_does_not_do(hub_cache, speech_checkpoint, lacking):
+    (hub_cache("somebody/speech", speech_checkpoint, REVISION) / lacking).unlink()
+    text = message(wav2vec2("somebody/speech", REVISION))
+    assert hub_cache.calls == ["model_info"]
+    assert "hf download somebody/speech" in text
 
 
 def test_a_clip_without_weights_is_refused_rather_than_random():

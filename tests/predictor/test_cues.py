@@ -88,3 +88,14 @@ def test_a_model_is_loaded_from_a_folder_or_from_the_cache_of_the_hub(tmp_path, 
     assert model_folder("data/models/da_mamba-0") == Path("data/models/da_mamba-0")
     with pytest.raises(InputError, match="not found; train a model"):
         damamba.load("data/models/nobody-0")
+    with pytest.raises(InputError, match="no such folder, and no such model could be fetched from the hub"):
+        damamba.load("models/nobody-0")
+
+
+def test_a_second_call_keeps_the_work_of_the_first(tmp_path):
+    damamba.extract(DYAD / "expert.mp4", cues=["wav2vec2"], out=tmp_path)
+    shard = next((tmp_path / ".damamba/features/wav2vec2").rglob("expert*.parquet"))
+    made = shard.stat().st_mtime_ns
+    damamba.extract(DYAD / "novice.mp4", cues=["wav2vec2"], out=tmp_path)
+    damamba.extract(DYAD / "expert.mp4", cues=["wav2vec2"], out=tmp_path)
+    assert shard.stat().st_mtime_ns == made
