@@ -69,7 +69,8 @@ def _written_before(folder: Path) -> dict[str, str] | None:
     lines = path.read_text(encoding="utf8", errors="replace").splitlines() if path.is_file() else []
     if not lines or not re.fullmatch(r"damamba \S+ [0-9a-f]{12}", lines[0]):
         return None
-    return dict(reversed(line.split("  ", 1)) for line in lines[1:] if "  " in line)
+    pairs = (line.partition("  ") for line in lines[1:])
+    return {name: digest for digest, _, name in pairs if name}
 
 
 def _write_pipeline(folder: Path, before: dict[str, str]) -> list[Path]:
