@@ -51,21 +51,18 @@ def on_dask(
         try:
             for future in as_completed(list(futures), loop=client.loop):
                 index = futures[future]
-                if future.status == "finished":
-                    yield index, future.result(), None
-                    continue
-                error = future.exception()
-                if isinstance(error, KilledWorker):
+                try:
+                    result = future.result()  # waits where a worker died after its task, which another one repeats
+                except KilledWorker:
                     yield (
                         index,
                         None,
                         "the workers that had it died one after the other (out of memory?); see their logs",
                     )
-                elif isinstance(error, FileError):
+                except FileError as error:
                     yield index, None, error
                 else:
-                    assert error is not None
-                    raise error
+                    yield index, result, None
         finally:
             client.cancel(list(futures))
 
