@@ -222,6 +222,7 @@ def _graph(module: nn.Module, arguments: Any, shapes: Any, inputs: list[str], ou
                 arguments,
                 dynamo=True,
                 verbose=False,
+                optimize=False,  # onnxruntime does that when it loads a graph, in a fraction of the time
                 dynamic_shapes=shapes,
                 input_names=inputs,
                 output_names=outputs,
