@@ -74,6 +74,11 @@ class _Step(nn.Module):
         return engagement, self.start.tensors(memory)
 
 
+def _inputs_of(cues: list[str]) -> list[str]:
+    """Names of a graph's inputs for cues, masks and seats, in their order."""
+    return [*cues, *(f"{name}.valid" for name in cues), "present"]
+
+
 def _named(names: list[str], tensors: list[Tensor]) -> dict[str, Tensor]:
     return dict(zip(names, tensors, strict=True))
 
@@ -87,6 +92,7 @@ class StreamState:
     """
 
     def __init__(self, model: Any, seats: int) -> None:
+        self.seats = seats
         cues, valid, present = _inputs(model, (1, seats, 1), np.random.default_rng(0))
         _, memory = model.extend(cues, valid, present, model.stream())
         paths = {module: name for name, module in model.named_modules()}
@@ -155,10 +161,11 @@ def export_onnx(checkpoint: Path, out: Path, people: int | None = None) -> Expor
     description = read_description(checkpoint)
     model = load_model(checkpoint)
     with torch.inference_mode(False), torch.no_grad():
-        graph = _whole(model) if people is None else _step(model, people)
+        start = None if people is None else _start(model, people)
+        graph = _whole(model) if start is None else _step(model, start)
         onnx.helper.set_model_props(graph, _facts(description, people))
         content = graph.SerializeToString()
-        error, compared = _compare_whole(model, content) if people is None else _compare_stream(model, content, people)
+        error, compared = _compare_whole(model, content) if start is None else _compare_stream(model, content, start)
     if not error <= TOLERANCE:
         raise InputError(f"{checkpoint}: onnxruntime differs from PyTorch by {error:.1e}, so nothing was written")
     replace_file(out, content)
@@ -189,23 +196,27 @@ def _whole(model: EngagementModel) -> Any:
         _Whole(model),
         ([cues[name] for name in names], [valid[name] for name in names], present),
         ([by_cue] * len(names), [by_cue] * len(names), {0: B, 1: P}),
-        [*names, *(f"{name}.valid" for name in names), "present"],
+        _inputs_of(names),
         ["engagement"],
     )
 
 
-def _step(model: Any, people: int) -> Any:
-    """The graph of a frame of a stream; raises `InputError` where the model cannot stream."""
+def _start(model: Any, people: int) -> StreamState:
+    """The state of a stream; raises `InputError` where the model cannot stream."""
     if not hasattr(model, "step"):
         raise InputError(f"the architecture {model.architecture()} cannot stream; export it without --stream")
-    start = StreamState(model, people)
-    cues, valid, present = _frame(_inputs(model, (1, people, 1), np.random.default_rng(0)), 0)
+    return StreamState(model, people)
+
+
+def _step(model: Any, start: StreamState) -> Any:
+    """The graph of a frame of a stream."""
+    cues, valid, present = _frame(_inputs(model, (1, start.seats, 1), np.random.default_rng(0)), 0)
     names = list(model.widths)
     return _graph(
         _Step(model, start),
         ([cues[name] for name in names], [valid[name] for name in names], present, start.zeros),
         None,
-        [*names, *(f"{name}.valid" for name in names), "present", *start.names],
+        [*_inputs_of(names), *start.names],
         ["engagement", *(NEXT + name for name in start.names)],
     )
 
@@ -265,8 +276,8 @@ def _session(content: bytes) -> Any:
 
 
 def _feed(cues: Mapping[str, Tensor], valid: Mapping[str, Tensor], present: Tensor) -> dict[str, np.ndarray]:
-    named = {**cues, **{f"{name}.valid": mask for name, mask in valid.items()}, "present": present}
-    return {name: tensor.numpy() for name, tensor in named.items()}
+    tensors = (*cues.values(), *valid.values(), present)
+    return {name: tensor.numpy() for name, tensor in zip(_inputs_of(list(cues)), tensors, strict=True)}
 
 
 def _run(session: Any, feed: dict[str, np.ndarray]) -> list[np.ndarray]:
@@ -286,10 +297,10 @@ def _compare_whole(model: EngagementModel, content: bytes) -> tuple[float, int]:
     return error, compared
 
 
-def _compare_stream(model: Any, content: bytes, people: int) -> tuple[float, int]:
+def _compare_stream(model: Any, content: bytes, start: StreamState) -> tuple[float, int]:
     """A stream step by step in the graph, beside one `forward` over all of its frames."""
-    session, start = _session(content), StreamState(model, people)
-    inputs = _inputs(model, (1, people, STREAMED), np.random.default_rng(0))
+    session = _session(content)
+    inputs = _inputs(model, (1, start.seats, STREAMED), np.random.default_rng(0))
     expected = model(*inputs).engagement.numpy()
     state = {name: zeros.numpy() for name, zeros in zip(start.names, start.zeros, strict=True)}
     found = []

@@ -20,7 +20,7 @@ from damamba.files import replace_file
 from damamba.keys import package_digest
 from damamba.presets.apply import write_presets
 
-HERE = Path(__file__).parent / "template"
+TEMPLATE = Path(__file__).parent / "template"
 CODE = "code.txt"
 """In place of the rooms of the code, on which the stages of the repository depend."""
 ROOMS = ("damamba/", "damamba_sim/")
@@ -75,7 +75,7 @@ def _written_before(folder: Path) -> dict[str, str] | None:
 
 def _write_pipeline(folder: Path, before: dict[str, str]) -> list[Path]:
     """Write stages, dvc.yaml and, at the end, the list of both; returns the files that were set aside."""
-    wanted = {f"stages/{script.name}": script.read_bytes() for script in sorted((HERE / "stages").glob("*.py"))}
+    wanted = {f"stages/{script.name}": script.read_bytes() for script in sorted((TEMPLATE / "stages").glob("*.py"))}
     wanted["dvc.yaml"] = _pipeline()
     aside = []
     for name in {**before, **wanted}:
@@ -108,7 +108,7 @@ def _pipeline() -> bytes:
     """dvc.yaml, with the version of the code in place of its rooms."""
     yaml = YAML()
     yaml.width = 120
-    pipeline = yaml.load((HERE / "dvc.yaml").read_text(encoding="utf8"))
+    pipeline = yaml.load((TEMPLATE / "dvc.yaml").read_text(encoding="utf8"))
     for stage in pipeline["stages"].values():
         _without_rooms(stage.get("do", stage))
     pipeline.yaml_set_start_comment(HEADER)
@@ -126,16 +126,16 @@ def _fill(folder: Path) -> str:
     (folder / "extensions").mkdir(exist_ok=True)
     contents = {
         "extensions/README.md": EXTENSIONS.encode(),
-        "README.md": (HERE / "README.md").read_bytes(),
-        ".gitignore": (HERE / "gitignore").read_bytes(),
-        ".dvcignore": (HERE / "dvcignore").read_bytes(),
+        "README.md": (TEMPLATE / "README.md").read_bytes(),
+        ".gitignore": (TEMPLATE / "gitignore").read_bytes(),
+        ".dvcignore": (TEMPLATE / "dvcignore").read_bytes(),
     }
     for name, content in contents.items():
         if not (folder / name).exists():
             replace_file(folder / name, content)
     if not (folder / "params.yaml").exists():
         made = folder / ".params.yaml"
-        replace_file(made, (HERE / "params.yaml").read_bytes())
+        replace_file(made, (TEMPLATE / "params.yaml").read_bytes())
         write_presets(PRESETS, made)
         _set_source(made)
         made.rename(folder / "params.yaml")

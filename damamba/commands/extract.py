@@ -7,6 +7,7 @@ from pathlib import Path
 from damamba.commands.predict import conversations_of, workers
 from damamba.config import ExtractParams
 from damamba.console import printable
+from damamba.predictor import PRESET
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -20,7 +21,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     parser.add_argument("videos", type=Path, nargs="+", metavar="VIDEO", help="video of a person, or folder")
     parser.add_argument("--cue", action="append", metavar="NAME", dest="cues", help="only this one (all of the preset)")
-    parser.add_argument("--preset", default="real", help="whose cues and encoders (%(default)s)")
+    parser.add_argument("--preset", default=PRESET, help="whose cues and encoders (%(default)s)")
     parser.add_argument("-o", "--out", type=Path, default=Path("cues"), metavar="DIR", help="default: %(default)s")
     parser.add_argument("--jobs", type=workers, default=0, metavar="N", help="worker processes (0: one a core)")
     parser.set_defaults(run=run)

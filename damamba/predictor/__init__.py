@@ -4,3 +4,5 @@ from pathlib import Path
 
 SHIPPED = Path(__file__).parent / "checkpoints/offline"
 """The model that comes with the package."""
+PRESET = "real"
+"""Whose cues are extracted where nothing else is asked for."""

@@ -2,11 +2,9 @@
 
 import csv
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -14,20 +12,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from damamba import plugins
-from damamba.config import EXTRACTORS, CueParams, ExtractParams, FacesParams, parse_section
+from damamba.config import CueParams, ExtractParams, FacesParams, parse_section
 from damamba.console import InputError
-from damamba.features.extractor import Extractor
 from damamba.features.health import read_notes
 from damamba.files import only_one, whole_file
-from damamba.predictor.passes import compute_cues, list_videos
+from damamba.predictor import PRESET
+from damamba.predictor.passes import WORK, compute_cues, list_videos, one_conversation, ready_extractor
 from damamba.predictor.videos import Conversation
 from damamba.presets.apply import preset_names, read_preset
-from damamba.project import HERE as TEMPLATE
+from damamba.project import TEMPLATE
 from damamba.streams.reader import read_stream
 from damamba.streams.stream import FeatureStream
 
-PRESET = "real"
 DECIMALS = 6
 
 
@@ -106,17 +102,13 @@ def chosen_cues(preset: str, names: Sequence[str] | None) -> dict[str, CueParams
         raise InputError(f"no preset {preset!r}; there are {', '.join(preset_names())}")
     cues = read_preset(preset).get("cues", {})
     found = {name: parse_section(CueParams, cue, f"preset {preset}: cues.{name}") for name, cue in cues.items()}
-    found = {name: cue for name, cue in found.items() if _extractor(cue).media != "streams"}
+    found = {name: cue for name, cue in found.items() if ready_extractor(name, cue).media != "streams"}
     for name in names or ():
         if name not in found:
             raise InputError(f"no cue {name!r} in the preset {preset}; there are {', '.join(found) or 'none'}")
     if not found:
         raise InputError(f"the preset {preset} has no cues of videos; use compact, real, upstream or foundation")
     return {name: cue for name, cue in found.items() if names is None or name in names}
-
-
-def _extractor(cue: CueParams) -> type[Extractor]:
-    return plugins.find(EXTRACTORS, cue.extractor, Extractor)
 
 
 def extract_videos(
@@ -131,21 +123,20 @@ def extract_videos(
         loop: Worker processes.
 
     Raises:
-        InputError: A video or an encoder cannot be used, nobody has what any cue is computed from, or another run works
-            in `out`.
+        InputError: A video or an encoder cannot be used, no cue can be computed from any of the videos, or another run
+            works in `out`.
     """
-    work = out / ".damamba"
+    work = out / WORK
     with only_one(work / "lock", "damamba extract"):
         manifest = list_videos({one.name: one for one in conversations}, work, loop)
         notes, possible = [], {}
         for name, cue in cues.items():
-            extractor = _extractor(cue)
-            ready = extractor(parse_section(extractor.Params, cue.settings(), f"cues.{name}"))
-            lacking = [reason for one in manifest.participants if (reason := ready.lacks(one))]
+            extractor = ready_extractor(name, cue)
+            lacking = [reason for one in manifest.participants if (reason := extractor.lacks(one))]
             if len(lacking) < len(manifest.participants):
                 possible[name] = cue
             else:
-                notes.append(f"{name}: left out, since nobody has it ({', '.join(sorted(set(lacking)))})")
+                notes.append(f"{name}: left out: {', '.join(sorted(set(lacking)))} in any video")
         if not possible:
             raise InputError("\n".join([*notes, "there is nothing to compute"]))
         compute_cues(possible, _faces(), work, loop)
@@ -188,10 +179,7 @@ def extract(
     Raises:
         InputError: A video or an encoder cannot be used.
     """
-    loop = ExtractParams(jobs=jobs or 0, executor="serial" if jobs is None else "processes")
-    conversation = Conversation.of_files([Path(video) for video in videos])
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory()) if out is None else out)
+    with one_conversation(videos, (), out, jobs) as (conversation, folder, loop):
         found = extract_videos([conversation], chosen_cues(preset, cues), folder, loop)
         for one in found.cues:
             _ = one.stream  # into memory, before a temporary folder is gone

@@ -1,7 +1,10 @@
 """The first passes of the pipeline over some videos: check them, find faces, compute cues."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from damamba import plugins
@@ -15,9 +18,35 @@ from damamba.features.landmarker_download import fetch_model
 from damamba.ingest.run import ingest_sources
 from damamba.predictor.videos import Conversation, VideoSource
 
+WORK = ".damamba"
+"""Below the output: cues and shards, from which a run that was stopped goes on."""
 LANDMARKER = Path("~/.cache/damamba/face_landmarker.task")
 PROTOCOL = ProtocolParams(adapt=(), folds=0, fold=0)
 Run = Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]]
+
+
+@contextmanager
+def one_conversation(
+    videos: Sequence[Path | str], partners: Sequence[Path | str], out: Path | str | None, jobs: int | None
+) -> Iterator[tuple[Conversation, Path, ExtractParams]]:
+    """What a call from Python works with: the conversation, a folder, and its workers.
+
+    Args:
+        videos: One a person.
+        partners: Of people whose own engagement is not wanted.
+        out: Folder in which work is kept for the next call; None: a temporary one.
+        jobs: Worker processes, 0 = one a core; None: everything in this process.
+    """
+    loop = ExtractParams(jobs=jobs or 0, executor="serial" if jobs is None else "processes")
+    conversation = Conversation.of_files([Path(video) for video in videos], [Path(video) for video in partners])
+    with ExitStack() as stack:
+        yield conversation, Path(stack.enter_context(TemporaryDirectory()) if out is None else out), loop
+
+
+def ready_extractor(name: str, cue: CueParams) -> Extractor[Any]:
+    """The extractor of a cue with its settings; its weights are not loaded."""
+    extractor: Any = plugins.find(EXTRACTORS, cue.extractor, Extractor)
+    return extractor(parse_section(extractor.Params, cue.settings(), f"cues.{name}"))
 
 
 def in_workers(loop: ExtractParams, what: str) -> Run:
@@ -48,16 +77,20 @@ def compute_cues(
         like: Of each cue, what its streams say of themselves, for people who lack what it is computed from.
     """
     corpus, tracks = work / "corpus", work / "faces"
+    extract = partial(extract_manifest, loop=loop, corpus=corpus, keep_others=True)
     if any(cue.reads == "faces" for cue in cues.values()):
         params = faces.model_copy(update={"model": str(landmarker(Path(faces.model)))})
-        extract_manifest(FaceTracker, params, tracks, loop, "faces", skip_missing=True, corpus=corpus, keep_others=True)
+        extract(FaceTracker, params, tracks, what="faces", skip_missing=True)
     for name, cue in cues.items():
-        extractor = plugins.find(EXTRACTORS, cue.extractor, Extractor)
-        settings = parse_section(extractor.Params, cue.settings(), f"cues.{name}")
-        track = tracks if cue.reads == "faces" else None
-        same = like[name] if like else None
-        out, at = work / "features" / name, {"corpus": corpus, "like": same, "keep_others": True}
-        extract_manifest(extractor, settings, out, loop, name, faces=track, **at)
+        extractor = ready_extractor(name, cue)
+        extract(
+            type(extractor),
+            extractor.params,
+            work / "features" / name,
+            what=name,
+            faces=tracks if cue.reads == "faces" else None,
+            like=like[name] if like else None,
+        )
 
 
 def landmarker(named: Path) -> Path:

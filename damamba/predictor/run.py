@@ -2,9 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -21,13 +19,11 @@ from damamba.files import only_one
 from damamba.model.checkpoint import read_description
 from damamba.predictor import SHIPPED
 from damamba.predictor.inputs import ModelInputs
-from damamba.predictor.passes import PROTOCOL, compute_cues, in_workers, list_videos
+from damamba.predictor.passes import PROTOCOL, WORK, compute_cues, in_workers, list_videos, one_conversation
 from damamba.predictor.result import ParticipantPrediction, Prediction
 from damamba.predictor.videos import CORPUS, Conversation
 from damamba.scoring.series import missing_cues
 
-WORK = ".damamba"
-"""Below the output: cues and shards, from which a run that was stopped goes on."""
 SIMULATED = "simulated people, made by damamba_sim: what its scores are worth on real ones is not known"
 
 
@@ -94,10 +90,7 @@ def predict(
     Raises:
         InputError: A video or the model cannot be used.
     """
-    loop = ExtractParams(jobs=jobs or 0, executor="serial" if jobs is None else "processes")
-    conversation = Conversation.of_files([Path(video) for video in videos], [Path(video) for video in partners])
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory()) if out is None else out)
+    with one_conversation(videos, partners, out, jobs) as (conversation, folder, loop):
         return predict_videos([conversation], Path(model), folder, loop)
 
 
@@ -106,9 +99,9 @@ def _aligned(named: dict[str, Conversation], inputs: ModelInputs, work: Path, lo
     manifest = list_videos(named, work, loop)
     like = {name: source.like(name) for name, source in inputs.sources.items()}
     compute_cues(inputs.cues, inputs.faces, work, loop, like)
-    aligned, run = work / "aligned", in_workers(loop, "align")
-    names = (work / "features", work / "corpus", aligned)
-    align_all(inputs.cues, inputs.align, PROTOCOL.name, manifest, *names, run, training=False)
+    features, corpus, aligned = (work / name for name in ("features", "corpus", "aligned"))
+    run = in_workers(loop, "align")
+    align_all(inputs.cues, inputs.align, PROTOCOL.name, manifest, features, corpus, aligned, run, training=False)
     return Aligned.read(aligned)
 
 
