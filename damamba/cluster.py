@@ -18,6 +18,7 @@ PREFIX = "dask:"
 """In front of the address of a scheduler, or of its file, in ``extract.executor``."""
 INSTALL = "pip install 'damamba[cluster]'"
 PATIENCE_S = 10
+DIED = "the workers that had it died one after the other (out of memory?); see their logs"
 WORKER = "dask worker ADDRESS --nthreads 1 --nworkers N"
 
 
@@ -54,11 +55,7 @@ def on_dask(
                 try:
                     result = future.result()  # waits where a worker died after its task, which another one repeats
                 except KilledWorker:
-                    yield (
-                        index,
-                        None,
-                        "the workers that had it died one after the other (out of memory?); see their logs",
-                    )
+                    yield index, None, DIED
                 except FileError as error:
                     yield index, None, error
                 else:
@@ -86,9 +83,10 @@ def _check_workers(client: Any, here: str, address: str) -> None:
     sign = Path(here) / "state" / f"cluster-{uuid.uuid4()}"
     sign.parent.mkdir(exist_ok=True)
     replace_file(sign, b"")
+    ours = package_digest()
     try:
         for name, (code, sees) in client.run(_look, str(sign)).items():
-            if code != package_digest():
+            if code != ours:
                 raise InputError(
                     f"extract.executor: the worker {name} runs another version of damamba; install the same"
                 )

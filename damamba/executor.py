@@ -168,7 +168,7 @@ def run_all(
         tasks: One per session or participant.
         jobs: Worker processes; 0 = one per core.
         kind: ``processes``; ``serial``, one call after the other in this process, for debugging; or ``dask:`` and the
-            address of a scheduler. The latter two have no limits, and `jobs` says nothing about them.
+            address of a scheduler. Only ``processes`` heeds `jobs` and the limits.
         what: Label of the progress bar.
         name: Name of a task, for messages; by default its number.
         limit_s: Seconds that a task may take, or a function from a task to these; None = no limit.
