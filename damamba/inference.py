@@ -1,12 +1,14 @@
 """From a trained model and a session to one series for each participant."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from damamba.config import WindowParams, parse_section
-from damamba.data.batch import WindowReader, at_labels, tiled
+from damamba.data.batch import Batch, WindowReader, at_labels, tiled
 from damamba.data.shards import AlignedSession
 from damamba.data.windows import WindowGrid
 from damamba.device import choose_device
@@ -28,7 +30,6 @@ def load_trained(checkpoint: Path) -> tuple[EngagementModel, WindowGrid]:
     return model, WindowGrid.of(window)
 
 
-@torch.inference_mode()
 def predict(model: EngagementModel, reader: WindowReader, session: AlignedSession, seat: int) -> np.ndarray:
     """Engagement of one participant of a session.
 
@@ -43,11 +44,69 @@ def predict(model: EngagementModel, reader: WindowReader, session: AlignedSessio
     Returns:
         (n_labels,) float32 at 25 Hz, in [0, 1].
     """
+    return _passes(model, reader, session, seat, {"": lambda batch: batch})[""]
+
+
+def contributions(
+    model: EngagementModel, reader: WindowReader, session: AlignedSession, seat: int
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """`predict`, and what each cue and each partner adds to it: the prediction less the one made without them.
+
+    The model runs again over the same windows, once without each cue of the participant and once without each partner.
+    Where a cue was not observed, it adds nothing. What two of them say alike is counted for neither.
+
+    Args:
+        model: As of `predict`.
+        reader: As there.
+        session: As there.
+        seat: As there.
+
+    Returns:
+        (n_labels,) float32 as of `predict`; and cue, or ``partner NAME``, -> (n_labels,) float32 in [-1, 1].
+    """
+    others = [one.participant for i, one in enumerate(session.seats) if i != seat]
+    changes: dict[str, Callable[[Batch], Batch]] = {"": lambda batch: batch}
+    for cue in reader.aligned.cues:
+        changes[cue] = lambda batch, cue=cue: _without_cue(batch, cue)
+    for place, name in enumerate(others, 1):
+        changes[f"partner {name}"] = lambda batch, place=place: _without_partner(batch, place)
+    found = _passes(model, reader, session, seat, changes)
+    whole = found.pop("")
+    return whole, {name: whole - without for name, without in found.items()}
+
+
+def _without_cue(batch: Batch, cue: str) -> Batch:
+    valid, x = batch.valid[cue].clone(), batch.cues[cue].clone()
+    valid[:, 0], x[:, 0] = False, 0
+    return replace(batch, cues={**batch.cues, cue: x}, valid={**batch.valid, cue: valid})
+
+
+def _without_partner(batch: Batch, place: int) -> Batch:
+    kept = torch.arange(batch.present.shape[1], device=batch.present.device) != place
+    valid = {cue: seen & kept[None, :, None] for cue, seen in batch.valid.items()}
+    cues = {cue: x * kept[None, :, None, None] for cue, x in batch.cues.items()}
+    return replace(batch, cues=cues, valid=valid, present=batch.present & kept)
+
+
+@torch.inference_mode()
+def _passes(
+    model: EngagementModel,
+    reader: WindowReader,
+    session: AlignedSession,
+    seat: int,
+    changes: dict[str, Callable[[Batch], Batch]],
+) -> dict[str, np.ndarray]:
+    """One prediction a change of the windows, which are read once."""
     grid = reader.grid
     device = next(model.parameters()).device
-    cores = []
+
+    pieces = []
     for batch in tiled(reader, session, seat, max(1, BATCH_FRAMES // grid.frames)):
         batch = batch.to(device)
-        engagement = model(batch.cues, batch.valid, batch.present).engagement
-        cores.append(at_labels(engagement, grid).float().cpu().numpy())
-    return grid.stitch(np.concatenate(cores), session.n_labels)
+        pieces.append({name: _cores(model, change(batch), grid) for name, change in changes.items()})
+    return {name: grid.stitch(np.concatenate([one[name] for one in pieces]), session.n_labels) for name in changes}
+
+
+def _cores(model: EngagementModel, batch: Batch, grid: WindowGrid) -> np.ndarray:
+    engagement = model(batch.cues, batch.valid, batch.present).engagement
+    return at_labels(engagement, grid).float().cpu().numpy()

@@ -14,6 +14,7 @@ from damamba.data.shards import Aligned
 from damamba.digits import json_text
 from damamba.files import prune, replace_file
 from damamba.metrics import find_metrics
+from damamba.page.participant import link_to
 from damamba.report.figures import calibration_figure, curves_figure, health_figure, scores_figure, sessions_figure
 from damamba.report.html import report_html
 from damamba.report.provenance import provenance
@@ -66,7 +67,9 @@ def main(options: argparse.Namespace) -> str:
     run = provenance(aligned.cues, params.simulated, params.preset)
     timing = read_timing(results / "timing", set(params.runs), aligned.cues)
     figures["memory"] = results / "memory.svg"
-    page = report_html(comparison, metrics, run, timing, participants, series, shown.name, texts, figures)
+    people = Manifest.read(data / "corpus/manifest.jsonl").participants
+    videos = {one.key: link_to(Path(one.video), results) for one in people if one.video and Path(one.video).is_file()}
+    page = report_html(comparison, metrics, run, timing, participants, series, shown.name, texts, figures, videos)
     replace_file(results / "run.json", json_text(run).encode())
     replace_file(results / "timing.json", json_text(timing).encode())
     replace_file(results / "timing.md", timing_table(timing).encode())

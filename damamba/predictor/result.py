@@ -4,7 +4,7 @@ import csv
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from damamba.config import LABEL_RATE_HZ
 from damamba.corpus.annotations import write_annotation
 from damamba.corpus.labels import Labels
 from damamba.files import replace_file, whole_file
+from damamba.media.loudness import Loudness
 
 DECIMALS = 4
 TOOLS = {"elan": ".eaf", "nova": ".engagement.annotation"}
@@ -33,6 +34,10 @@ class ParticipantPrediction:
     """(L,) float32 at 25 Hz, in [0, 1]; NaN where no cue of the person was observed."""
     cues: dict[str, np.ndarray]
     """Cue -> (L,) bool, True where it was observed."""
+    contributions: dict[str, np.ndarray] = field(default_factory=dict)
+    """Cue, or ``partner NAME`` -> (L,) the prediction less the one without it; empty where they were not asked for."""
+    sound: Loudness | None = None
+    """For the page; None without sound."""
 
     @property
     def time_s(self) -> np.ndarray:

@@ -1,7 +1,9 @@
 """The passes of the pipeline over some videos: check, find faces, compute cues, align, predict."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,15 @@ import numpy as np
 from damamba import inference
 from damamba.config import ExtractParams
 from damamba.console import progress
+from damamba.corpus.manifest import Manifest
 from damamba.data.align import align_all
 from damamba.data.batch import WindowReader
 from damamba.data.causality import require_causal
 from damamba.data.shards import Aligned
 from damamba.features.health import read_notes
 from damamba.files import only_one
+from damamba.media.loudness import Loudness, read_loudness
+from damamba.media.track import audio_of
 from damamba.model.checkpoint import read_description
 from damamba.predictor import SHIPPED
 from damamba.predictor.inputs import ModelInputs
@@ -59,14 +64,24 @@ def predict_videos(
             for number, seat in enumerate(session.seats)
             if people[session.session, seat.participant].predicted
         ]
+        sounds = _sounds(work, loop)
         found = []
         for session, number in progress(targets, "predict", unit="participant"):
             participant = session.seats[number].participant
             seen = {cue: ~missing for cue, missing in missing_cues(aligned, session, participant).items()}
-            engagement = inference.predict(model, reader, session, number)
-            engagement = np.where(np.any(list(seen.values()), axis=0), engagement, np.nan).astype(np.float32)
-            video = people[session.session, participant].video
-            found.append(ParticipantPrediction(session.session, participant, video, engagement, seen))
+            engagement, added = inference.contributions(model, reader, session, number)
+            observed = np.any(list(seen.values()), axis=0)
+            engagement, *parts = (
+                np.where(observed, x, np.nan).astype(np.float32) for x in (engagement, *added.values())
+            )
+            person = people[session.session, participant]
+            contributions = dict(zip(added, parts, strict=True))
+            sound = sounds.get((session.session, participant))
+            found.append(
+                ParticipantPrediction(
+                    session.session, participant, person.video, engagement, seen, contributions, sound
+                )
+            )
     return Prediction(tuple(found), tuple(_notes(named, found, work)), _identity(checkpoint, inputs))
 
 
@@ -103,6 +118,17 @@ def _aligned(named: dict[str, Conversation], inputs: ModelInputs, work: Path, lo
     run = in_workers(loop, "align")
     align_all(inputs.cues, inputs.align, PROTOCOL.name, manifest, features, corpus, aligned, run, training=False)
     return Aligned.read(aligned)
+
+
+def _sounds(work: Path, loop: ExtractParams) -> dict[tuple[str, str], Loudness]:
+    """Session and participant -> their sound; turns only where nobody else is in the same file."""
+    people = [one for one in Manifest.read(work / "corpus/manifest.jsonl").participants if one.audio]
+    measured = in_workers(loop, "sound")(read_loudness, [audio_of(one) for one in people])
+    files = Counter((one.session, one.audio_sha256) for one in people)
+    return {
+        (one.session, one.participant): sound if files[one.session, one.audio_sha256] == 1 else replace(sound, turns=())
+        for one, sound in zip(people, measured, strict=True)
+    }
 
 
 def _notes(named: dict[str, Conversation], found: Sequence[ParticipantPrediction], work: Path) -> Iterator[str]:

@@ -10,7 +10,8 @@ from markupsafe import Markup
 from damamba.config import LABEL_RATE_HZ
 from damamba.digits import DECIMALS, rounded
 from damamba.metrics import Metric
-from damamba.page import THOUSANDTHS, page, script_data, thousandths
+from damamba.page import SCALE, page, script_data
+from damamba.page.participant import participant_data
 from damamba.report.markdown import number, to_html
 from damamba.report.published import corpus_title, published, session_title
 from damamba.report.tables import NOT_COMPARABLE, SPLITS, score_columns
@@ -18,7 +19,7 @@ from damamba.report.timing import MACHINE, elapsed
 from damamba.scoring.comparison import main_variant
 from damamba.scoring.layout import of_metric
 from damamba.scoring.participants import ParticipantScore
-from damamba.scoring.series import SessionSeries, decimate, step_for, stretches
+from damamba.scoring.series import SessionSeries, stretches
 from damamba.svg import COLOURS, SERIES, inline_svg
 
 HERE = Path(__file__).parent
@@ -34,6 +35,7 @@ def report_html(
     shown: str,
     texts: Mapping[str, str],
     figures: Mapping[str, Path],
+    videos: Mapping[tuple[str, str, str], str],
 ) -> str:
     """The whole page.
 
@@ -47,6 +49,7 @@ def report_html(
         shown: Run whose predictions are drawn.
         texts: Name -> Markdown of ``ablation.md``, ``memory.md`` and ``speed.md``.
         figures: Name -> SVG file.
+        videos: Corpus, session and participant -> link to the video, of those who have one.
     """
     columns = score_columns(comparison, metrics)
     scales, difference_scales = {}, {}
@@ -69,6 +72,7 @@ def report_html(
         machine_titles=MACHINE,
         main=main_variant(comparison),
         shown=shown,
+        shown_colour=_colour(comparison, shown),
         shown_participants=participants[shown],
         participants=participants,
         scales=scales,
@@ -79,7 +83,7 @@ def report_html(
         not_comparable=Markup(to_html(NOT_COMPARABLE)),
         texts={name: Markup(to_html(_without_title(text))) for name, text in texts.items()},
         figures={name: Markup(inline_svg(path)) for name, path in figures.items()},
-        timelines=script_data(timeline_data(series, participants[shown])),
+        timelines=script_data(timeline_data(series, participants[shown], videos, _colour(comparison, shown))),
     )
 
 
@@ -107,33 +111,39 @@ def _scale(values: Sequence[float | None]) -> tuple[float, float]:
     return math.floor(min(ends) * 10) / 10, max(math.ceil(max(ends) * 10) / 10, 0.1)
 
 
-def timeline_data(series: Sequence[SessionSeries], scores: Sequence[ParticipantScore]) -> dict[str, Any]:
-    """What the page's script draws: series of every session, at 25 Hz or means of a few frames where it is long."""
+def _colour(comparison: Mapping[str, Any], run: str) -> str:
+    """Colour of a run's variant, as in every table and figure."""
+    return SERIES[list(comparison["variants"]).index(run.rpartition("-")[0]) % len(SERIES)]
+
+
+def timeline_data(
+    series: Sequence[SessionSeries],
+    scores: Sequence[ParticipantScore],
+    videos: Mapping[tuple[str, str, str], str],
+    colour: str,
+) -> dict[str, Any]:
+    """What `curves.js` draws: every session at 25 Hz."""
     scored = {(one.corpus, one.session, one.participant): one for one in scores}
     sessions = []
     for session in series:
-        step = step_for(session.n_labels)
+        keys = [(session.corpus, session.session, one.participant) for one in session.participants]
         people = [
-            {
-                "name": one.participant,
-                "role": one.role if one.role != one.participant else "",
-                **_both(scored.get((session.corpus, session.session, one.participant))),
-                "label": thousandths(decimate(one.label, step)),
-                "prediction": thousandths(decimate(one.prediction, step)),
-                "missing": {cue: stretches(mask, step) for cue, mask in one.missing.items()},
-            }
-            for one in session.participants
+            participant_data(
+                one.participant,
+                [("annotated", "ink", one.label), ("predicted", colour, one.prediction)],
+                {cue: stretches(mask) for cue, mask in one.missing.items()},
+                {},
+                None,
+                videos.get(key, ""),
+                one.role,
+                **_both(scored.get(key)),
+            )
+            for key, one in zip(keys, session.participants, strict=True)
         ]
-        sessions.append(
-            {
-                "name": session_title(session.corpus, session.session),
-                "language": session.language,
-                "frames": session.n_labels,
-                "step": step,
-                "participants": people,
-            }
-        )
-    return {"rate_hz": LABEL_RATE_HZ, "scale": THOUSANDTHS, "first": _median(sessions), "sessions": sessions}
+        name = session_title(session.corpus, session.session)
+        sessions.append({"name": name, "language": session.language, "participants": people})
+    facts = {"rate_hz": LABEL_RATE_HZ, "scale": SCALE, "colours": SERIES, "eager": False}
+    return {**facts, "first": _median(sessions), "sessions": sessions}
 
 
 def _median(sessions: Sequence[Mapping[str, Any]]) -> int:

@@ -36,6 +36,15 @@ def browser():
         chromium.close()
 
 
+def until(page, expression):
+    """Wait for an expression to be true; Playwright's own waiting needs eval, which the pages forbid."""
+    for _ in range(200):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(expression)
+
+
 @dataclass
 class Opened:
     """A page, and what it did."""

@@ -21,6 +21,7 @@ from damamba.predictor.page import write_page
 from damamba.predictor.result import ParticipantPrediction, Prediction
 from damamba.predictor.videos import Conversation
 from tests.conftest import frozen_params
+from tests.report.test_report import unpacked
 
 HOSTILE = '</script><img src=x onerror=alert(1)>"&.mp4'
 
@@ -149,9 +150,10 @@ def test_names_stay_text_on_the_page_and_the_series_is_whole(tmp_path):
     assert "<b>a note" not in page
     assert "Trained on simulated people" in page
     data = json.loads(re.search(r'<script id="data"[^>]*>(.*?)</script>', page, re.DOTALL).group(1))
-    person = data["sessions"][0]["people"][0]
+    person = data["sessions"][0]["participants"][0]
     assert person["video"].startswith("../")
-    assert [value < 0 for value in person["engagement"]] == [40 <= i < 50 for i in range(100)]
+    values = unpacked(person["curves"][0]["packed"])
+    assert np.isnan(values).tolist() == [40 <= i < 50 for i in range(100)]
     assert person["missing"]["flow"] == [[0, 5], [40, 50]]
     assert not re.search(r"""(src|href)=["']https?:""", page)
 

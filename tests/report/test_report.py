@@ -1,14 +1,17 @@
 """Both stages on a finished results tree, and the page that comes out."""
 
+import base64
 import json
 import re
 import shutil
 import xml.etree.ElementTree as ET
+import zlib
 from argparse import Namespace
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from damamba.console import InputError
@@ -17,6 +20,7 @@ from damamba.report.timing import read_timing
 from damamba.scoring.evaluate import write_scores
 from damamba.scoring.participants import read_participants
 from damamba.scoring.runs import RunResult
+from damamba.scoring.series import read_series
 from stages import ablate, report
 from tests.report.conftest import EVALUATE, METRICS, PARAMS_TEXT, RUNS
 
@@ -101,12 +105,25 @@ def test_the_page_has_the_note_on_simulation_the_score_and_the_prohibition(page,
     assert "da_mamba − no_fusion" in page
 
 
+def unpacked(text):
+    """What `curves.js` makes of a packed series."""
+    planes = np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8).reshape(2, -1)
+    steps = np.cumsum(planes[0].astype(np.int64) + 256 * planes[1].astype(np.int64)).astype(np.int16)
+    return np.where(steps == -(2**15), np.nan, steps / 10_000)
+
+
 def test_the_page_holds_the_series_of_every_test_session(page, reported):
     data = json.loads(re.search(r'<script type="application/json" id="series">(.*?)</script>', page)[1])
     assert len(data["sessions"]) == 8
     participant = data["sessions"][0]["participants"][0]
-    assert len(participant["label"]) == len(participant["prediction"]) == 500
-    assert min(participant["label"]) == -1
+    drawn = {curve["name"]: unpacked(curve["packed"]) for curve in participant["curves"]}
+    path = reported / "data/predictions/da_mamba-0/mpiigi/001/p1.parquet"
+    session = next(s for s in data["sessions"] if s["name"] == data["sessions"][0]["name"])
+    own = next(iter(read_series(Aligned.read(reported / "data/aligned"), path.parents[2], "test"))).participants[0]
+    assert session["participants"][0]["name"] == own.participant
+    np.testing.assert_allclose(drawn["predicted"], own.prediction, atol=0.51e-4)
+    np.testing.assert_allclose(drawn["annotated"], own.label, atol=0.51e-4)  # NaN where NaN
+    assert np.isnan(drawn["annotated"]).any()
     assert set(participant["missing"]) == {"wav2vec2", "emotion", "clip", "flow", "landmark_flow"}
 
 

@@ -16,7 +16,7 @@ from damamba.console import InputError
 from damamba.data.batch import WindowReader
 from damamba.data.shards import AlignedSeat, AlignedSession
 from damamba.data.windows import WindowGrid
-from damamba.inference import predict
+from damamba.inference import contributions, predict
 from damamba.metrics import find_metrics
 from damamba.model import build_model
 from damamba.scoring.evaluate import corpus_scores, score_participant, score_sessions, write_scores
@@ -45,6 +45,31 @@ def small(tmp_path_factory):
     aligned = make_aligned(tmp_path_factory.mktemp("aligned"), n_labels=100)
     params = frozen_params().variant("da_mamba")
     return aligned, build_model(aligned.groups(), params, 25).eval()
+
+
+def test_a_contribution_is_the_prediction_less_that_of_shards_without_it(small):
+    aligned, model = small
+    reader = WindowReader(aligned, WindowGrid.of(frozen_params().window))
+    session = next(one for one in aligned.sessions if len(one.seats) == 3)
+    whole, added = contributions(model, reader, session, 1)
+    np.testing.assert_array_equal(whole, predict(model, reader, session, 1))
+    others = [session.seats[i].participant for i in (0, 2)]
+    assert list(added) == [*aligned.cues, *(f"partner {name}" for name in others)]
+    alone = replace(session, seats=session.seats[1:])  # as if the first seat had never been there
+    apart = WindowReader(replace(aligned, sessions=(alone,)), reader.grid)
+    without = predict(model, apart, alone, 0)
+    np.testing.assert_allclose(added[f"partner {others[0]}"], whole - without, atol=1e-6)
+
+    class Masked(WindowReader):
+        def read(self, windows):
+            batch = super().read(windows)
+            batch.valid["clip"][:, 0] = False
+            batch.cues["clip"][:, 0] = float("nan")
+            return batch
+
+    without = predict(model, Masked(aligned, reader.grid), session, 1)
+    np.testing.assert_allclose(added["clip"], whole - without, atol=1e-6)
+    assert np.abs(added["clip"]).max() > 1e-4
 
 
 def scores_of(*corpora):
