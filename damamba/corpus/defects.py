@@ -18,6 +18,7 @@ KINDS = {
     "length": "lengths differ by a few rows; the longest counts, and the others are not valid at their ends",
     "other_length": "a stream is much longer or shorter than the others; they set the session's length",
     "media_length": "raw media end earlier or later than the streams; these set the session's length",
+    "stream_end": "streams or media of a participant end at other times; what ends early is not valid after its end",
     "no_sound": "no sound track, or digital silence throughout; audio cues are not valid throughout",
     "media": "media with an oddity that is corrected, or with a part that cannot be read and is not valid",
     "absent_stream": "the participant does not have this stream; its cue is not valid throughout",

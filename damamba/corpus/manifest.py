@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from damamba.console import InputError
+from damamba.corpus.own_stream import open_own
 from damamba.corpus.ssi import read_stream
 from damamba.files import BLANK_SEAL, check_seal, replace_file
 
@@ -62,6 +63,15 @@ class ReleasedStream:
     """Rows that the header declares; those that the data file lacks are not valid."""
     sha256: str = ""
     """Hash of header and data."""
+    end_s: float | None = None
+    """End of the last row on the clock that the file holds, s; None for a release, whose rows are paired with labels by
+    their numbers."""
+
+    @classmethod
+    def own(cls, name: str, path: Path) -> "ReleasedStream":
+        """A stream of one's own, by the times in its file; raises `InputError` as `open_own`."""
+        with open_own(path) as stream:
+            return cls(name, path.as_posix(), stream.width, stream.rate_hz, len(stream.t_s), "", stream.end_s)
 
     @classmethod
     def of(cls, name: str, path: Path) -> "ReleasedStream":
@@ -114,6 +124,26 @@ class Participant:
     def name(self) -> str:
         """corpus/session/participant, as in messages and paths."""
         return "/".join(self.key)
+
+    def stream(self, name: str) -> ReleasedStream:
+        """The stream called `name`.
+
+        Raises:
+            InputError: There is none.
+        """
+        for stream in self.streams:
+            if stream.name == name:
+                return stream
+        existing = ", ".join(stream.name for stream in self.streams)
+        where = "the column streams of the manifest or corpus.official.streams"
+        raise InputError(
+            f"{self.name}: no released stream {name!r}; "
+            + (
+                f"there are {existing}: correct the cue's `stream`, or add it to {where}"
+                if existing
+                else "these are recordings without streams: use the cues of damamba preset compact or upstream"
+            )
+        )
 
     def shard(self, root: Path, suffix: str = ".parquet") -> Path:
         """File of this participant below `root`."""
@@ -203,7 +233,7 @@ def name_problems(names: dict[str, str], where: str) -> list[str]:
 
 
 def conflicts(participants: Sequence[Participant], where: str) -> list[str]:
-    """Participants that are listed twice, and sessions or persons in two splits, a line each.
+    """Participants that are listed twice, and sessions or labelled persons in two splits, a line each.
 
     Args:
         participants: Of one source, or of all.
@@ -215,8 +245,11 @@ def conflicts(participants: Sequence[Participant], where: str) -> list[str]:
         if participant.key in seen:
             problems.append(f"{where}: {participant.name} is listed twice; a participant of a session has one row")
         seen.add(participant.key)
+    labelled = {(p.corpus, p.person) for p in participants if p.label}
     for field in ("session", "person"):
         for (corpus, name), members in _grouped(participants, field).items():
+            if field == "person" and labelled and (corpus, name) not in labelled:
+                continue  # a tutor or robot who is in all sessions is never a target
             splits = sorted({m.split for m in members})
             if len(splits) > 1:
                 shown = ", ".join(f"{m.session}/{m.participant} ({m.split})" for m in members[:6])

@@ -34,7 +34,9 @@ HEAD_BYTES = 1 << 12
 """From which encoding and separator follow."""
 NEAR = 0.8
 """How alike an unknown column and a known one may be (difflib's ratio); 0.8: one letter of five."""
-PATHS = ("video", "audio", "label")
+PATHS = ("video", "audio", "label", "streams")
+STREAM_SUFFIXES = (".stream", ".parquet")
+"""Of a stream in SSI's format, and of one that `damamba import` wrote."""
 
 
 @dataclass(frozen=True)
@@ -207,7 +209,7 @@ def _participant(row: dict[str, str], root: Path, corpus: str, where: str) -> tu
     """The participant of a row, None where the row has problems; and the problems."""
     complete = {**dict.fromkeys(OPTIONAL, ""), "corpus": corpus, **row}
     values: dict[str, Any] = {name: complete[name] for name in (*COLUMNS, *OPTIONAL)}
-    for name in (*PATHS, "streams"):
+    for name in PATHS:
         parts = [values[name]] if name in ("video", "audio") else values[name].split(";")
         values[name] = ";".join(_with_slashes(root, part.strip()) for part in parts)
     problems = name_problems({name: values[name] for name in (*NAMED, *TEXTS)}, where)
@@ -238,21 +240,24 @@ def _participant(row: dict[str, str], root: Path, corpus: str, where: str) -> tu
 def _streams(field: str, participant: str, root: Path, where: str) -> tuple[tuple[ReleasedStream, ...], list[str]]:
     """Feature streams of the column `streams`, by name; and problems.
 
-    The field has paths ``PARTICIPANT.NAME.stream`` with ``;`` between them.
+    The field has paths ``PARTICIPANT.NAME.stream`` or ``PARTICIPANT.NAME.parquet`` with ``;`` between them.
     """
     streams: dict[str, ReleasedStream] = {}
     problems = []
     for path in filter(None, map(str.strip, field.split(";"))):
         file = PurePosixPath(path).name
-        name = file.removeprefix(f"{participant}.").removesuffix(".stream")
+        suffix = PurePosixPath(path).suffix
+        name = file.removeprefix(f"{participant}.").removesuffix(suffix)
         problem = _path_problem(root, path)
-        if file != f"{participant}.{name}.stream":
-            problem = f"is not called {participant}.NAME.stream"
+        if suffix not in STREAM_SUFFIXES or file != f"{participant}.{name}{suffix}":
+            problem = f"is not called {participant}.NAME{' or NAME'.join(STREAM_SUFFIXES)}; damamba import makes such"
+        elif name in streams:
+            problem = f"is a second stream {name}; keep one"
         if problem:
             problems.append(f"{where}: streams {path[:80]!r} {problem}")
             continue
         try:
-            streams[name] = ReleasedStream.of(name, root / path)
+            streams[name] = ReleasedStream.own(name, root / path)
         except InputError as error:
             problems.append(str(error))
     return tuple(streams[name] for name in sorted(streams)), problems

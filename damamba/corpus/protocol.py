@@ -76,9 +76,12 @@ def _split(fold: int | None, params: ProtocolParams) -> str:
 
 
 def _groups_of_people(rows: Sequence[Participant]) -> list[list[SessionKey]]:
-    """Sessions of a corpus in groups that share no person, the largest first."""
+    """Sessions of a corpus in groups that share no labelled person, the largest first."""
     of_person: dict[str, list[SessionKey]] = defaultdict(list)
+    labelled = {p.person for p in rows if p.label}
     for p in rows:
+        if p.person not in labelled:
+            continue  # never a target: a tutor who is in all sessions
         of_person[p.person].append((p.corpus, p.session))
     group: dict[SessionKey, set[SessionKey]] = {(p.corpus, p.session): {(p.corpus, p.session)} for p in rows}
     for sessions in of_person.values():

@@ -1,7 +1,7 @@
 """Cues from the streams that the challenge released; raw media are not read.
 
 Stream: (N, D) float32, row k at k / rate s. Row k of a 25 Hz stream belongs to label k, the challenge's own pairing;
-the chunk times in a header are ignored. Rows that the data file lacks, and rows with a value that is not finite, are
+the chunk times in a header are ignored. In a folder of one's own, rows stand at the times of their file instead. Rows that the data file lacks, and rows with a value that is not finite, are
 not valid.
 
 Widths come from the headers. `invalid: minus_one` is for OpenPose, where -1 means that a point was not detected. A row
@@ -11,6 +11,8 @@ at most `MAX_BRIDGE_S` apart, and else takes the median of its channel, so that 
 share of points that were detected.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,6 +22,7 @@ from pydantic import Field
 from damamba.config import Section
 from damamba.console import InputError
 from damamba.corpus.manifest import Participant, ReleasedStream
+from damamba.corpus.own_stream import Rows, open_own
 from damamba.corpus.ssi import read_stream
 from damamba.features.extractor import Extractor, ExtractorInput
 from damamba.streams.stream import FeatureStream
@@ -66,7 +69,7 @@ class Official(Extractor[OfficialCueParams]):
 
     def input_key(self, participant: Participant) -> str:
         """Content of the one stream that is read, and its properties in the manifest."""
-        stream = self._stream(participant)
+        stream = participant.stream(self.params.stream)
         rows = self._rows(participant, stream)
         return f"{stream.sha256}:{stream.rate_hz}:{stream.width}:{rows}"
 
@@ -77,7 +80,7 @@ class Official(Extractor[OfficialCueParams]):
             InputError: The participant's corpus has no such stream, or `drop` or `rate_hz` does not fit it.
         """
         participant = source.participant
-        stream = self._stream(participant)
+        stream = participant.stream(self.params.stream)
         rate_hz = self._rate_hz(stream)
         self._check_rate(participant, stream, rate_hz)
         kept = self._kept(participant, stream)
@@ -92,7 +95,7 @@ class Official(Extractor[OfficialCueParams]):
             valid = score > 0
             x[~valid] = np.nan
         return FeatureStream(
-            t_s=np.arange(rows) / rate_hz,
+            t_s=_times_s(stream, rows, rate_hz),
             x=x,
             valid=valid,
             score=score,
@@ -102,29 +105,21 @@ class Official(Extractor[OfficialCueParams]):
             checkpoint=stream.name,
         )
 
-    def _stream(self, participant: Participant) -> ReleasedStream:
-        name = self.params.stream
-        for stream in participant.streams:
-            if stream.name == name:
-                return stream
-        existing = ", ".join(stream.name for stream in participant.streams)
-        raise InputError(
-            f"{participant.name}: no released stream {name!r}; "
-            + (
-                f"there are {existing}: correct the cue's `stream`, or add it to corpus.official.streams"
-                if existing
-                else "these are recordings without streams: use the cues of damamba preset compact or upstream"
-            )
-        )
-
     def _rate_hz(self, stream: ReleasedStream) -> float:
         return self.params.rate_hz or stream.rate_hz
 
     def _rows(self, participant: Participant, stream: ReleasedStream) -> int:
         """Rows inside the session: a stream may be much longer than the others."""
+        if stream.end_s is not None:
+            return stream.rows
         return min(stream.rows, round(participant.duration_s * self._rate_hz(stream)))
 
     def _check_rate(self, participant: Participant, stream: ReleasedStream, rate_hz: float) -> None:
+        if self.params.rate_hz and stream.end_s is not None:
+            raise InputError(
+                f"params.yaml: rate_hz {rate_hz:g} of a cue from {stream.name}: {stream.path} has times of its own; set "
+                "it to null, and correct sr in the header if it is wrong"
+            )
         length_s = stream.rows / rate_hz
         if self.params.rate_hz and length_s > participant.duration_s + 1:
             raise InputError(
@@ -146,13 +141,31 @@ class Official(Extractor[OfficialCueParams]):
         x = np.full((rows, len(kept)), np.nan, np.float32)
         if not stream.path:
             return x, np.zeros(rows, bool)
-        data = read_stream(Path(stream.path), scan=False)
-        for first in range(0, rows, ROWS_AT_ONCE):
-            block, _ = data.read(first, min(first + ROWS_AT_ONCE, rows))
-            x[first : first + len(block)] = block[:, kept]
+        with _opened(stream) as read:
+            for first in range(0, rows, ROWS_AT_ONCE):
+                block, _ = read(first, min(first + ROWS_AT_ONCE, rows))
+                x[first : first + len(block)] = block[:, kept]
         valid: np.ndarray = np.isfinite(x).all(axis=1)  # type: ignore[assignment]
         x[~valid] = np.nan
         return x, valid
+
+
+@contextmanager
+def _opened(stream: ReleasedStream) -> Iterator[Callable[[int, int], Rows]]:
+    """What reads rows of a stream."""
+    if stream.end_s is None:
+        yield read_stream(Path(stream.path), scan=False).read
+    else:
+        with open_own(Path(stream.path)) as own:
+            yield own.read
+
+
+def _times_s(stream: ReleasedStream, rows: int, rate_hz: float) -> np.ndarray:
+    """(rows,) time of each row."""
+    if stream.end_s is None:
+        return np.arange(rows) / rate_hz
+    with open_own(Path(stream.path)) as own:
+        return own.t_s
 
 
 def _fill_undetected(x: np.ndarray, valid: np.ndarray, bridge: int) -> np.ndarray:

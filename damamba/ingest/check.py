@@ -11,6 +11,7 @@ from damamba.corpus.defects import Defect
 from damamba.corpus.labels import Labels
 from damamba.corpus.manifest import Participant
 from damamba.files import sha256
+from damamba.ingest.own_streams import check_own
 from damamba.ingest.released import check_released
 from damamba.ingest.sources.base import Source
 from damamba.media.guarded import guarded
@@ -32,6 +33,8 @@ class IngestTask:
     participant: Participant
     source: Source[Any]
     """The source that listed the participant."""
+    session_s: float = 0.0
+    """End of the longest stream of one's own in the session, s; 0 where there is none."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ def check(task: IngestTask) -> CheckedParticipant:
     """Check all files of a participant; raises nothing for bad input, which is the result's `problem`."""
     participant, source = task.participant, task.source
     try:
+        if any(stream.end_s is not None for stream in participant.streams):
+            return _own(task)
         if participant.streams:
             labels = source.labels(participant, None) if participant.label else None
             released = check_released(participant, labels, source.label_slack_s)
@@ -62,6 +67,34 @@ def check(task: IngestTask) -> CheckedParticipant:
         return CheckedParticipant(with_media, labels, tuple(defects))
     except InputError as error:
         return CheckedParticipant(participant, problem=str(error))
+
+
+def _own(task: IngestTask) -> CheckedParticipant:
+    """A participant with streams of one's own: the files' own times set the clock and the length."""
+    source, slack_s = task.source, task.source.label_slack_s
+    participant, defects = check_own(task.participant, slack_s)
+    media = _examined(participant)
+    for kind, end_s in media.ends_s.items():
+        if kind == "video" and participant.duration_s > end_s + slack_s:
+            raise InputError(
+                f"{participant.video}: ends at {end_s:.2f} s, but the streams of {participant.name} at "
+                f"{participant.duration_s:.2f} s; are they of another session? use the files of one recording"
+            )
+        if abs(end_s - participant.duration_s) > slack_s:
+            what = f"{kind} of {end_s:.2f} s, streams of {participant.duration_s:.2f} s; what they lack is not valid"
+            defects.append(Defect("stream_end", participant.name, what))
+    duration_s = max(participant.duration_s, media.ends_s.get("video", 0.0))
+    n_frames = media.changes.get("n_frames", round(duration_s * LABEL_RATE_HZ))
+    changes = {"rate_hz": float(LABEL_RATE_HZ), **media.changes, "n_frames": n_frames}
+    participant = replace(participant, **changes, duration_s=duration_s)
+    labels = None
+    if participant.label:
+        # of somebody who leaves early, labels may go on for as long as the session does
+        labels = source.labels(participant, max(duration_s, task.session_s))
+        if invalid := int((~labels.valid).sum()):
+            what = f"{invalid} of {len(labels)} label frames have no value"
+            defects.append(Defect("invalid_labels", participant.name, what, count=invalid))
+    return CheckedParticipant(participant, labels, (*defects, *media.defects))
 
 
 def _with_released_media(participant: Participant, slack_s: float) -> tuple[Participant, list[Defect]]:

@@ -313,10 +313,12 @@ def with_splits(rows: Sequence[ManifestRow]) -> list[ManifestRow]:
 
 
 def _groups_of_people(rows: Sequence[ManifestRow]) -> Iterator[set[str]]:
-    """Sessions in groups that share no person, the largest first."""
+    """Sessions in groups that share no labelled person, the largest first."""
     by_person: dict[str, set[str]] = defaultdict(set)
+    labelled = {row.person for row in rows if row.label}
     for row in rows:
-        by_person[row.person].add(row.session)
+        # who is never a target ties no sessions together; without any label, nobody is known to be none
+        by_person[row.person if row.person in labelled or not labelled else row.name].add(row.session)
     groups: list[set[str]] = []
     for sessions in by_person.values():
         joined = set(sessions).union(*(group for group in groups if group & sessions))

@@ -57,7 +57,9 @@ def ingest_sources(
     source_of = {p.key: sources[name] for name, listing in listings.items() for p in listing.participants}
     joined = join([listing.participants for listing in listings.values()])
     participants = apply_protocol(joined.participants, protocol)
-    checked = run(check, [IngestTask(p, source_of[p.key]) for p in participants])
+    _log_partners(participants)
+    ends_s = _session_ends_s(participants)
+    checked = run(check, [IngestTask(p, source_of[p.key], ends_s[p.corpus, p.session]) for p in participants])
     if problems := [one.problem for one in checked if one.problem]:
         summary = f"ingest: {len(problems)} of {len(checked)} participants cannot be used"
         raise InputError("\n".join([*problems, summary]))
@@ -73,6 +75,25 @@ def ingest_sources(
         f"{persons} persons, {hours:.2f} h"
         + (f" · {len(defects)} known defects: {out / 'defects.json'}" if defects else "")
     )
+
+
+def _session_ends_s(participants: Sequence[Participant]) -> dict[tuple[str, str], float]:
+    """End of the longest stream of one's own in each session, s."""
+    ends_s: dict[tuple[str, str], float] = {}
+    for p in participants:
+        own = [stream.end_s for stream in p.streams if stream.end_s is not None]
+        ends_s[p.corpus, p.session] = max([ends_s.get((p.corpus, p.session), 0.0), *own])
+    return ends_s
+
+
+def _log_partners(participants: Sequence[Participant]) -> None:
+    """Log people who are in several splits, which is no fault of those who are never labelled."""
+    splits: dict[tuple[str, str], set[str]] = {}
+    for p in participants:
+        splits.setdefault((p.corpus, p.person), set()).add(p.split)
+    for (corpus, person), names in sorted(splits.items()):
+        if len(names) > 1:
+            logger.info("%s of %s: in the splits %s, never labelled: a partner", person, corpus, " and ".join(names))
 
 
 def _listing_problems(source: str, participants: Sequence[Participant]) -> list[str]:

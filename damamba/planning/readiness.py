@@ -17,6 +17,7 @@ NO_CHECKPOINT = {
     "flow": "none needed (OpenCV)",
     "expression": "that of the face landmarker",
     "official": "that of the release: see its agreement",
+    "stream": "that of your own streams",
     "egemaps": "openSMILE: research only, no commercial use",
 }
 FREE_SHARE = 0.95

@@ -51,7 +51,7 @@ def _extraction(name: str, cue: CueParams, work: Workload, earlier: EarlierRuns)
     row, remark = earlier.extractor_row(cue)
     done = earlier.written_between(earlier.cue_shards(name, cue), _hours)
     # Reading released streams is the one extraction whose time grows with the number of channels.
-    core_s = row["core_s"] * (planned_width(name, cue, work, earlier) if cue.extractor == "official" else 1)
+    core_s = row["core_s"] * (planned_width(name, cue, work, earlier) if cue.extractor in ("official", "stream") else 1)
     kind = "extract" if cue.settings().get("checkpoint") else "extract-light"
     cost = earlier.seconds(f"extract-{name}", kind, work.hours, len(work.seats), done, core_s)
     return Cost(cost.value, cost.measured, cost.remark or ("" if cost.measured else remark))

@@ -1,0 +1,1 @@
+"""Feature files of other programs, read into streams of the project."""

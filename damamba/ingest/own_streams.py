@@ -1,0 +1,72 @@
+"""Streams of one's own as they are: hashes, rows that are not valid, and ends that are compared with each other."""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+from damamba.console import InputError
+from damamba.corpus.defects import Defect
+from damamba.corpus.manifest import Participant, ReleasedStream
+from damamba.corpus.own_stream import open_own
+
+ROWS_AT_ONCE = 3000
+
+
+def check_own(participant: Participant, slack_s: float) -> tuple[Participant, list[Defect]]:
+    """Read all streams of a participant once.
+
+    Args:
+        participant: With streams of one's own.
+        slack_s: How much streams may differ at their ends, s, beside a row of each.
+
+    Returns:
+        The participant with hashes, lasting as long as the stream that ends last; and the defects.
+
+    Raises:
+        InputError: A stream cannot be read, or two of them end at different times.
+    """
+    defects: list[Defect] = []
+    checked: list[ReleasedStream] = []
+    steps_s: dict[str, float] = {}
+    for stream in participant.streams:
+        with open_own(Path(stream.path)) as opened:
+            if opened.regular and len(opened.t_s):
+                steps_s[stream.name] = 1 / opened.rate_hz
+            defects += [Defect(d.kind, participant.name, d.detail, stream.name, d.rows) for d in opened.defects]
+            rows, invalid = len(opened.t_s), 0
+            for first in range(0, rows, ROWS_AT_ONCE):
+                _, valid = opened.read(first, min(first + ROWS_AT_ONCE, rows))
+                invalid += int((~valid).sum())
+            if invalid:
+                what = f"{invalid} of {rows} rows have no values"
+                defects.append(Defect("not_finite", participant.name, what, stream.name, invalid))
+            checked.append(replace(stream, sha256=_sha256(Path(stream.path)), end_s=opened.end_s))
+    _compare(participant, checked, steps_s, slack_s)
+    duration_s = max((stream.end_s or 0.0 for stream in checked), default=0.0)
+    return replace(participant, streams=tuple(checked), duration_s=duration_s), defects
+
+
+def _compare(
+    participant: Participant, streams: list[ReleasedStream], steps_s: dict[str, float], slack_s: float
+) -> None:
+    """Raise where streams at one rate end at different times. Where they begin does not matter: rows have times."""
+    regular = sorted((s for s in streams if s.name in steps_s), key=lambda stream: stream.end_s or 0.0)
+    if len(regular) < 2:
+        return
+    first, last = regular[0], regular[-1]
+    off_s = (last.end_s or 0.0) - (first.end_s or 0.0)
+    if off_s > slack_s + max(steps_s[first.name], steps_s[last.name]):
+        raise InputError(
+            f"{participant.name}: {first.path} ends at {first.end_s:.2f} s ({first.rows} rows, {first.rate_hz:g} Hz), "
+            f"{last.path} at {last.end_s:.2f} s ({last.rows} rows, {last.rate_hz:g} Hz); one has a wrong rate or is of "
+            f"another session. If it does end early, import it again with damamba import --length-s {last.end_s:g}"
+        )
+
+
+def _sha256(path: Path) -> str:
+    """Hash of a stream with all its files."""
+    digest = hashlib.sha256(path.read_bytes())
+    if path.suffix == ".stream":
+        with path.with_name(f"{path.name}~").open("rb") as data:
+            digest.update(hashlib.file_digest(data, "sha256").digest())
+    return digest.hexdigest()
