@@ -1,1 +1,1 @@
-"""Feature files of other programs, read into streams of the project."""
+"""Feature files of other programs, read into streams of the project: one file of `formats` a format."""

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from ruamel.yaml import YAML, YAMLError
 
-from damamba.config import Params, parse_section, read_text
+from damamba.config import LABEL_RATE_HZ, Params, parse_section, read_text
 from damamba.console import InputError
 from damamba.files import whole_file
 
@@ -52,29 +52,70 @@ def write_presets(names: Sequence[str], path: Path) -> list[str]:
         InputError: The file is missing or not YAML, or the result would not be valid; nothing is written then.
     """
     editor = _editor()
-    try:
-        text = read_text(path)
-        values = editor.load(text)
-    except RecursionError:
-        raise InputError(f"{path}: nested too deeply; expected sections of keys and values") from None
-    except YAMLError as error:
-        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(values, Mapping):
-        raise InputError(f"{path}: expected sections, found {type(values).__name__}")
+    values = read_values(path)
     before = copy.deepcopy(values)
     for name in names:
         preset = read_preset(name)
         _set(values, preset, "")
         if "cues" in preset:  # as they stand in the preset, with its comments
             values = editor.load(_with_cues_of(_text(name), _dumped(editor, values)))
-    try:
-        parse_section(Params, values, f"{path} with {' '.join(names)}").check_settings()
-    except InputError as error:
-        raise InputError(f"{error}\n{path} stays as it was; damamba preset --help: what each preset sets") from None
-    with whole_file(path) as temporary:
-        temporary.write_text(_with_comments_of(text, _dumped(editor, values)), encoding="utf8")
+    _write(values, path, " ".join(names), "damamba preset --help: what each preset sets")
     changes = list(_differences(before, values, "")) or [f"{path} is already {' '.join(names)}"]
     return [*changes, *(f"{name}: {_description(name)}" for name in names)]
+
+
+def write_cues(cues: Mapping[str, Mapping[str, Any]], root: str, path: Path) -> list[str]:
+    """Write cues of one's own streams into a params.yaml, with the source and the grid that belong to them.
+
+    Cues that read media leave the file; those of other streams of one's own stay.
+
+    Args:
+        cues: Name -> entry of the section `cues`.
+        root: Folder of the recordings.
+        path: The params.yaml.
+
+    Returns:
+        Lines for the terminal: each key that changed.
+
+    Raises:
+        InputError: As `write_presets`.
+    """
+    values = read_values(path)
+    before = copy.deepcopy(values)
+    there = {name: dict(cue) for name, cue in values["cues"].items() if cue.get("extractor") == "stream"}
+    changes = {
+        "corpus": {"sources": ["folder"], "folder": {"root": root}},
+        "cues": there | {name: there.get(name, dict(cue)) for name, cue in cues.items()},
+        "align": {"rate_hz": LABEL_RATE_HZ},
+    }
+    _set(values, changes, "")
+    remedy = "variants or model.cues may name cues that are gone: correct them, or damamba preset long"
+    _write(values, path, "the imported streams", remedy)
+    return list(_differences(before, values, "")) or [f"{path} has these cues already"]
+
+
+def read_values(path: Path) -> Any:
+    """Sections of a params.yaml, with their comments; raises `InputError` where it is missing or not YAML."""
+    try:
+        values = _editor().load(read_text(path))
+    except RecursionError:
+        raise InputError(f"{path}: nested too deeply; expected sections of keys and values") from None
+    except YAMLError as error:
+        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, Mapping):
+        raise InputError(f"{path}: expected sections, found {type(values).__name__}")
+    return values
+
+
+def _write(values: Any, path: Path, what: str, remedy: str) -> None:
+    """Write sections that were checked; raises `InputError` where they are not valid."""
+    try:
+        parse_section(Params, values, f"{path} with {what}").check_settings()
+    except InputError as error:
+        raise InputError(f"{error}\n{path} stays as it was; {remedy}") from None
+    text = _with_comments_of(read_text(path), _dumped(_editor(), values))
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf8")
 
 
 def _text(name: str) -> str:

@@ -1,0 +1,1 @@
+"""One file a format, which `damamba.importing.read` finds by itself."""
