@@ -8,13 +8,14 @@ from typing import Any
 
 from damamba.console import InputError, progress
 from damamba.corpus.own_stream import open_own
-from damamba.importing.feature_file import FeatureFile, ReadOptions
+from damamba.importing.clock import Clock
+from damamba.importing.feature_file import ReadOptions
 from damamba.importing.places import DEFAULT, Place, place_of
 from damamba.importing.read import read_file, suffixes
-from damamba.importing.rows import FACES, Imported, Timing, on_clock, people
+from damamba.importing.rows import FACES, Timing, on_clock, people
 from damamba.presets.apply import read_values, write_cues
 from damamba.streams.store import write_stream
-from damamba.text import columns, duration, shell_path
+from damamba.text import MISSING, columns, duration, shell_path
 
 PARAMS = Path("params.yaml")
 ROOT = "data/recordings"
@@ -27,9 +28,18 @@ SLACK_S = 0.5
 class Written:
     """One stream, and what was recognised."""
 
-    source: FeatureFile
+    path: Path
+    """Of the source."""
+    format: str
+    group: str
+    notes: tuple[str, ...]
     place: Place
-    imported: Imported
+    clock: Clock
+    rows: int
+    channels: int
+    end_s: float
+    valid: float
+    """Share of the rows."""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -59,23 +69,13 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     parser.add_argument("--time", metavar="COLUMN", help="column with the times (time, timestamp, t, … )")
     parser.add_argument("--time-unit", choices=UNITS_S, help="unit of the times (by the column's name, or s)")
-    parser.add_argument(
-        "--start-s", type=float, default=0.0, metavar="S", help="time of a file's zero in its session (0)"
-    )
-    parser.add_argument(
-        "--length-s", type=_positive, metavar="S", help="length of the recording; what a file lacks is missing"
-    )
-    parser.add_argument(
-        "--face", metavar="ID", help=f"of a file with several faces, this one; {FACES}: a participant each"
-    )
-    parser.add_argument(
-        "--min-confidence", type=float, default=0.5, metavar="C", help="rows below are missing (%(default)s)"
-    )
+    parser.add_argument("--start-s", type=float, default=0.0, metavar="S", help="when a file begins in its session (0)")
+    parser.add_argument("--length-s", type=_positive, metavar="S", help="length of the recording")
+    parser.add_argument("--face", metavar="ID", help=f"of several faces, this one; {FACES}: a participant each")
+    parser.add_argument("--min-confidence", type=float, default=0.5, metavar="C", help="rows below are missing (0.5)")
     parser.add_argument("--drop", action="append", default=[], metavar="COLUMN", help="leave out a column; repeatable")
     parser.add_argument("--group", metavar="NAME", help="modality group of the cues (audio, visual, …; by the format)")
-    parser.add_argument(
-        "--params", type=Path, metavar="FILE", help="file whose cues are written (params.yaml, if there)"
-    )
+    parser.add_argument("--params", type=Path, metavar="FILE", help="file whose cues are written (params.yaml)")
     parser.add_argument("--no-params", action="store_true", help="print the cues instead")
     parser.set_defaults(run=run)
 
@@ -103,8 +103,8 @@ def run(options: argparse.Namespace) -> None:
         problems = _ends_that_differ(written, out)
     print("\n".join(_table(written)))
     for one in written:
-        for note in one.source.notes:
-            print(f"note: {one.source.path}: {note}")
+        for note in one.notes:
+            print(f"note: {one.path}: {note}")
     if problems:
         raise InputError("\n".join([*problems, f"{len(problems)} problems; correct them, then run the command again"]))
     cues = _cues(written, options.group)
@@ -129,26 +129,16 @@ def _import(path: Path, out: Path, options: argparse.Namespace, places: dict[Pat
         whose = replace(place, participant=f"{place.participant}-{face}") if face else place
         target = whose.file(out)
         if target in places:
-            raise InputError(
-                f"{path}: would be {target}, as {places[target]} is; tell them apart with --as or --stream"
-            )
+            raise InputError(f"{path}: would be {target}, as {places[target]} is; tell them apart: --as or --stream")
         if target.exists() and target.samefile(path):
             raise InputError(f"{path}: is a stream of the project already; name its source, or leave it out")
         imported = on_clock(rows, timing, face)
         places[target] = path
         target.parent.mkdir(parents=True, exist_ok=True)
         write_stream(target, imported.stream)
-        small = replace(
-            imported.stream,
-            x=imported.stream.x[:0],
-            t_s=imported.stream.t_s[:0],
-            valid=imported.stream.valid[:0],
-            score=imported.stream.score[:0],
-        )
-        shown = f"{imported.stream.valid.mean():.0%}"
-        end_s = float(imported.stream.t_s[-1]) + 1 / imported.stream.rate_hz
-        kept = replace(small, note=f"{len(imported.stream.t_s)};{shown};{end_s}")
-        written.append(Written(replace(file, x=file.x[:0]), whose, replace(imported, stream=kept)))
+        stream, clock = imported.stream, imported.clock
+        size = (len(stream.t_s), stream.width, float(stream.t_s[-1]) + (1 / stream.rate_hz if clock.regular else 0), float(stream.valid.mean()))
+        written.append(Written(path, file.format, file.group, file.notes, whose, clock, *size))
     return written
 
 
@@ -166,8 +156,8 @@ def _ends_that_differ(written: Sequence[Written], out: Path) -> list[str]:
         (first, (first_s, a)), *_, (last, (last_s, b)) = sorted(ends.items(), key=lambda item: item[1])
         if last_s - first_s > SLACK_S + max(a, b):
             problems.append(
-                f"{first}: ends at {first_s:.2f} s, but {last} at {last_s:.2f} s; one has a wrong rate or is of another "
-                f"session: correct --rate-hz or the file. If it does end early, add --length-s {last_s:g}"
+                f"{first}: ends at {first_s:.2f} s, but {last} at {last_s:.2f} s; one has a wrong rate or is of "
+                f"another session: correct --rate-hz or the file. If it does end early, add --length-s {last_s:g}"
             )
     return problems
 
@@ -176,14 +166,12 @@ def _table(written: Sequence[Written]) -> list[str]:
     """What was recognised, a line a stream."""
     rows = []
     for one in written:
-        clock, (n, valid, end_s) = one.imported.clock, one.imported.stream.note.split(";")
+        clock = one.clock
         rate = f"{clock.mean_hz:.5g} Hz" if clock.regular else f"~{clock.mean_hz:.3g} Hz, irregular"
-        gaps = f"{clock.gaps} ({clock.gap_s:.1f} s)" if clock.gaps else "–"
+        gaps = f"{clock.gaps} ({clock.gap_s:.1f} s)" if clock.gaps else MISSING
         place = f"{one.place.session}/{one.place.participant}.{one.place.stream}"
-        channels = str(len(one.imported.stream.channels))
-        rows.append(
-            [str(one.source.path), place, one.source.format, n, channels, rate, duration(float(end_s)), gaps, valid]
-        )
+        sizes = [str(one.rows), str(one.channels), rate, duration(one.end_s), gaps, f"{one.valid:.0%}"]
+        rows.append([str(one.path), place, one.format, *sizes])
     header = ["file", "stream", "format", "rows", "channels", "rate", "ends at", "gaps", "valid"]
     return columns(header, rows, left=3) if rows else []
 
@@ -194,7 +182,7 @@ def _cues(written: Sequence[Written], group: str | None) -> dict[str, dict[str, 
     for one in written:
         settings = {"stream": one.place.stream, "drop": [], "lookahead_s": None}
         name = one.place.stream.replace(".", "_").replace("-", "_")
-        cues[name] = {"group": group or one.source.group, "extractor": "stream", "reads": "corpus", **settings}
+        cues[name] = {"group": group or one.group, "extractor": "stream", "reads": "corpus", **settings}
     return cues
 
 

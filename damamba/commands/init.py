@@ -9,11 +9,11 @@ from pathlib import Path
 from damamba.config import Params
 from damamba.console import InputError
 from damamba.corpus.manifest import NAMED, TEXTS, name_problems
-from damamba.corpus.manifest_csv import ManifestRow, add_rows, read_csv, read_rows, write_rows
+from damamba.corpus.manifest_csv import ManifestRow, add_rows, read_csv, read_rows, row_key, write_rows
 from damamba.ingest.health import examine
 from damamba.ingest.health_report import cuts, next_steps, notes, table, totals
 from damamba.ingest.merging import Merged, merge_proposal
-from damamba.ingest.proposal import Proposal, propose, with_splits
+from damamba.ingest.proposal import propose, with_splits
 from damamba.text import shell_path
 
 MANIFEST = "manifest.csv"
@@ -33,7 +33,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "second, or start;end;value), .eaf or .annotation beside it. "
         f"Writes {MANIFEST} there or adds to it what is new, checks every file, and prints the next command. What was "
         "corrected in it by hand stays. A video that shows "
-        "several people must be cut into one file each; the commands that do so are printed.",
+        "several people must be cut into one file each; the commands that do so are printed. Feature streams of "
+        "damamba import, SESSION/PARTICIPANT.NAME.parquet, stand beside a video or for it.",
     )
     parser.add_argument("root", type=Path, metavar="DIR")
     parser.add_argument(
@@ -63,17 +64,14 @@ def run(options: argparse.Namespace) -> None:
         {**dict.fromkeys(NAMED, "own"), **dict.fromkeys(TEXTS, options.language)}, "--language"
     ):
         raise InputError(problems[0])
-    if there and not any(row.video for row in there):
-        proposal = Proposal([], [], [])  # streams alone, which nothing is proposed for
-    else:
-        proposal = propose(root, options.language, options.scheme)
+    proposal = propose(root, options.language, options.scheme)
     if there is None:
         if proposal.problems:
             raise InputError("\n".join(proposal.problems))
         rows, noted, merged = with_splits(proposal.rows), proposal.notes, None
     else:
         merged = merge_proposal(root, path, there, proposal.rows)
-        rows = [*(replace(row, **merged.filled.get(row.video, {})) for row in there), *merged.new]
+        rows = [*(replace(row, **merged.filled.get(row_key(row.video, row.streams), {})) for row in there), *merged.new]
         noted = [*proposal.problems, *merged.notes, *proposal.notes]
     params = Params.load(PARAMS) if PARAMS.is_file() else None
     landmarker = Path(params.faces.model) if params and not options.no_faces else None
@@ -82,7 +80,7 @@ def run(options: argparse.Namespace) -> None:
     healths = examine(root, rows, params.corpus.label_slack_s if params else SLACK_S, landmarker)
     done = _write(path, rows, merged)
     noted = [f"note: {note}" for note in noted]
-    noted += notes(healths, no_landmarker=not landmarker and not options.no_faces)
+    noted += notes(healths, no_landmarker=not landmarker and not options.no_faces and any(row.video for row in rows))
     print("\n".join([*table(healths), "", *noted, totals(healths), f"{path}: {done}", ""]))
     again = f"damamba init {shell_path(str(root))}"
     if commands := cuts(healths, root):

@@ -66,12 +66,15 @@ class ReleasedStream:
     end_s: float | None = None
     """End of the last row on the clock that the file holds, s; None for a release, whose rows are paired with labels by
     their numbers."""
+    irregular: bool = False
+    """Whether the rows come at no one rate."""
 
     @classmethod
     def own(cls, name: str, path: Path) -> "ReleasedStream":
         """A stream of one's own, by the times in its file; raises `InputError` as `open_own`."""
         with open_own(path) as stream:
-            return cls(name, path.as_posix(), stream.width, stream.rate_hz, len(stream.t_s), "", stream.end_s)
+            known = (stream.width, stream.rate_hz, len(stream.t_s))
+            return cls(name, path.as_posix(), *known, end_s=stream.end_s, irregular=not stream.regular)
 
     @classmethod
     def of(cls, name: str, path: Path) -> "ReleasedStream":

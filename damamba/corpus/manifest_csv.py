@@ -3,6 +3,7 @@
 import codecs
 import csv
 import difflib
+import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -59,6 +60,8 @@ class ManifestRow:
     audio_track: str = ""
     audio_channel: str = ""
     """Number of the channel, from 1; "" for the mean of all."""
+    streams: str = ""
+    """Feature streams with ``;`` between them."""
 
     @property
     def name(self) -> str:
@@ -67,7 +70,7 @@ class ManifestRow:
 
 
 TRACKS = ("video_track", "audio_track", "audio_channel")
-COLUMNS = tuple(field.name for field in fields(ManifestRow) if field.name not in TRACKS)
+COLUMNS = tuple(field.name for field in fields(ManifestRow) if field.name not in (*TRACKS, "streams"))
 OPTIONAL = ("corpus", "gender", "age", "streams", *TRACKS)
 
 
@@ -105,12 +108,24 @@ def read_csv(root: Path, manifest: str, corpus: str = OWN_CORPUS) -> list[Partic
 
 def read_rows(path: Path) -> list[ManifestRow]:
     """Rows of a manifest, unchecked; raises `InputError` where it is not CSV or a column is missing."""
-    return [ManifestRow(**{name: row[name] for name in (*COLUMNS, *TRACKS) if name in row}) for _, row in _lines(path)]
+    return [
+        ManifestRow(**{name: row[name] for name in (*COLUMNS, *TRACKS, "streams") if name in row})
+        for _, row in _lines(path)
+    ]
 
 
 def write_rows(path: Path, rows: Sequence[ManifestRow]) -> None:
     """Write a manifest, whole or not at all."""
-    _write(path, COLUMNS, ",", [asdict(row) for row in rows])
+    names = (*COLUMNS, "streams") if any(row.streams for row in rows) else COLUMNS
+    _write(path, names, ",", [asdict(row) for row in rows])
+
+
+def row_key(video: str, streams: str) -> str:
+    """What stays the same when a row is renamed: its video or, without one, folder and beginning of its streams."""
+    if video:
+        return posixpath.normpath(video.replace("\\", "/"))
+    first = PurePosixPath(streams.split(";")[0].strip().replace("\\", "/"))
+    return posixpath.normpath((first.parent / first.name.partition(".")[0]).as_posix())
 
 
 def add_rows(path: Path, rows: Sequence[ManifestRow], filled: Mapping[str, Mapping[str, str]]) -> None:
@@ -119,12 +134,17 @@ def add_rows(path: Path, rows: Sequence[ManifestRow], filled: Mapping[str, Mappi
     Args:
         path: The manifest.
         rows: Go to its end.
-        filled: Video -> column -> value.
+        filled: `row_key` -> column -> value.
     """
     encoding, separator = _form(path)
     with path.open(newline="", encoding=encoding) as stream:
         names = tuple(name for name in _header(csv.reader(stream, delimiter=separator), path) if name)
-    there = [{**{name: row[name] for name in names}, **filled.get(row["video"], {})} for _, row in _lines(path)]
+    if any(row.streams for row in rows) or any("streams" in new for new in filled.values()):
+        names = tuple(dict.fromkeys((*names, "streams")))
+    there = [
+        {**{name: row.get(name, "") for name in names}, **filled.get(row_key(row["video"], row.get("streams", "")), {})}
+        for _, row in _lines(path)
+    ]
     _write(path, names, separator, [*there, *(asdict(row) for row in rows)])
 
 

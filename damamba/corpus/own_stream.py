@@ -1,6 +1,6 @@
 """Feature streams of one's own, each row at the time that its file holds.
 
-A file is a stream of the project, ``X.parquet`` as `damamba import` writes it, or an SSI stream, ``X.stream`` beside its
+A file is a stream of the project, ``X.parquet`` as `damamba import` writes it, or an SSI stream, ``X.stream`` with
 ``X.stream~``: there, each chunk begins at its ``from`` and has the rate of the header.
 """
 
@@ -45,8 +45,9 @@ class OwnStream:
 
     @property
     def end_s(self) -> float:
-        """End of the last row, s; 0 without rows."""
-        return round(float(self.t_s[-1]) + 1 / self.rate_hz, 6) if len(self.t_s) else 0.0
+        """End of the last row, or time of the last irregular one, s; 0 without rows."""
+        step_s = 1 / self.rate_hz if self.regular else 0.0
+        return round(float(self.t_s[-1]) + step_s, 6) if len(self.t_s) else 0.0
 
 
 @contextmanager

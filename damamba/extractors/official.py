@@ -1,8 +1,8 @@
 """Cues from the streams that the challenge released; raw media are not read.
 
 Stream: (N, D) float32, row k at k / rate s. Row k of a 25 Hz stream belongs to label k, the challenge's own pairing;
-the chunk times in a header are ignored. In a folder of one's own, rows stand at the times of their file instead. Rows that the data file lacks, and rows with a value that is not finite, are
-not valid.
+the chunk times in a header are ignored. In a folder of one's own, rows stand at the times of their file
+instead. Rows that the data file lacks, and rows with a value that is not finite, are not valid.
 
 Widths come from the headers. `invalid: minus_one` is for OpenPose, where -1 means that a point was not detected. A row
 without any point is then not valid. A single missing point is interpolated in time between its neighbours if these are
@@ -117,7 +117,7 @@ class Official(Extractor[OfficialCueParams]):
     def _check_rate(self, participant: Participant, stream: ReleasedStream, rate_hz: float) -> None:
         if self.params.rate_hz and stream.end_s is not None:
             raise InputError(
-                f"params.yaml: rate_hz {rate_hz:g} of a cue from {stream.name}: {stream.path} has times of its own; set "
+                f"params.yaml: rate_hz {rate_hz:g} of a cue from {stream.name}: {stream.path} has its own times; set "
                 "it to null, and correct sr in the header if it is wrong"
             )
         length_s = stream.rows / rate_hz

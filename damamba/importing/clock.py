@@ -6,8 +6,12 @@ import numpy as np
 
 BRIDGED_S = 0.1
 """Steps up to this are interpolated whatever the rate (align.max_gap_s is longer)."""
+STAMP_S = 1e-3
+"""Many programs write times with three decimals."""
+JITTER = 0.2
+"""How far a step may be from a multiple of the median one, in such steps."""
 IRREGULAR_SHARE = 0.05
-"""Share of steps away from the median, above which rows have no rate."""
+"""Share of steps that are no multiple of the median, above which rows have no rate."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +35,12 @@ def measure(t_s: np.ndarray) -> Clock | None:
         return None
     steps = np.diff(t_s)
     median = float(np.median(steps))
-    odd = (np.abs(steps - median) > 0.5 * median) & (steps < 3 * median)
-    regular = bool(odd.mean() <= IRREGULAR_SHARE)
+    ratio = steps / median
+    regular = bool((np.abs(ratio - np.round(ratio)) > JITTER).mean() <= IRREGULAR_SHARE)  # rows may be missing
     ordinary = steps[steps <= (1.5 if regular else 3.0) * median]
     longest, mean_hz = float(ordinary.max()), len(ordinary) / float(ordinary.sum())
-    rounded = round(mean_hz, 3)
-    mean_hz = rounded if abs(rounded / mean_hz - 1) < 1e-4 else mean_hz
+    exact = STAMP_S / (t_s[-1] - t_s[0])  # what times rounded to ms leave open
+    mean_hz = next((r for r in (float(round(mean_hz)), round(mean_hz, 2)) if abs(r / mean_hz - 1) <= exact), mean_hz)
     nominal_hz = mean_hz if longest <= max(1.0001 / mean_hz, BRIDGED_S) else 1 / longest
     gaps = steps[steps > longest]
     return Clock(mean_hz, nominal_hz, regular, len(gaps), float(gaps.sum()))

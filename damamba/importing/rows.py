@@ -84,8 +84,8 @@ def on_clock(file: FeatureFile, timing: Timing, face: str = "") -> Imported:
         row = int(np.argmax(steps <= 0)) + 1
         what = "times run backwards" if steps[row - 1] < 0 else "two rows have one time"
         raise InputError(
-            f"{file.where(row)}: {what}: {t_s[row]:.6g} s after {t_s[row - 1]:.6g} s; correct the times, or, if the rows "
-            "come at one rate, place them by it with --rate-hz"
+            f"{file.where(row)}: {what}: {t_s[row]:.6g} s after {t_s[row - 1]:.6g} s; correct the times or, if "
+            "the rows come at one rate, place them by it with --rate-hz"
         )
     clock = measure(t_s)
     if clock is None:

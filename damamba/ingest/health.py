@@ -1,16 +1,17 @@
 """Check whether recordings can be used: media, sound, synchrony, labels and faces."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from damamba.console import InputError, progress
 from damamba.corpus.agreement import read_label
-from damamba.corpus.manifest import label_below
+from damamba.corpus.manifest import ReleasedStream, label_below
 from damamba.corpus.manifest_csv import ManifestRow
 from damamba.features.regions import Faces, find_faces
 from damamba.ingest.check import ends_that_differ
+from damamba.ingest.own_streams import compare_ends
 from damamba.media.guarded import guarded
 from damamba.media.probe import Video, has_sound, probe_audio, probe_video
 from damamba.media.sound import SoundSurvey
@@ -37,6 +38,8 @@ class Health:
     labelled: float = 0.0
     """Share of them that is annotated."""
     faces: Faces | None = None
+    streams: dict[str, float] = field(default_factory=dict)
+    """End of each feature stream by its name, s."""
     problems: list[str] = field(default_factory=list)
     """Reasons for which the pipeline would refuse the row."""
     notes: list[str] = field(default_factory=list)
@@ -53,6 +56,12 @@ def examine(root: Path, rows: Sequence[ManifestRow], slack_s: float, landmarker:
         landmarker: File of the face landmarker; None: faces are not looked for.
     """
     healths = [examine_row(root, row, slack_s, landmarker) for row in progress(rows, "inspect", unit="file")]
+    ends_s: dict[str, float] = defaultdict(float)
+    for health in healths:
+        ends_s[health.row.session] = max([ends_s[health.row.session], *health.streams.values()])
+    for health in healths:
+        if health.row.label and health.streams:
+            _checked(health, lambda h=health: _check_labels(h, root, ends_s[h.row.session], 0, slack_s))
     sessions: dict[str, list[Health]] = defaultdict(list)
     for health in healths:
         if health.video:
@@ -70,24 +79,36 @@ def examine(root: Path, rows: Sequence[ManifestRow], slack_s: float, landmarker:
 def examine_row(root: Path, row: ManifestRow, slack_s: float, landmarker: Path | None) -> Health:
     """Check the files of one row; errors are listed in `problems`, not raised."""
     health = Health(row)
+    _checked(health, lambda: _check_streams(health, root, slack_s))
     if not row.video:
-        return health  # released streams, which ingest checks
+        return health
     for check in (_check_video, _check_audio):
-        try:
-            check(health, root)
-        except InputError as error:
-            health.problems.append(str(error))
-    if row.label and health.video:
-        try:
-            _check_labels(health, root, health.video, slack_s)
-        except InputError as error:
-            health.problems.append(str(error))
-    if health.video and landmarker:
-        try:
-            _check_faces(health, root, health.video, landmarker)
-        except InputError as error:
-            health.problems.append(str(error))
+        _checked(health, lambda check=check: check(health, root))
+    if row.label and (video := health.video) and not health.streams:
+        _checked(health, lambda: _check_labels(health, root, video.end_s, video.n_frames, slack_s))
+    if (video := health.video) and landmarker:
+        _checked(health, lambda: _check_faces(health, root, video, landmarker))
     return health
+
+
+def _checked(health: Health, check: Callable[[], None]) -> None:
+    """Run a check; what it raises is a problem of the row."""
+    try:
+        check()
+    except InputError as error:
+        health.problems.append(str(error))
+
+
+def _check_streams(health: Health, root: Path, slack_s: float) -> None:
+    streams = []
+    for file in filter(None, health.row.streams.split(";")):
+        path = root / file
+        if not path.resolve().is_relative_to(root.resolve()):
+            raise InputError(f"{path}: leads out of {root}; put the file inside or set corpus.folder.root")
+        name = path.name.removesuffix(path.suffix).partition(".")[2]
+        streams.append(ReleasedStream.own(name, path))
+    health.streams = {stream.name: stream.end_s or 0.0 for stream in streams}
+    compare_ends(health.row.name, streams, slack_s)
 
 
 def _track(root: Path, file: str, track: str, channel: str = "") -> MediaTrack:
@@ -118,8 +139,8 @@ def _check_audio(health: Health, root: Path) -> None:
         health.notes += ends_that_differ(health.video, sound)
 
 
-def _check_labels(health: Health, root: Path, video: Video, slack_s: float) -> None:
-    read = read_label(label_below(root, health.row.label), video.end_s, slack_s, n_frames=video.n_frames)
+def _check_labels(health: Health, root: Path, end_s: float, n_frames: int, slack_s: float) -> None:
+    read = read_label(label_below(root, health.row.label), end_s, slack_s, n_frames=n_frames)
     labels = read.labels
     health.notes += read.notes
     health.label_counts = read.counts

@@ -10,11 +10,13 @@ from damamba.text import MISSING, columns, duration, override, shell_path, some
 
 def table(healths: Sequence[Health]) -> list[str]:
     """One line a participant."""
-    return columns(
-        ["participant", "split", "length", "picture", "Hz", "sound", "sync s", "labels", "faces", "state"],
-        [_cells(health) for health in healths],
-        left=2,
-    )
+    header = ["participant", "split", "length", "picture", "Hz", "sound", "sync s", "labels", "faces", "state"]
+    rows = [_cells(health) for health in healths]
+    if any(health.streams for health in healths):
+        header.insert(3, "streams")
+        for row, health in zip(rows, healths, strict=True):
+            row.insert(3, ", ".join(health.streams) or MISSING)
+    return columns(header, rows, left=2)
 
 
 def _cells(health: Health) -> list[str]:
@@ -25,7 +27,7 @@ def _cells(health: Health) -> list[str]:
     return [
         health.row.name,
         health.row.split,
-        duration(video.end_s) if video else MISSING,
+        duration(_end_s(health)) if video or health.streams else MISSING,
         f"{video.width}x{video.height}" if video else MISSING,
         f"{video.rate_hz:.4g}" if video else MISSING,
         sound,
@@ -34,6 +36,11 @@ def _cells(health: Health) -> list[str]:
         f"{n_with_face}/{len(faces.counts)}" if faces else MISSING,
         "PROBLEM" if health.problems else "look" if health.notes else "good",
     ]
+
+
+def _end_s(health: Health) -> float:
+    """End of the recording, s."""
+    return health.video.end_s if health.video else max(health.streams.values(), default=0.0)
 
 
 def _label_cell(health: Health) -> str:
@@ -75,13 +82,14 @@ def notes(healths: Sequence[Health], no_landmarker: bool) -> list[str]:
 
 def totals(healths: Sequence[Health]) -> str:
     """One line of numbers."""
-    seconds = sum(health.video.end_s for health in healths if health.video)
+    seconds = sum(map(_end_s, healths))
+    what = "video" if any(health.video for health in healths) else "streams"
     sessions = len({health.row.session for health in healths})
     persons = len({health.row.person for health in healths})
     labelled = sum(health.labels is not None for health in healths)
     return (
         f"{sessions} sessions, {len(healths)} participants ({labelled} labelled), {persons} persons, "
-        f"{duration(seconds)} of video"
+        f"{duration(seconds)} of {what}"
     )
 
 
@@ -110,6 +118,9 @@ def next_steps(root: Path, healths: Sequence[Health]) -> list[str]:
             "line, 25 a second, in a .csv named like the video (docs/your-data.md). Add them, then:",
             f"    damamba init {shell_path(str(root))}",
         ]
+    if not any(health.video for health in healths):
+        run = f"    dvc exp run -S 'corpus.sources=[folder]' -S {override('corpus.folder.root', str(root))}"
+        return ["Next, with the cues that damamba import wrote into params.yaml:", "    damamba plan", run]
     return [
         "Next (published encoders, for real people; then the whole pipeline):",
         "    damamba preset upstream",

@@ -1,13 +1,12 @@
 """A proposal merged into the manifest that is there: what somebody wrote into it stays."""
 
-import posixpath
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from damamba.corpus.manifest import label_files
-from damamba.corpus.manifest_csv import ManifestRow
+from damamba.corpus.manifest_csv import ManifestRow, row_key
 from damamba.ingest.proposal import with_splits
 
 
@@ -17,7 +16,7 @@ class Merged:
 
     new: list[ManifestRow]
     filled: dict[str, dict[str, str]]
-    """Video -> column -> value, for columns that are empty."""
+    """`row_key` -> column -> value, for columns that are empty, and new streams."""
     notes: list[str]
 
 
@@ -33,42 +32,46 @@ def merge_proposal(root: Path, manifest: Path, there: Sequence[ManifestRow], pro
         there: Its rows.
         proposed: A new proposal for all videos.
     """
-    by_video = {_normal(row.video): row for row in there if row.video}
-    n_rows = Counter(row.video for row in there)
-    known = [(by_video[row.video], row) for row in proposed if row.video in by_video]
+    by_key = {_key(row): row for row in there if row.video or row.streams}
+    n_rows = Counter(_key(row) for row in there)
+    known = [(by_key[_key(row)], row) for row in proposed if _key(row) in by_key]
     saved = manifest.stat().st_mtime
     filled: dict[str, dict[str, str]] = {}
     notes = []
     for old, new in known:
         for column in ("audio", "label"):
             value = getattr(new, column)
-            if not value or getattr(old, column) or n_rows[old.video] > 1:
+            if not value or getattr(old, column) or n_rows[_key(old)] > 1:
                 continue  # of a video with several people, nothing says whose it is
             names = [name for name, _ in label_files(value)] if column == "label" else [value]
             if all(_came_at(root / name) > saved for name in names):
-                filled.setdefault(old.video, {})[column] = value
+                filled.setdefault(_key(old), {})[column] = value
                 notes.append(f"{old.name}: {column} {value} is new, and is filled in")
             else:
                 notes.append(f"{old.name}: {column} is empty; if it is wanted, write {value} into it")
+        named = [one for one in old.streams.split(";") if one]
+        if new_streams := [s for s in new.streams.split(";") if s and s not in named and _came_at(root / s) > saved]:
+            filled.setdefault(_key(old), {})["streams"] = ";".join([*named, *new_streams])
+            notes.append(f"{old.name}: streams {', '.join(new_streams)} are new, and are filled in")
     sessions = _renamed((old.session, new.session) for old, new in known)
     people = _renamed((old.person, new.person) for old, new in known)
     split_of = {row.session: row.split for row in there}
     taken = {row.name for row in there}
     added = []
     for row in proposed:
-        if row.video in by_video:
+        if _key(row) in by_key:
             continue
-        if _came_at(root / row.video) <= saved:
-            notes.append(f"{row.video}: there is no row for it; if it is wanted, add one")
+        if max(_came_at(root / name) for name in (row.video or row.streams).split(";")) <= saved:
+            notes.append(f"{_key(row)}: there is no row for it; if it is wanted, add one")
         else:
             session = sessions.get(row.session, row.session)
             participant = _free(session, row.participant, taken)
             taken.add(f"{session}/{participant}")
             names = {"session": session, "participant": participant, "person": people.get(row.person, row.person)}
             added.append(replace(row, **names, split=split_of.get(session, row.split)))
-    complete = [replace(row, **filled.get(row.video, {})) for row in there]
+    complete = [replace(row, **filled.get(_key(row), {})) for row in there]
     new = with_splits([*complete, *added])[len(there) :]
-    notes += [f"{row.name}: {row.video} is new; its row is added, split {row.split}" for row in new]
+    notes += [f"{row.name}: {_key(row)} is new; its row is added, split {row.split}" for row in new]
     return Merged(new, filled, notes)
 
 
@@ -78,9 +81,8 @@ def _free(session: str, participant: str, taken: Set[str]) -> str:
     return next(name for name in tried if f"{session}/{name}" not in taken)
 
 
-def _normal(path: str) -> str:
-    """A path of a manifest as `propose` writes it."""
-    return posixpath.normpath(path.replace("\\", "/"))
+def _key(row: ManifestRow) -> str:
+    return row_key(row.video, row.streams)
 
 
 def _came_at(path: Path) -> float:

@@ -1,6 +1,7 @@
 """Streams of one's own as they are: hashes, rows that are not valid, and ends that are compared with each other."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,11 +28,8 @@ def check_own(participant: Participant, slack_s: float) -> tuple[Participant, li
     """
     defects: list[Defect] = []
     checked: list[ReleasedStream] = []
-    steps_s: dict[str, float] = {}
     for stream in participant.streams:
         with open_own(Path(stream.path)) as opened:
-            if opened.regular and len(opened.t_s):
-                steps_s[stream.name] = 1 / opened.rate_hz
             defects += [Defect(d.kind, participant.name, d.detail, stream.name, d.rows) for d in opened.defects]
             rows, invalid = len(opened.t_s), 0
             for first in range(0, rows, ROWS_AT_ONCE):
@@ -41,25 +39,32 @@ def check_own(participant: Participant, slack_s: float) -> tuple[Participant, li
                 what = f"{invalid} of {rows} rows have no values"
                 defects.append(Defect("not_finite", participant.name, what, stream.name, invalid))
             checked.append(replace(stream, sha256=_sha256(Path(stream.path)), end_s=opened.end_s))
-    _compare(participant, checked, steps_s, slack_s)
+    compare_ends(participant.name, checked, slack_s)
     duration_s = max((stream.end_s or 0.0 for stream in checked), default=0.0)
     return replace(participant, streams=tuple(checked), duration_s=duration_s), defects
 
 
-def _compare(
-    participant: Participant, streams: list[ReleasedStream], steps_s: dict[str, float], slack_s: float
-) -> None:
-    """Raise where streams at one rate end at different times. Where they begin does not matter: rows have times."""
-    regular = sorted((s for s in streams if s.name in steps_s), key=lambda stream: stream.end_s or 0.0)
+def compare_ends(name: str, streams: Sequence[ReleasedStream], slack_s: float) -> None:
+    """Compare where the streams of a participant end; where they begin does not matter, since rows have times.
+
+    Args:
+        name: Of the participant, in messages.
+        streams: Of one's own; those without one rate are left out.
+        slack_s: How much ends may differ, s, beside a row.
+
+    Raises:
+        InputError: Two streams end at different times.
+    """
+    regular = sorted((s for s in streams if s.rows and s.rate_hz > 0 and not s.irregular), key=lambda s: s.end_s or 0.0)
     if len(regular) < 2:
         return
     first, last = regular[0], regular[-1]
     off_s = (last.end_s or 0.0) - (first.end_s or 0.0)
-    if off_s > slack_s + max(steps_s[first.name], steps_s[last.name]):
+    if off_s > slack_s + 1 / min(first.rate_hz, last.rate_hz):
         raise InputError(
-            f"{participant.name}: {first.path} ends at {first.end_s:.2f} s ({first.rows} rows, {first.rate_hz:g} Hz), "
-            f"{last.path} at {last.end_s:.2f} s ({last.rows} rows, {last.rate_hz:g} Hz); one has a wrong rate or is of "
-            f"another session. If it does end early, import it again with damamba import --length-s {last.end_s:g}"
+            f"{name}: {first.path} ends at {first.end_s:.2f} s ({first.rows} rows, {first.rate_hz:g} Hz), {last.path} "
+            f"at {last.end_s:.2f} s ({last.rows} rows, {last.rate_hz:g} Hz); one has a wrong rate or is of another "
+            f"session. If it does end early, import it again with damamba import --length-s {last.end_s:g}"
         )
 
 

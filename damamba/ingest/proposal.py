@@ -1,8 +1,9 @@
 """From a folder of files to a proposed manifest; sessions and participants follow from folders and file names.
 
-There must be one video file a participant. Its session is the folder that it lies in (``s01/anna.mp4``) or, in a flat
-folder, the part of its name that it shares with others (``s01_anna.mp4``). Sound and labels are files whose names begin
-with that of the video; what follows says what was rated, and by whom (``anna.engagement.rater1.csv``).
+There must be one video file a participant, or feature streams of theirs (``s01/anna.face.parquet``). The session is
+the folder that it lies in (``s01/anna.mp4``) or, in a flat folder, the part of its name that it shares with others
+(``s01_anna.mp4``). Sound and labels are files whose names begin with that of the video; what follows says what was
+rated, and by whom (``anna.engagement.rater1.csv``).
 """
 
 import re
@@ -14,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from damamba.console import InputError
 from damamba.corpus.challenge import split_of
-from damamba.corpus.manifest_csv import ManifestRow
+from damamba.corpus.manifest_csv import STREAM_SUFFIXES, ManifestRow
 from damamba.ingest.identifiers import identifiers
 from damamba.ingest.label_choice import LabelFile, LeftOut, choose, words_of
 from damamba.text import some
@@ -112,7 +113,7 @@ class _Fit:
 
 
 def propose(root: Path, language: str, scheme: str = "engagement") -> Proposal:
-    """A row for every video below `root`.
+    """A row for every video below `root`, and for everybody who has feature streams alone.
 
     Args:
         root: Folder of the recordings.
@@ -120,7 +121,7 @@ def propose(root: Path, language: str, scheme: str = "engagement") -> Proposal:
         scheme: What the labels rate, as file names, NOVA headers or ELAN tiers call it.
 
     Raises:
-        InputError: There is no such folder, or no video in it.
+        InputError: There is no such folder, or neither video nor stream in it.
     """
     if not root.is_dir():
         raise InputError(f"{root}: no such directory; give the one that contains the recordings")
@@ -128,11 +129,17 @@ def propose(root: Path, language: str, scheme: str = "engagement") -> Proposal:
     files = [path for path in files if not any(part.startswith(".") for part in path.parts)]
     files, problems = _usable(root, files)
     videos = [path for path in files if path.suffix.lower() in VIDEO]
-    if not videos:
+    streams = _streams(files)
+    if not videos and not streams:
         raise InputError(
-            f"{root}: no video in it ({len(files)} files); expected one file a participant, such as s01/anna.mp4"
+            f"{root}: no video in it ({len(files)} files); expected one file a participant, such as s01/anna.mp4, or "
+            "feature streams, which damamba import makes"
         )
-    seats = _seats([_Place.of(path) for path in videos])
+    filmed = [_Place.of(path) for path in videos]
+    known = {(place.folders, place.base) for place in filmed}
+    alone = [replace(place, path="") for place in streams if (place.folders, place.base) not in known]
+    streams_of = {(place.folders, place.base): paths for place, paths in streams.items()}
+    seats = _seats([*filmed, *alone])
     problems += _collisions(root, seats)
     sounds, no_sounds = _companions(files, AUDIO, seats)
     labels, no_labels = _companions(files, LABEL, seats)
@@ -159,6 +166,7 @@ def propose(root: Path, language: str, scheme: str = "engagement") -> Proposal:
             video=seat.place.path,
             audio=sounds[seat][0].path if sounds[seat] else "",
             label=choice.label,
+            streams=";".join(streams_of.get((seat.place.folders, seat.place.base), [])),
         )
         rows.append(row)
         notes += [f"{row.name}: {path.path} is not used: {sounds[seat][0].path} is taken" for path in sounds[seat][1:]]
@@ -166,6 +174,20 @@ def propose(root: Path, language: str, scheme: str = "engagement") -> Proposal:
             notes.append(f"{row.name}: annotators who are joined: {', '.join(choice.files)}")
     notes += _left_out(left_out, scheme)
     return Proposal(sorted(rows, key=lambda row: (row.session, row.participant)), notes, problems)
+
+
+def _streams(files: Iterable[PurePosixPath]) -> dict[_Place, list[str]]:
+    """Feature streams by the place that a video of their participant would have."""
+    found: dict[_Place, list[str]] = defaultdict(list)
+    for path in files:
+        participant, *name, _ = path.name.split(".")
+        if path.suffix in STREAM_SUFFIXES and participant and name:
+            found[_Place.of(path.with_name(f"{participant}{path.suffix}"))].append(str(path))
+    merged: dict[_Place, list[str]] = {}
+    for place, paths in found.items():
+        same = next((one for one in merged if (one.folders, one.base) == (place.folders, place.base)), place)
+        merged.setdefault(same, []).extend(paths)
+    return {place: sorted(paths) for place, paths in merged.items()}
 
 
 def _seats(places: Sequence[_Place]) -> list[_Seat]:

@@ -113,12 +113,12 @@ class TableFormat(Format):
         if t_s is not None and not np.isfinite(t_s).all():
             row = int(np.argmin(np.isfinite(t_s)))
             raise InputError(f"{table.path}, line {table.first_line + row}: column {time!r} has no time; correct it")
-        if t_s is not None and rows > 2 and not options.unit_s and unit_s == 1.0:
-            if np.median(np.diff(t_s)) >= SUSPECT_STEP_S and (t_s == np.floor(t_s)).all():
-                raise InputError(
-                    f"{table.path}: the times in {time!r} are whole numbers, {np.median(np.diff(t_s)):g} apart, which "
-                    "look like ms; give their unit: --time-unit ms or --time-unit s"
-                )
+        unstated = t_s is not None and rows > 2 and not options.unit_s and unit_s == 1.0
+        if unstated and np.median(np.diff(t_s)) >= SUSPECT_STEP_S and (t_s == np.floor(t_s)).all():
+            raise InputError(
+                f"{table.path}: the times in {time!r} are whole numbers, {np.median(np.diff(t_s)):g} apart, which look "
+                "like ms; give their unit: --time-unit ms or --time-unit s"
+            )
         frame = columns.numbers[self.frame] - self.first_frame if self.frame in columns.numbers else None
         faces = columns.texts[face] if face else self._faces(frame)
         return FeatureFile(

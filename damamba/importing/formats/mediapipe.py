@@ -1,8 +1,8 @@
 """MediaPipe's results as JSON: a list of frames, a line each, or a list under ``frames``.
 
-A frame has a time (``timestamp_ms``, ``timestamp``, ``time``, ``t_s`` …) and the lists of its result: ``face_blendshapes``
-with ``category_name`` and ``score``, ``face_landmarks``, ``pose_landmarks`` with ``x``, ``y``, ``z``; in the spelling of
-Python or of JavaScript. The lists hold one entry a person; a frame in which they are empty is not valid.
+A frame has a time (``timestamp_ms``, ``timestamp``, ``time``, ``t_s`` …) and the lists of its result:
+``face_blendshapes`` with ``category_name`` and ``score``; ``face_landmarks``, ``pose_landmarks`` with ``x``, ``y``,
+``z``; spelt as in Python or as in JavaScript. They hold one entry a person; a frame in which they are empty is not valid.
 """
 
 import json

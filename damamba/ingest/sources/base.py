@@ -158,7 +158,7 @@ def _is_empty(folder: Path) -> bool:
 
 
 def released_s(participant: Participant) -> float:
-    """Length by the headers of the streams, s: of released ones the median, since one may be wrong; 0 without streams."""
+    """Length by the headers of the streams, s: of released ones the median, since one may be wrong; 0 for none."""
     if own := [s.end_s for s in participant.streams if s.end_s is not None]:
         return max(own)
     lengths = sorted(s.rows / s.rate_hz for s in participant.streams if s.rows and s.rate_hz > 0)
