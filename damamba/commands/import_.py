@@ -137,7 +137,8 @@ def _import(path: Path, out: Path, options: argparse.Namespace, places: dict[Pat
         target.parent.mkdir(parents=True, exist_ok=True)
         write_stream(target, imported.stream)
         stream, clock = imported.stream, imported.clock
-        size = (len(stream.t_s), stream.width, float(stream.t_s[-1]) + (1 / stream.rate_hz if clock.regular else 0), float(stream.valid.mean()))
+        end_s = float(stream.t_s[-1]) + (1 / stream.rate_hz if clock.regular else 0)
+        size = (len(stream.t_s), stream.width, end_s, float(stream.valid.mean()))
         written.append(Written(path, file.format, file.group, file.notes, whose, clock, *size))
     return written
 

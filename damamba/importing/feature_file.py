@@ -53,3 +53,8 @@ class ReadOptions:
     """Name of the column with times; None: by the usual names."""
     unit_s: float | None = None
     """Unit of the times, s; None: by the name of the column, else 1."""
+
+
+def complete(x: np.ndarray) -> np.ndarray:
+    """(N,) bool: which rows have a value of every channel."""
+    return np.logical_and.reduce(np.isfinite(x), axis=1)

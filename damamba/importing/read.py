@@ -2,6 +2,7 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from damamba import plugins
 from damamba.console import InputError
@@ -15,7 +16,8 @@ FORMATS = "damamba.importing.formats"
 @cache
 def formats() -> tuple[Format, ...]:
     """All formats, in the order in which they are tried."""
-    found = [plugins.find(FORMATS, name, Format)() for name in plugins.names(FORMATS)]
+    kinds: list[type[Any]] = [plugins.find(FORMATS, name, Format) for name in plugins.names(FORMATS)]
+    found: list[Format] = [kind() for kind in kinds]
     return tuple(sorted(found, key=lambda one: (one.order, one.title)))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from damamba.console import InputError
 from damamba.importing.clock import Clock, measure
-from damamba.importing.feature_file import FeatureFile
+from damamba.importing.feature_file import FeatureFile, complete
 from damamba.streams.stream import FeatureStream
 from damamba.text import some
 
@@ -91,7 +91,7 @@ def on_clock(file: FeatureFile, timing: Timing, face: str = "") -> Imported:
     if clock is None:
         raise InputError(f"{file.path}: {len(t_s)} row in it; a stream has at least two")
     rate_hz = timing.rate_hz if timing.rate_hz and file.frame is None else clock.nominal_hz
-    x, valid = file.x, file.valid & np.isfinite(file.x).all(axis=1)
+    x, valid = file.x, file.valid & complete(file.x)
     score = np.ones(len(x), np.float32) if file.score is None else file.score
     if timing.length_s is not None:
         if t_s[-1] > timing.length_s:

@@ -84,10 +84,12 @@ def examine_row(root: Path, row: ManifestRow, slack_s: float, landmarker: Path |
         return health
     for check in (_check_video, _check_audio):
         _checked(health, lambda check=check: check(health, root))
-    if row.label and (video := health.video) and not health.streams:
-        _checked(health, lambda: _check_labels(health, root, video.end_s, video.n_frames, slack_s))
-    if (video := health.video) and landmarker:
-        _checked(health, lambda: _check_faces(health, root, video, landmarker))
+    if video := health.video:
+        end_s, n_frames = video.end_s, video.n_frames
+        if row.label and not health.streams:
+            _checked(health, lambda: _check_labels(health, root, end_s, n_frames, slack_s))
+        if landmarker:
+            _checked(health, lambda: _check_faces(health, root, video, landmarker))
     return health
 
 

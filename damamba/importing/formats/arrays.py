@@ -6,7 +6,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from damamba.console import InputError
-from damamba.importing.feature_file import FeatureFile, ReadOptions
+from damamba.importing.feature_file import FeatureFile, ReadOptions, complete
 from damamba.importing.formats.base import Format
 from damamba.importing.table import Table
 
@@ -56,5 +56,5 @@ class Arrays(Format):
             times = times.astype(np.float64) * (options.unit_s or 1.0)
         return FeatureFile(
             path, self.title, "", "other", tuple(channels[i] for i in kept), x[:, kept],
-            np.isfinite(x[:, kept]).all(axis=1), t_s=times, rate_hz=float(rate) if rate is not None else None,
+            complete(x[:, kept]), t_s=times, rate_hz=float(rate) if rate is not None else None,
         )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from damamba.console import InputError
-from damamba.importing.feature_file import FeatureFile, ReadOptions
+from damamba.importing.feature_file import FeatureFile, ReadOptions, complete
 from damamba.importing.table import Columns, Table, open_table
 from damamba.text import some
 
@@ -98,8 +98,8 @@ class TableFormat(Format):
         options: ReadOptions,
     ) -> FeatureFile:
         rows = len(columns.x)
-        valid = np.isfinite(columns.x).all(axis=1)
-        empty = ~np.isfinite(columns.x).any(axis=0)
+        valid = complete(columns.x)
+        empty = ~np.logical_or.reduce(np.isfinite(columns.x), axis=0)
         if not valid.any() and empty.any() and not empty.all():
             names = [name for name, gone in zip(channels, empty, strict=True) if gone]
             raise InputError(f"{table.path}: no row has a value of {some(names)}; leave out with --drop")
@@ -113,12 +113,13 @@ class TableFormat(Format):
         if t_s is not None and not np.isfinite(t_s).all():
             row = int(np.argmin(np.isfinite(t_s)))
             raise InputError(f"{table.path}, line {table.first_line + row}: column {time!r} has no time; correct it")
-        unstated = t_s is not None and rows > 2 and not options.unit_s and unit_s == 1.0
-        if unstated and np.median(np.diff(t_s)) >= SUSPECT_STEP_S and (t_s == np.floor(t_s)).all():
-            raise InputError(
-                f"{table.path}: the times in {time!r} are whole numbers, {np.median(np.diff(t_s)):g} apart, which look "
-                "like ms; give their unit: --time-unit ms or --time-unit s"
-            )
+        if t_s is not None and rows > 2 and not options.unit_s and unit_s == 1.0:
+            step = float(np.median(np.diff(t_s)))
+            if step >= SUSPECT_STEP_S and np.array_equal(t_s, np.floor(t_s)):
+                raise InputError(
+                    f"{table.path}: the times in {time!r} are whole numbers, {step:g} apart, which look like ms; give "
+                    "their unit: --time-unit ms or --time-unit s"
+                )
         frame = columns.numbers[self.frame] - self.first_frame if self.frame in columns.numbers else None
         faces = columns.texts[face] if face else self._faces(frame)
         return FeatureFile(

@@ -2,7 +2,7 @@
 
 A frame has a time (``timestamp_ms``, ``timestamp``, ``time``, ``t_s`` …) and the lists of its result:
 ``face_blendshapes`` with ``category_name`` and ``score``; ``face_landmarks``, ``pose_landmarks`` with ``x``, ``y``,
-``z``; spelt as in Python or as in JavaScript. They hold one entry a person; a frame in which they are empty is not valid.
+``z``; spelt as in Python or as in JavaScript. They hold one entry a person; a frame where they are empty is not valid.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from damamba.console import InputError
-from damamba.importing.feature_file import FeatureFile, ReadOptions
+from damamba.importing.feature_file import FeatureFile, ReadOptions, complete
 from damamba.importing.formats.base import TIMES, Format
 from damamba.importing.table import Table
 
@@ -48,7 +48,7 @@ class MediaPipe(Format):
         x = np.array([[row[3].get(name, np.nan) for name in channels] for row in rows], np.float32)
         faces = np.array([row[2] for row in rows], object)
         return FeatureFile(
-            path, self.title, "mediapipe", "visual", tuple(channels), x, np.isfinite(x).all(axis=1),
+            path, self.title, "mediapipe", "visual", tuple(channels), x, complete(x),
             t_s=None if any(untimed) else np.array([row[0] for row in rows], np.float64),
             frame=np.array([row[1] for row in rows], np.float64),
             face=faces if len(set(faces)) > 1 else None,

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from damamba.console import InputError
-from damamba.importing.feature_file import FeatureFile, ReadOptions
+from damamba.importing.feature_file import FeatureFile, ReadOptions, complete
 from damamba.importing.formats.base import TableFormat
 from damamba.importing.table import Columns, Table, open_table
 
@@ -38,7 +38,7 @@ class OpenSmile(TableFormat):
         channels = [name for name in table.names if name not in others]
         columns = table.read(channels, (), ("start", "end"))
         times = [_seconds(table, columns, name) for name in ("start", "end")]
-        valid = np.isfinite(columns.x).all(axis=1)
+        valid = complete(columns.x)
         return FeatureFile(
             path, self.title, self.stream_name(table), self.group, tuple(channels), columns.x, valid,
             t_s=(times[0] + times[1]) / 2, first_line=table.first_line,
