@@ -42,7 +42,7 @@ def predict(model: EngagementModel, reader: WindowReader, session: AlignedSessio
         seat: Number of the participant in `session.seats`.
 
     Returns:
-        (n_labels,) float32 at 25 Hz, in [0, 1].
+        (n_labels,) float32 at 25 Hz, in [0, 1]; of classes, (n_labels, K) probabilities.
     """
     return _passes(model, reader, session, seat, {"": lambda batch: batch})[""]
 

@@ -25,6 +25,7 @@ def main() -> str:
         CORPUS,
         ALIGNED,
         lambda function, tasks: run_all(function, tasks, params.extract.jobs, params.extract.executor, "align"),
+        labels=params.labels,
     )
 
 

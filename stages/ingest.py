@@ -16,7 +16,9 @@ CORPUS = Path("data/corpus")
 def main() -> str:
     params = Params.load()
     jobs, kind = params.extract.jobs, params.extract.executor
-    return ingest(params.corpus, CORPUS, lambda function, tasks: run_all(function, tasks, jobs, kind, "ingest"))
+    return ingest(
+        params.corpus, CORPUS, lambda function, tasks: run_all(function, tasks, jobs, kind, "ingest"), params.labels
+    )
 
 
 if __name__ == "__main__":

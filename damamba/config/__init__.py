@@ -26,6 +26,7 @@ from damamba.config.base import (
     read_section,
     read_text,
 )
+from damamba.config.labels import CONTINUOUS, LabelKind, LabelParams
 from damamba.config.params import Params, split_run
 from damamba.config.sections import (
     LONGEST_WINDOW,
@@ -50,6 +51,7 @@ from damamba.config.sections import (
 
 __all__ = [
     "ARCHITECTURES",
+    "CONTINUOUS",
     "EXTRACTORS",
     "LABEL_RATE_HZ",
     "LONGEST_WINDOW",
@@ -65,6 +67,8 @@ __all__ = [
     "ExtractParams",
     "FacesParams",
     "InnerShare",
+    "LabelKind",
+    "LabelParams",
     "Layers",
     "LossParams",
     "MergeMethod",

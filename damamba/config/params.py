@@ -23,6 +23,8 @@ from damamba.config.base import (
     read_section,
 )
 from damamba.config.causal import causal_problems
+from damamba.config.kinds import kind_problems
+from damamba.config.labels import LabelParams
 from damamba.config.sections import (
     LONGEST_WINDOW,
     AlignParams,
@@ -56,6 +58,7 @@ class Params(Section):
     code: str
     """Folder of one's own cues, architectures, sources, metrics and losses: DVC runs stages again when it changes."""
     corpus: CorpusParams
+    labels: LabelParams = LabelParams()
     simulate: SimulateParams
     faces: FacesParams
     extract: ExtractParams
@@ -213,6 +216,11 @@ class Params(Section):
             and cue.reads != "faces"
             and getattr(plugins.part(EXTRACTORS, cue.extractor), "needs_faces", False)
         ]
+        if not problems:
+            weights = (weight for name in self.variants for weight in self.variant(name).weights.items())
+            weighed = [name for name, weight in weights if weight]
+            selects = [self.training(name).select for name in self.variants]
+            problems = kind_problems(self.labels.kind, self.losses, weighed, selects, self.evaluate)
         if not problems and os.environ.get("DVC_STAGE", "check") == "check":  # which DVC runs before every other stage
             problems = self._variant_problems()
         if not problems:

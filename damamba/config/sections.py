@@ -289,8 +289,9 @@ class TrainParams(Section):
     """Of the weights that are evaluated and saved: min(ema_decay, (1 + n) / (10 + n)) at step n."""
     validate_steps: Positive
     """Steps from one validation to the next; the best EMA weights are kept."""
-    select: Literal["ccc", "ccc_within"]
-    """Score of the validation that chooses the weights: pooled, as in the challenge, or within people, over time."""
+    select: Literal["ccc", "ccc_within", "kappa", "weighted_kappa", "macro_f1"]
+    """Score of the validation that chooses the weights. Of continuous labels: ``ccc``, pooled as in the challenge, or
+    ``ccc_within``, within people, over time; of classes one of the others."""
     patience: NonNegative
     """Validations without a better score after which training ends; 0 = never."""
     checkpoint_steps: Positive

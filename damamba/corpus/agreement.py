@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from damamba.config import LABEL_RATE_HZ, MergeMethod
+from damamba.config import CONTINUOUS, LABEL_RATE_HZ, LabelParams, MergeMethod
 from damamba.console import InputError
 from damamba.corpus.annotations import Annotation, read_annotation
 from damamba.corpus.labels import Labels
@@ -45,6 +45,7 @@ def read_label(
     method: MergeMethod = "mean",
     lag_s: float = 0.0,
     n_frames: int = 0,
+    labels: LabelParams = CONTINUOUS,
 ) -> LabelReading:
     """Read the labels of a participant from the files of all annotators.
 
@@ -55,19 +56,30 @@ def read_label(
         method: As in `merge`.
         lag_s: Delay of the annotators, s.
         n_frames: Frames of the video; 0: unknown.
+        labels: Their kind. Of several annotations of classes the majority counts, and a tie is not valid.
 
     Raises:
         InputError: As `read_annotation` and `merge`, or an annotation whose length does not fit the recording.
     """
     counts, notes, series = [], [], []
     for name, tier in label_files(label):
-        annotation = read_annotation(Path(name), tier)
+        annotation = read_annotation(Path(name), tier, labels=labels)
         if annotation.series:
             counts.append(len(annotation))
         annotation, noted = fitted(name, annotation, end_s, slack_s, n_frames)
         notes += noted
         series.append(annotation.labels(None if end_s is None else round(end_s * LABEL_RATE_HZ), lag_s))
-    return LabelReading(merge(series, method).labels, tuple(counts), tuple(notes))
+    if labels.kind == "continuous":
+        return LabelReading(merge(series, method).labels, tuple(counts), tuple(notes))
+    if method != "mean":
+        raise InputError(
+            f"params.yaml: corpus.folder.merge: {method} weighs numbers, and labels.kind is {labels.kind}; set it to mean, "
+            "with which the majority of the annotators counts"
+        )
+    chosen, ties = majority(series, len(labels.classes))
+    if ties:
+        notes.append(f"annotators tie on {ties} of {len(chosen)} label frames, which are not valid")
+    return LabelReading(chosen, tuple(counts), tuple(notes))
 
 
 def fitted(
@@ -159,6 +171,22 @@ def merge(series: Sequence[Labels], method: MergeMethod = "mean", min_annotators
     merged = np.full(length, np.nan, np.float32)
     merged[known] = np.clip(weights @ value[:, known] / weight_sums[known], 0, 1)
     return MergedLabels(Labels(merged, known), tuple(weights.tolist()))
+
+
+def majority(series: Sequence[Labels], n_classes: int) -> tuple[Labels, int]:
+    """The class that most annotators name at each label frame, and how many frames have no such class.
+
+    Args:
+        series: One an annotator, on the same clock, with the numbers of classes; a shorter one is not valid at its end.
+        n_classes: Number of classes.
+    """
+    length = max(map(len, series))
+    values = np.stack([labels.resized(length).value for labels in series])
+    votes = np.stack([(values == k).sum(0) for k in range(n_classes)])
+    most = votes.max(0)
+    tied = (most > 0) & ((votes == most).sum(0) > 1)
+    value = np.where((most > 0) & ~tied, votes.argmax(0), np.nan).astype(np.float32)
+    return Labels(value, np.isfinite(value)), int(tied.sum())
 
 
 def _agreements(value: np.ndarray, valid: np.ndarray) -> np.ndarray:

@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from damamba.config import CONTINUOUS, LabelParams
 from damamba.console import InputError
 from damamba.corpus.exchange import parse_number
+from damamba.corpus.label_values import parse_label, unknown_class
 from damamba.corpus.labels import INVALID, NOT_ANNOTATED, Labels
 from damamba.corpus.text_table import EXPECTED, TextTable, sniff
 
@@ -56,19 +58,20 @@ class ValueSeries(NamedTuple):
         return self
 
 
-def read_columns(path: Path, rate_hz: float) -> AnnotationRows:
+def read_columns(path: Path, rate_hz: float, labels: LabelParams = CONTINUOUS) -> AnnotationRows:
     """Read a text file.
 
     Args:
         path: File, as `sniff` describes.
         rate_hz: Rate of one value a line; there, an empty line is a frame without a value.
+        labels: Kind and classes of the values; a class is read as its number.
 
     Raises:
         InputError: There is no such file, or a line does not have these columns.
     """
-    table = sniff(path)
+    table = sniff(path, labels.numbers)
     if "start" not in table.columns:
-        series = _series(table, np.float32)
+        series = _series(table, np.float32, labels)
         n = len(series.value)
         edges_s = np.arange(n + 1) / rate_hz
         line = range(series.first, series.first + n)
@@ -82,7 +85,8 @@ def read_columns(path: Path, rate_hz: float) -> AnnotationRows:
         if len(cells) < len(table.columns):
             continue
         try:
-            rows[n] = [np.nan if at < 0 else _number(cells[at], at == places[0]) for at in places]
+            times = [np.nan if at < 0 else parse_number(cells[at]) for at in places[1:]]
+            rows[n] = [_value(cells[places[0]], labels, f"{path}, line {number}"), *times]
         except ValueError:
             shown = (table.separator or ";").join(cells)[:60]
             raise InputError(f"{path}, line {number}: {shown!r} is not {table.form}; {EXPECTED}") from None
@@ -138,7 +142,7 @@ def _values(path: Path, dtype: type[np.floating]) -> ValueSeries:
     return _series(table, dtype)
 
 
-def _series(table: TextTable, dtype: type[np.floating]) -> ValueSeries:
+def _series(table: TextTable, dtype: type[np.floating], labels: LabelParams = CONTINUOUS) -> ValueSeries:
     at = table.columns.index("value")
     index_at = table.columns.index("index") if "index" in table.columns else -1
     value = np.empty(table.n_lines, dtype)
@@ -149,7 +153,7 @@ def _series(table: TextTable, dtype: type[np.floating]) -> ValueSeries:
             continue
         text = cells[at]
         try:
-            value[n] = _number(text, True)
+            value[n] = _value(text, labels, f"{table.path}, line {number}")
         except ValueError:
             raise InputError(
                 f"{table.path}, line {number}: {text[:40]!r} is not a number; {EXPECTED}, and nan where there is none"
@@ -166,12 +170,24 @@ def _series(table: TextTable, dtype: type[np.floating]) -> ValueSeries:
         n += 1
     if not n:
         raise InputError(f"{table.path}: empty, no values in it; {EXPECTED}")
-    perhaps = not table.scheme and first_text == "0" and bool(second_text) and not second_text.isdecimal()
+    perhaps = (
+        not labels.classes
+        and not table.scheme
+        and first_text == "0"
+        and bool(second_text)
+        and not second_text.isdecimal()
+    )
     return ValueSeries(value[:n], table.first, table.scheme, perhaps)
 
 
-def _number(text: str, may_be_missing: bool) -> float:
-    return np.nan if may_be_missing and INVALID.match(text) else parse_number(text)
+def _value(text: str, labels: LabelParams, place: str) -> float:
+    """Raises ValueError for what is no number, `InputError` for what is no class."""
+    if not labels.classes:
+        return np.nan if INVALID.match(text) else parse_number(text)
+    value = parse_label(text, labels)
+    if value is None:
+        raise unknown_class(place, text, labels)
+    return value
 
 
 def _ends_s(start_s: np.ndarray) -> np.ndarray:

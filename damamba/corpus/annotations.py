@@ -13,11 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from damamba.config import LABEL_RATE_HZ
+from damamba.config import CONTINUOUS, LABEL_RATE_HZ, LabelParams
 from damamba.console import InputError
 from damamba.corpus.annotation_csv import read_columns
 from damamba.corpus.eaf import Stretch, Tier, read_eaf, write_eaf
 from damamba.corpus.exchange import parse_number
+from damamba.corpus.label_values import parse_label, unknown_class
 from damamba.corpus.labels import INVALID, Labels, write_values
 from damamba.corpus.ssi_annotation import ROW_DTYPES, Scheme, SsiAnnotation, read_ssi_annotation, write_ssi_annotation
 
@@ -42,7 +43,7 @@ class Annotation:
     end_s: np.ndarray
     """(N,) float64."""
     value: np.ndarray
-    """(N,) float32 in [0, 1]; NaN where not valid."""
+    """(N,) float32 in [0, 1], or the number of a class; NaN where not valid."""
     annotator: str = ""
     series: bool = False
     """Whether it has a value for every moment, so that it must be as long as the recording; else gaps and an early end
@@ -53,6 +54,8 @@ class Annotation:
     """Name of what was rated; "" where the file does not name it."""
     perhaps_header: bool = False
     """Whether its first value may be the name of a column, as pandas writes 0."""
+    n_classes: int = 0
+    """0 for continuous values."""
 
     @property
     def valid(self) -> np.ndarray:
@@ -69,7 +72,7 @@ class Annotation:
         )
 
     def labels(self, length: int | None = None, lag_s: float = 0.0) -> Labels:
-        """Labels at 25 Hz: the mean value over each label's 1/25 s.
+        """Labels at 25 Hz: the mean value over each label's 1/25 s, or the class that lasts longest in it.
 
         Args:
             length: Number of labels; None: as long as the annotation.
@@ -83,9 +86,14 @@ class Annotation:
             end_s = times_s.max(initial=0.0)
             length = int(np.ceil(np.round(end_s * LABEL_RATE_HZ, 3)))
         covered_s = np.where(self.valid, times_s[:, 1] - times_s[:, 0], 0.0)
-        weighted_s = np.where(self.valid, self.value, 0.0) * covered_s
         knots_s = np.maximum.accumulate(times_s.ravel())
         edges_s = np.arange(length + 1) / LABEL_RATE_HZ
+        if self.n_classes:
+            by_class = [np.where(self.value == k, covered_s, 0.0) for k in range(self.n_classes)]
+            lasting_s = np.stack([_integral(knots_s, part, edges_s) for part in by_class])
+            valid = lasting_s.sum(0) >= MIN_COVERED / LABEL_RATE_HZ - 1e-9
+            return Labels(np.where(valid, lasting_s.round(9).argmax(0), np.nan).astype(np.float32), valid)
+        weighted_s = np.where(self.valid, self.value, 0.0) * covered_s
         covered_s, weighted_s = (_integral(knots_s, part, edges_s) for part in (covered_s, weighted_s))
         valid = covered_s >= MIN_COVERED / LABEL_RATE_HZ - 1e-9
         value = np.full(length, np.nan, np.float32)
@@ -138,6 +146,7 @@ def read_annotation(
     *,
     value_range: tuple[float, float] | None = None,
     rate_hz: float = LABEL_RATE_HZ,
+    labels: LabelParams = CONTINUOUS,
 ) -> Annotation:
     """Read an annotation of engagement; the format follows from the file's ending.
 
@@ -148,9 +157,10 @@ def read_annotation(
         tier: Name of an ELAN tier; None: the only one with annotations.
         value_range: Smallest and largest value, which become 0 and 1; None: [0, 1], or the range of a NOVA scheme.
         rate_hz: Rate of a CSV with one value a line.
+        labels: Kind of the values, and their classes.
 
     Raises:
-        InputError: The file cannot be read as this format; the message has the place, what was expected and what to do.
+        InputError: The file cannot be read as this format, or a class is unknown; the message has the place, what was expected and what to do.
     """
     suffix = path.suffix.lower().removesuffix("~")
     if value_range and not -np.inf < value_range[0] < value_range[1] < np.inf:
@@ -162,12 +172,12 @@ def read_annotation(
     if tier is not None and suffix != ".eaf":
         raise InputError(f"{path}: only ELAN files (.eaf) have tiers; leave out the tier")
     if suffix == ".eaf":
-        return _from_eaf(path, tier, value_range or UNIT)
+        return _from_eaf(path, tier, value_range or UNIT, labels)
     if suffix == ".annotation":
-        return _from_ssi(path, value_range)
-    rows = read_columns(path, rate_hz)
+        return _from_ssi(path, value_range, labels)
+    rows = read_columns(path, rate_hz, labels)
     read = _checked(
-        rows.start_s, rows.end_s, rows.value, value_range or UNIT, "", lambda i: f"{path}, line {rows.line[i]}"
+        rows.start_s, rows.end_s, rows.value, value_range or UNIT, "", lambda i: f"{path}, line {rows.line[i]}", labels
     )
     return replace(read, series=rows.series, lines=rows.series, scheme=rows.scheme, perhaps_header=rows.perhaps_header)
 
@@ -219,7 +229,7 @@ def _short(value: float) -> str:
     return f"{value:.{DECIMALS}f}".rstrip("0").removesuffix(".")
 
 
-def _from_eaf(path: Path, name: str | None, value_range: tuple[float, float]) -> Annotation:
+def _from_eaf(path: Path, name: str | None, value_range: tuple[float, float], labels: LabelParams) -> Annotation:
     document = read_eaf(path)
     filled = [tier.name for tier in document.tiers if tier.n_annotations]
     names = [tier.name for tier in document.tiers]
@@ -234,11 +244,11 @@ def _from_eaf(path: Path, name: str | None, value_range: tuple[float, float]) ->
     def place(i: int) -> str:
         return f"{path}, tier {tier.name[:40]!r} at {start_s[i]:g} s"
 
-    values = _values([stretch.text for stretch in tier.stretches], place)
-    return replace(_checked(start_s, end_s, values, value_range, tier.annotator, place), scheme=tier.name)
+    values = _values([stretch.text for stretch in tier.stretches], place, labels)
+    return replace(_checked(start_s, end_s, values, value_range, tier.annotator, place, labels), scheme=tier.name)
 
 
-def _from_ssi(path: Path, value_range: tuple[float, float] | None) -> Annotation:
+def _from_ssi(path: Path, value_range: tuple[float, float] | None, labels: LabelParams) -> Annotation:
     read = read_ssi_annotation(path)
     scheme, rows = read.scheme, read.rows
 
@@ -246,6 +256,11 @@ def _from_ssi(path: Path, value_range: tuple[float, float] | None) -> Annotation
         return f"{path.with_name(path.name.removesuffix('~'))}~, row {i + 1}"
 
     if scheme.type == "CONTINUOUS":
+        if labels.classes:
+            raise InputError(
+                f"{path}: a continuous scheme, but labels.kind is {labels.kind}; name files of classes, or set labels.kind "
+                "to continuous: all corpora of a project have labels of one kind"
+            )
         edges_s = np.arange(len(rows) + 1) / scheme.rate_hz
         own_range = value_range or (scheme.least, scheme.most)
         checked = _checked(edges_s[:-1], edges_s[1:], rows["score"], own_range, read.annotator, place)
@@ -254,21 +269,27 @@ def _from_ssi(path: Path, value_range: tuple[float, float] | None) -> Annotation
     if scheme.type == "DISCRETE" and (unknown := set(rows["id"][rows["id"] >= 0].tolist()) - set(scheme.classes)):
         raise InputError(f"{path}: class {min(unknown)} of its rows is not in <scheme>; save it again with NOVA")
     names = rows["label"] if scheme.type == "FREE" else [scheme.classes.get(i, "") for i in rows["id"].tolist()]
-    values = _values([str(name) for name in names], place)
-    checked = _checked(rows["from"], rows["to"], values, value_range or UNIT, read.annotator, place)
+    values = _values([str(name) for name in names], place, labels)
+    checked = _checked(rows["from"], rows["to"], values, value_range or UNIT, read.annotator, place, labels)
     return replace(checked, scheme=scheme.name)
 
 
-def _values(texts: Sequence[str], place: Callable[[int], str]) -> np.ndarray:
+def _values(texts: Sequence[str], place: Callable[[int], str], labels: LabelParams) -> np.ndarray:
     """Numbers that the texts stand for, NaN for those that stand for a missing value."""
     values = np.full(len(texts), np.nan)
     for i, text in enumerate(texts):
-        if not INVALID.match(text):
+        if labels.classes:
+            value = parse_label(text, labels)
+            if value is None:
+                raise unknown_class(place(i), text, labels)
+            values[i] = value
+        elif not INVALID.match(text):
             try:
                 values[i] = parse_number(text)
             except ValueError:
                 raise InputError(
-                    f"{place(i)}: {text[:40]!r} is not a number; name the classes by their values, such as 0.25"
+                    f"{place(i)}: {text[:40]!r} is not a number; name the classes by their values, such as 0.25, or "
+                    "list them under labels.classes"
                 ) from None
     return values
 
@@ -280,12 +301,13 @@ def _checked(
     value_range: tuple[float, float],
     annotator: str,
     place: Callable[[int], str],
+    labels: LabelParams = CONTINUOUS,
 ) -> Annotation:
     """The annotation, after a check of its order and range; `place` names row i in messages."""
     least, most = value_range
     with np.errstate(invalid="ignore"):
         scaled = (np.asarray(values, np.float64) - least) / (most - least)
-        outside = np.flatnonzero((scaled < -1e-6) | (scaled > 1 + 1e-6))
+        outside = np.flatnonzero(((scaled < -1e-6) | (scaled > 1 + 1e-6)) & (not labels.classes))
     for i in outside[:1]:
         raise InputError(
             f"{place(i)}: {values[i]:g} lies outside [{least:g}, {most:g}]; rescale: damamba convert with --range, and "
@@ -298,4 +320,6 @@ def _checked(
             f"{place(i + 1)}: begins at {start_s[i + 1]:g} s, before the one in front of it ends at {end_s[i]:g} s; "
             "correct the times"
         )
+    if labels.classes:
+        return Annotation(start_s, end_s, values.astype(np.float32), annotator, n_classes=len(labels.classes))
     return Annotation(start_s, end_s, np.clip(scaled, 0, 1).astype(np.float32), annotator)

@@ -27,7 +27,7 @@ class Labels:
     """Engagement of one participant; label i covers [i / 25, (i + 1) / 25) s."""
 
     value: np.ndarray
-    """(L,) float32 in [0, 1]; NaN where not valid."""
+    """(L,) float32 in [0, 1], or the number of a class; NaN where not valid."""
     valid: np.ndarray
     """(L,) bool."""
 

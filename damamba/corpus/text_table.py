@@ -7,7 +7,7 @@ fields; a first line with names; the row numbers of pandas and R. What could mea
 import codecs
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -95,8 +95,12 @@ class TextTable:
             yield TextLine(number, cells if text.strip() else [""])
 
 
-def sniff(path: Path) -> TextTable:
+def sniff(path: Path, words: Collection[str] = ()) -> TextTable:
     """Find out how a file is to be read.
+
+    Args:
+        path: File.
+        words: In small letters, texts that are values and not names of columns: classes.
 
     Raises:
         InputError: There is no such file, it is not text, or its columns could mean several things.
@@ -119,15 +123,15 @@ def sniff(path: Path) -> TextTable:
         rows = [row[:-1] for row in rows]
     if not rows:
         return TextTable(path, encoding, "", 1, ("value",), "", 1.0, n_lines)
-    has_names = _has_names(rows)
+    has_names = _has_names(rows, words)
     first = sample[0][0] + 1 if has_names else 2 if declared else 1
     columns, scheme, unit_s = _named(path, rows[0]) if has_names else (_unnamed(path, rows), "", 1.0)
     return TextTable(path, encoding, separator, first, columns, scheme, unit_s, n_lines)
 
 
-def _has_names(rows: Sequence[Sequence[str]]) -> bool:
+def _has_names(rows: Sequence[Sequence[str]], words: Collection[str]) -> bool:
     """Whether the first row has the names of the columns."""
-    if any(_is_name(cell) for cell in rows[0]):
+    if any(_is_name(cell) and cell.casefold() not in words for cell in rows[0]):
         return True
     # pandas writes ,0 and R "",x above row numbers
     numbers = [row[0] for row in rows[1:]]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from damamba.config import LABEL_RATE_HZ, AlignParams, CueParams
+from damamba.config import CONTINUOUS, LABEL_RATE_HZ, AlignParams, CueParams, LabelParams
 from damamba.console import InputError
 from damamba.corpus.labels import Labels
 from damamba.corpus.manifest import Manifest, Participant
@@ -81,6 +81,7 @@ def align_all(
     out: Path,
     run: Callable[[Callable[[AlignTask], AlignResult], Sequence[AlignTask]], list[AlignResult]],
     training: bool = True,
+    labels: LabelParams = CONTINUOUS,
 ) -> str:
     """Make the shards that do not exist yet, then write index and statistics.
 
@@ -94,6 +95,7 @@ def align_all(
         out: Folder of the shards.
         run: Applies a function to tasks, such as `run_all`.
         training: Whether there is a training split, whose statistics are written.
+        labels: Section `labels`, for the index.
 
     Returns:
         The summary line.
@@ -116,7 +118,8 @@ def align_all(
     ]
     done = run(align_session, tasks)
     files = dict(sorted((name, seal) for d in done for name, seal in d.files.items()))
-    index = Aligned(out, params.rate_hz, described, tuple(d.session for d in done), files, protocol, params.causal)
+    sessions = tuple(d.session for d in done)
+    index = Aligned(out, params.rate_hz, described, sessions, files, protocol, params.causal, labels)
     if training:
         write_statistics(out, training_statistics(index))
         files[STATISTICS] = check_seal(out / STATISTICS)

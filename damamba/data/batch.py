@@ -153,14 +153,16 @@ class WindowReader:
 
 
 def at_labels(frames: Tensor, grid: WindowGrid) -> Tensor:
-    """Predictions of a window's frames (B, T) at the labels of its core (B, L).
+    """Predictions of a window's frames (B, T) at the labels of its core (B, L); of classes, (B, T, K) at (B, L, K).
 
     Frames that share a label are averaged; where frames are farther apart than labels, predictions are interpolated
     linearly.
     """
     if grid.rate_hz >= LABEL_RATE_HZ:
-        return frames[:, grid.core_frames].unflatten(1, (grid.core, -1)).mean(-1)
-    labels = F.interpolate(frames[:, None], size=grid.labels, mode="linear")[:, 0]
+        return frames[:, grid.core_frames].unflatten(1, (grid.core, -1)).mean(2)
+    channels = frames[:, None] if frames.ndim == 2 else frames.mT
+    labels = F.interpolate(channels, size=grid.labels, mode="linear")
+    labels = labels[:, 0] if frames.ndim == 2 else labels.mT
     return labels[:, grid.context : grid.context + grid.core]
 
 
@@ -194,6 +196,16 @@ class TrainingWindows:
         if not n:
             raise InputError("the training split has no valid label; check the label files that the manifest names")
         return total / n
+
+    def class_counts(self, reader: WindowReader, n_classes: int) -> np.ndarray:
+        """(K,) valid labels of each class, of all seats: a class that is in none of them cannot be learned."""
+        counts = np.zeros(n_classes, np.int64)
+        for session, seat in self.targets:
+            value, annotated = reader.aligned.labels(session, session.seats[seat].participant)
+            counts += np.bincount(value[annotated].astype(int), minlength=n_classes)
+        if not counts.any():
+            raise InputError("the training split has no valid label; check the label files that the manifest names")
+        return counts
 
     def window(self, epoch: int, number: int) -> Window:
         """Window `number` of an epoch."""

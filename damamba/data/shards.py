@@ -25,6 +25,7 @@ import pyarrow as pa
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
+from damamba.config import CONTINUOUS, LabelParams, parse_section
 from damamba.console import InputError
 from damamba.data.moments import ChannelMoments
 from damamba.data.shard_writer import ROWS_A_BATCH, SCHEMA
@@ -171,6 +172,8 @@ class Aligned:
     """Where the splits come from: name of `corpus.protocol`, for tables."""
     causal: bool = False
     """Whether frames contain only what was known at their time (`align.causal`)."""
+    annotated: LabelParams = CONTINUOUS
+    """Kind of the labels; of classes, `labels` has their numbers."""
 
     @cached_property
     def digest(self) -> str:
@@ -236,6 +239,7 @@ class Aligned:
             "rate_hz": self.rate_hz,
             "protocol": self.protocol,
             "causal": self.causal,
+            **({"labels": self.annotated.model_dump(mode="json")} if self.annotated.classes else {}),
             "cues": {name: asdict(cue) for name, cue in self.cues.items()},
             "sessions": [asdict(session) for session in self.sessions],
             "sha256": self.sha256,
@@ -264,7 +268,8 @@ class Aligned:
             cues = {name: Cue(**cue) for name, cue in content["cues"].items()}
             protocol = content.get("protocol", "as given")
             causal = content.get("causal", False)
-            return cls(root, content["rate_hz"], cues, sessions, content["sha256"], protocol, causal)
+            annotated = parse_section(LabelParams, content.get("labels", {}), f"{path}: labels")
+            return cls(root, content["rate_hz"], cues, sessions, content["sha256"], protocol, causal, annotated)
         except FileNotFoundError:
             raise InputError(f"{path}: missing; make it: dvc repro align") from None
         except (ValueError, KeyError, TypeError) as error:

@@ -65,12 +65,12 @@ class WindowGrid:
         """One series from the cores of ``starts(n_labels)``: the inverse of cutting.
 
         Args:
-            cores: (windows, core).
+            cores: (windows, core), or (windows, core, K).
             n_labels: Length of the session.
 
         Returns:
-            (n_labels,).
+            (n_labels,), or (n_labels, K).
         """
-        if cores.shape != (self.count(n_labels), self.core):
+        if cores.shape[:2] != (self.count(n_labels), self.core):
             raise ValueError(f"cores have shape {cores.shape}, expected {(self.count(n_labels), self.core)}")
-        return cores.reshape(-1)[:n_labels]
+        return cores.reshape(-1, *cores.shape[2:])[:n_labels]

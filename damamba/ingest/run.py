@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from damamba.config import CorpusParams, ProtocolParams
+from damamba.config import CONTINUOUS, CorpusParams, LabelParams, ProtocolParams
 from damamba.console import InputError
 from damamba.corpus.defects import KINDS, Defect, counts, write_report
 from damamba.corpus.labels import Labels
@@ -25,9 +25,10 @@ def ingest(
     corpus: CorpusParams,
     out: Path,
     run: Callable[[Callable[[IngestTask], CheckedParticipant], Sequence[IngestTask]], list[CheckedParticipant]],
+    labels: LabelParams = CONTINUOUS,
 ) -> str:
-    """`ingest_sources` of those that the section `corpus` of params.yaml lists."""
-    return ingest_sources(open_sources(corpus), corpus.protocol, out, run)
+    """`ingest_sources` of those that the section `corpus` of params.yaml lists; `labels` is its section `labels`."""
+    return ingest_sources(open_sources(corpus, labels), corpus.protocol, out, run)
 
 
 def ingest_sources(

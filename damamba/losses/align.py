@@ -28,6 +28,7 @@ class AlignLoss(Loss[AlignmentParams]):
     """Mean of `align_loss` over every pair of modality groups; each pair over frames at which both were observed."""
 
     Params = AlignmentParams
+    kinds = ("continuous", "ordinal", "categorical")
 
     def __call__(self, prediction: Prediction) -> Float[Tensor, ""] | None:
         """None where the model aligns fewer than two groups."""

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from damamba.config import Section
+from damamba.config import LabelKind, Section
 
 ParamsT = TypeVar("ParamsT", bound=Section)
 
@@ -18,8 +18,8 @@ ParamsT = TypeVar("ParamsT", bound=Section)
 class Prediction:
     """What a model predicted for a batch, and what was annotated."""
 
-    engagement: Float[Tensor, "B L"]
-    """At the labels of each window's core, in [0, 1]."""
+    engagement: Float[Tensor, "B L *classes"]
+    """At the labels of each window's core, in [0, 1]; of classes, the probability of each."""
     label: Float[Tensor, "B L"]
     """Any value, NaN too, where it is not valid."""
     label_valid: Bool[Tensor, "B L"]
@@ -49,6 +49,8 @@ class Loss(ABC, Generic[ParamsT]):
     """
 
     Params: ClassVar[type[Section]]
+    kinds: ClassVar[tuple[LabelKind, ...]] = ("continuous",)
+    """Labels that the term is for."""
 
     def __init__(self, params: ParamsT, rate_hz: int) -> None:
         self.params, self.rate_hz = params, rate_hz

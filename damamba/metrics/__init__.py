@@ -1,24 +1,31 @@
 """Metrics of predicted engagement, one file each; `evaluate.metrics` in params.yaml names those that are computed."""
 
 from damamba import plugins
-from damamba.config import METRICS, EvaluateParams, parse_section
-from damamba.metrics.base import Metric
+from damamba.config import CONTINUOUS, METRICS, EvaluateParams, LabelParams, parse_section
+from damamba.console import InputError
+from damamba.metrics.base import ClassMetric, Metric
 from damamba.metrics.ccc import MOMENTS, ccc, ccc_of_moments, session_moments
 
-__all__ = ["MOMENTS", "Metric", "ccc", "ccc_of_moments", "find_metrics", "session_moments"]
+__all__ = ["MOMENTS", "ClassMetric", "Metric", "ccc", "ccc_of_moments", "find_metrics", "session_moments"]
 
 
-def find_metrics(params: EvaluateParams) -> dict[str, Metric]:
+def find_metrics(params: EvaluateParams, labels: LabelParams = CONTINUOUS) -> dict[str, Metric]:
     """Metrics by their short names, in the order of params.yaml: tables lead with the first.
 
     Raises:
-        InputError: There is no such metric, or one of its settings is unknown or out of range.
+        InputError: There is no such metric, it compares labels of another kind, or one of its settings is unknown or
+            out of range.
     """
     return {
-        plugins.short(path): _with_settings(plugins.find(METRICS, path, Metric), path, params)
-        for path in params.metrics
+        plugins.short(path): _made(plugins.find(METRICS, path, Metric), path, params, labels) for path in params.metrics
     }
 
 
-def _with_settings(kind: type[Metric], path: str, params: EvaluateParams) -> Metric:
-    return kind(parse_section(kind.Params, params.settings(path), f"params.yaml: evaluate.{plugins.short(path)}"))
+def _made(kind: type[Metric], path: str, params: EvaluateParams, labels: LabelParams) -> Metric:
+    if labels.kind not in kind.kinds:
+        raise InputError(
+            f"params.yaml: evaluate.metrics: {path} compares {' or '.join(kind.kinds)} labels, and labels.kind is "
+            f"{labels.kind}; name others, such as {'ccc' if labels.kind == 'continuous' else 'kappa'}"
+        )
+    settings = parse_section(kind.Params, params.settings(path), f"params.yaml: evaluate.{plugins.short(path)}")
+    return kind(settings, labels.classes) if issubclass(kind, ClassMetric) else kind(settings)

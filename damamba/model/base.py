@@ -1,6 +1,5 @@
 """Base class of the models: output type, cue selection, saving and loading."""
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
@@ -9,11 +8,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from damamba.config import ARCHITECTURES, Section, parse_section
+from damamba.config import ARCHITECTURES, LabelKind, LabelParams, Section, parse_section
 from damamba.console import InputError
 from damamba.model.checkpoint import read_checkpoint, write_checkpoint
-from damamba.model.precision import UnroundedLinear
+from damamba.model.heads import Classes, Start, score_head
 
+__all__ = ["EngagementModel", "Example", "Examples", "Output", "score_head"]
 CLIP = 10.0  # standard deviations: one broken value must not dominate the frame
 MAX_PARAMETERS = 2 * 10**9
 """Of a model; with gradients, averages and the optimiser's moments these are 40 GB. The paper's has 12 million."""
@@ -25,8 +25,8 @@ Statistics = Mapping[str, tuple[Float[Tensor, "_"], Float[Tensor, "_"]]]
 class Output(NamedTuple):
     """What a model predicts for the target."""
 
-    engagement: Float[Tensor, "B T"]
-    """In [0, 1]."""
+    engagement: Float[Tensor, "B T *classes"]
+    """In [0, 1]; of classes, the probability of each, with a sum of 1."""
     aligned: dict[str, Float[Tensor, "B T d_align"]]
     """Modality group -> unit vectors for the alignment loss; empty where the model makes none."""
 
@@ -79,10 +79,12 @@ class EngagementModel(nn.Module, Generic[ParamsT]):
         params: Settings of the architecture.
         rate_hz: Frames a second.
         statistics: Mean and standard deviation of each cue over the training split; None where cues come standardised.
-        label_mean: Mean engagement of the training split, where predictions start.
+        label_mean: Mean engagement of the training split, where predictions start; or the classes.
     """
 
     Params: ClassVar[type[Section]]
+    kinds: ClassVar[tuple[LabelKind, ...]] = ("continuous",)
+    """Labels that the architecture has a head for (`damamba.model.heads.make_head`)."""
 
     def __init__(
         self,
@@ -90,9 +92,11 @@ class EngagementModel(nn.Module, Generic[ParamsT]):
         params: Any,
         rate_hz: int,
         statistics: Statistics | None = None,
-        label_mean: float = 0.5,
+        label_mean: Start = 0.5,
     ) -> None:
         super().__init__()
+        self.classes = label_mean if isinstance(label_mean, Classes) else None
+        """Classes that it predicts; None: a score."""
         self.params: ParamsT = params
         self.rate_hz = rate_hz
         self.cues = {group: dict(widths) for group, widths in cues.items()}
@@ -122,11 +126,11 @@ class EngagementModel(nn.Module, Generic[ParamsT]):
         return bool(getattr(self.params, "causal", False))
 
     @classmethod
-    def check_sizes(cls, cues: Mapping[str, Mapping[str, int]], params: Any, rate_hz: int) -> None:
+    def check_sizes(cls, cues: Mapping[str, Mapping[str, int]], params: Any, rate_hz: int, start: Start = 0.5) -> None:
         """Raise InputError unless sizes fit each other and give a model that can be trained; takes no memory."""
         try:
             with torch.device("meta"):
-                model = cls(cues, params, rate_hz)
+                model = cls(cues, params, rate_hz, None, start)
         except RuntimeError as error:
             if "meta" in str(error):  # a class of one's own that computes with values when it is made
                 return
@@ -158,6 +162,7 @@ class EngagementModel(nn.Module, Generic[ParamsT]):
                 "settings": self.params.model_dump(mode="json"),
                 "cues": self.cues,
                 "rate_hz": self.rate_hz,
+                **({"labels": {"kind": self.classes.kind, "classes": self.classes.names}} if self.classes else {}),
                 **extra,
             },
         )
@@ -175,7 +180,11 @@ class EngagementModel(nn.Module, Generic[ParamsT]):
                 f"{description.path}: the architecture is {description.architecture}, not {cls.architecture()}"
             )
         params = parse_section(cls.Params, description.settings, f"{description.path}: settings")
-        model = cls(description.cues, params, description.rate_hz)
+        start: Start = 0.5
+        if "labels" in description.extra:
+            labels = parse_section(LabelParams, description.extra["labels"], f"{description.path}: labels")
+            start = Classes.alike(labels.kind, labels.classes)
+        model = cls(description.cues, params, description.rate_hz, None, start)
         description.check(weights, model.state_dict())
         model.load_state_dict(weights)
         return model.eval().to(device)
@@ -233,12 +242,3 @@ def side_by_side(
     """The channels of all cues, then one channel a cue that is 1 where it was seen; a missing frame is the mean."""
     x = [layer(cues[name], seen[name]) for name, layer in standardise.items()]
     return torch.cat((*x, torch.stack([seen[name] for name in standardise], dim=-1).to(x[0])), dim=-1)
-
-
-def score_head(width: int, label_mean: float) -> UnroundedLinear:
-    """To the logit of a score; starts at the mean label with unit gain, so that predictions spread like labels."""
-    head = UnroundedLinear(width, 1)
-    nn.init.normal_(head.weight, std=width**-0.5)
-    mean = min(max(label_mean, 0.01), 0.99)  # labels that are all 0 or 1 have no logit
-    nn.init.constant_(head.bias, math.log(mean / (1 - mean)))
-    return head

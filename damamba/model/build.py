@@ -7,8 +7,10 @@ import torch
 
 from damamba import plugins
 from damamba.config import ARCHITECTURES, ModelParams, parse_section
+from damamba.console import InputError
 from damamba.model.base import EngagementModel, Statistics, chosen_cues
 from damamba.model.checkpoint import read_description
+from damamba.model.heads import Classes, Start
 
 
 def build_model(
@@ -16,7 +18,7 @@ def build_model(
     params: ModelParams,
     rate_hz: int,
     statistics: Statistics | None = None,
-    label_mean: float = 0.5,
+    label_mean: Start = 0.5,
 ) -> EngagementModel:
     """An untrained model.
 
@@ -27,12 +29,19 @@ def build_model(
         rate_hz: Frames a second.
         statistics: Mean and standard deviation of each cue's channels over the training split; None where cues come
             standardised.
-        label_mean: Mean engagement of the training split, where predictions start.
+        label_mean: Mean engagement of the training split, where predictions start; or the classes.
 
     Raises:
-        InputError: Sizes that do not fit each other, an unknown cue or architecture.
+        InputError: Sizes that do not fit each other, an unknown cue or architecture, or an architecture that has no head for such
+            labels.
     """
     kind = plugins.find(ARCHITECTURES, params.architecture, EngagementModel)
+    labels = label_mean.kind if isinstance(label_mean, Classes) else "continuous"
+    if labels not in kind.kinds:
+        raise InputError(
+            f"{params.architecture} predicts {' and '.join(kind.kinds)} labels, and labels.kind is {labels}; take another "
+            "architecture, or give it damamba.model.heads.make_head and the kind in `kinds`"
+        )
     settings = parse_section(kind.Params, params.settings, f"settings of {params.architecture}")
     return kind(chosen_cues(cues, params.cues), settings, rate_hz, statistics, label_mean)
 

@@ -58,7 +58,11 @@ class Ridge(NamedTuple):
 
 
 def fit_ridge(
-    x: Float[Tensor, "rows features"], y: Float[Tensor, "rows"], fold: Int[Tensor, "rows"], n_folds: int
+    x: Float[Tensor, "rows features"],
+    y: Float[Tensor, "rows"],
+    fold: Int[Tensor, "rows"],
+    n_folds: int,
+    most_gain: float = MAX_GAIN,
 ) -> Ridge:
     """Ridge regression whose penalty is chosen by cross-validation over folds.
 
@@ -109,7 +113,7 @@ def fit_ridge(
 
     _, best, _ = coarse = max(judged(penalty) for penalty in PENALTIES)
     correlation, penalty, spread = max(coarse, judged(best * 10**0.5), judged(best / 10**0.5))
-    gain = min(float(centred.std()) / max(spread, SMALL), MAX_GAIN)
+    gain = min(float(centred.std()) / max(spread, SMALL), most_gain)
     solved = solve(None, penalty)
     if solved is None:
         raise InputError("no linear reading of these cues can be computed: are all of their values finite?")
@@ -227,6 +231,14 @@ class LinearReading(nn.Module):
         Raises:
             InputError: Fewer than two folds have labels.
         """
+        found = fit_ridge(*self.rows(examples), examples.folds)
+        self.take(found)
+        return found
+
+    def rows(
+        self, examples: Examples
+    ) -> tuple[Float[Tensor, "rows features"], Float[Tensor, "rows"], Int[Tensor, "rows"]]:
+        """Features, label and fold of the frames that a fit uses."""
         n_features = len(self.roles) * self.kernels * sum(self.widths.values())
         rows = min(MAX_ROWS, MAX_VALUES // n_features)
         every = max(1, round(APART_S * self.rate_hz), math.ceil(examples.labelled_frames / rows))
@@ -244,12 +256,15 @@ class LinearReading(nn.Module):
                 x.append(self.features(cues, valid, batch.present[one], frames)[0])
                 y.append(batch.label[b, frames])
                 fold.append(batch.fold[one].expand(len(frames)))
-        found = fit_ridge(torch.cat(x), torch.cat(y), torch.cat(fold), examples.folds)
+        return torch.cat(x), torch.cat(y), torch.cat(fold)
+
+    @torch.no_grad()
+    def take(self, found: Ridge) -> None:
+        """Use the weights of a fit."""
         self.mean.fill_(found.mean)
         widths = [len(self.roles) * self.kernels * width for width in self.widths.values()]
         for (name, width), part in zip(self.widths.items(), found.weights.split(widths), strict=True):
             self.weights[name].copy_(part.view(len(self.roles), self.kernels, width))
-        return found
 
 
 def decayed(keep: Float[Tensor, "kernels"], lag: Int[Tensor, "to from"]) -> Float[Tensor, "kernels to from"]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -49,20 +50,24 @@ class TrainingExamples:
         )
         while windows := list(islice(every, max(1, FRAMES_A_BATCH // grid.frames))):
             batch = self.reader.read(windows)
-            label, valid = labels_of_frames(batch, grid)
+            label, valid = labels_of_frames(batch, grid, len(self.reader.aligned.annotated.classes))
             yield Example(batch.cues, batch.valid, batch.present, label, valid, self.folds_of(windows))
 
 
-def labels_of_frames(batch: Batch, grid: WindowGrid) -> tuple[torch.Tensor, torch.Tensor]:
-    """(B, T) label of each frame of a window, the mean of those it covers, and where there is one: the core alone."""
+def labels_of_frames(batch: Batch, grid: WindowGrid, n_classes: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """(B, T) label of each frame of a window, and where there is one: the core alone.
+
+    A frame that covers several labels has their mean; of `n_classes` classes, the one that most of them are.
+    """
     core = grid.core_frames
     if grid.rate_hz >= LABEL_RATE_HZ:
         times = grid.rate_hz // LABEL_RATE_HZ
         label, valid = (x.repeat_interleave(times, dim=1) for x in (batch.label, batch.label_valid))
     else:
-        mean, seen = pool(
-            batch.label.reshape(-1, 1).numpy(), batch.label_valid.flatten().numpy(), LABEL_RATE_HZ // grid.rate_hz
-        )
+        values = batch.label.flatten().numpy()[:, None]
+        values = (values == np.arange(n_classes)).astype(np.float32) if n_classes else values
+        mean, seen = pool(values, batch.label_valid.flatten().numpy(), LABEL_RATE_HZ // grid.rate_hz)
+        mean = mean.argmax(1).astype(np.float32) if n_classes else mean
         label, valid = (torch.from_numpy(x).view(len(batch.label), -1) for x in (mean, seen))
     beyond = (core.start, grid.frames - core.stop)
     return F.pad(label, beyond), F.pad(valid, beyond)

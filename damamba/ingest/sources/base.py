@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from damamba import plugins
-from damamba.config import SOURCES, CorpusParams, Section, SimulateParams, parse_section
+from damamba.config import CONTINUOUS, SOURCES, CorpusParams, LabelParams, Section, SimulateParams, parse_section
 from damamba.corpus.agreement import LabelReading, read_label
 from damamba.corpus.defects import Defect
 from damamba.corpus.labels import Labels
@@ -61,6 +61,9 @@ class Source(ABC, Generic[ParamsT]):
 
     Params: ClassVar[type[Section]]
 
+    annotated: LabelParams = CONTINUOUS
+    """Kind of the labels, and their classes; set by `open_sources`."""
+
     def __init__(self, params: ParamsT, label_slack_s: float) -> None:
         self.params, self.label_slack_s = params, label_slack_s
 
@@ -85,9 +88,9 @@ class Source(ABC, Generic[ParamsT]):
         Raises:
             InputError: A label file cannot be read, or does not fit the recording.
         """
-        return told(
-            participant, read_label(participant.label, end_s, self.label_slack_s, n_frames=participant.n_frames)
-        )
+        n_frames, annotated = participant.n_frames, self.annotated
+        read = read_label(participant.label, end_s, self.label_slack_s, n_frames=n_frames, labels=annotated)
+        return told(participant, read)
 
     def planned(self, simulate: SimulateParams) -> list[PlannedSeat]:
         """All participants with length and size, from headers alone; nothing is decoded.
@@ -120,8 +123,8 @@ def told(participant: Participant, read: LabelReading) -> Labels:
     return read.labels
 
 
-def open_sources(corpus: CorpusParams) -> dict[str, Source[Any]]:
-    """The sources that `corpus.sources` lists, by their names there.
+def open_sources(corpus: CorpusParams, labels: LabelParams = CONTINUOUS) -> dict[str, Source[Any]]:
+    """The sources that `corpus.sources` lists, by their names there; they read `labels`.
 
     Raises:
         InputError: There is no such source, or its settings are wrong.
@@ -131,6 +134,7 @@ def open_sources(corpus: CorpusParams) -> dict[str, Source[Any]]:
         kind: type[Source[Any]] = plugins.find(SOURCES, name, Source)
         where = f"params.yaml: corpus.{plugins.short(name)}"
         sources[name] = kind(parse_section(kind.Params, corpus.settings(name), where), corpus.label_slack_s)
+        sources[name].annotated = labels
     return sources
 
 

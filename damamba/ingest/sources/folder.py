@@ -45,5 +45,7 @@ class FolderSource(Source[FolderSourceParams]):
     def labels(self, participant: Participant, end_s: float | None) -> Labels:
         """Labels of all annotators, merged and moved back by their delay."""
         params, n_frames = self.params, participant.n_frames
-        read = read_label(participant.label, end_s, self.label_slack_s, params.merge, params.lag_s, n_frames)
+        read = read_label(
+            participant.label, end_s, self.label_slack_s, params.merge, params.lag_s, n_frames, self.annotated
+        )
         return told(participant, read)

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from damamba.config import PositiveFloat, Width
 from damamba.console import InputError
-from damamba.model.base import EngagementModel, Examples, Output, Statistics, score_head
+from damamba.model.base import EngagementModel, Examples, Output, Statistics
+from damamba.model.heads import Start, make_head
 from damamba.model.block_params import BlockParams
+from damamba.model.class_reading import make_reading
 from damamba.model.fusion import ModalityGroupFusion, PartnerGroupFusion
-from damamba.model.linear_reading import LinearReading
 from damamba.model.stream_state import Memory
 
 JOINT = "joint"  # name of the one group that holds all cues
@@ -54,6 +55,7 @@ class DAMamba(EngagementModel[DAMambaParams]):
     """
 
     Params = DAMambaParams
+    kinds = ("continuous", "ordinal", "categorical")
 
     def __init__(
         self,
@@ -61,7 +63,7 @@ class DAMamba(EngagementModel[DAMambaParams]):
         params: DAMambaParams,
         rate_hz: int,
         statistics: Statistics | None = None,
-        label_mean: float = 0.5,
+        label_mean: Start = 0.5,
     ) -> None:
         super().__init__(cues, params, rate_hz, statistics, label_mean)
         groups = {JOINT: self.widths} if params.grouping == "joint" else self.cues
@@ -75,9 +77,10 @@ class DAMamba(EngagementModel[DAMambaParams]):
         if params.partner_fusion:
             self.partners = PartnerGroupFusion(params.d_fusion, params, round(params.cross_window_s * rate_hz))
         self.norm = nn.LayerNorm(params.d_fusion)
-        self.head = score_head(params.d_fusion, label_mean)
+        self.head = make_head(params.d_fusion, label_mean)
         if params.floor == "ridge":
-            self.floor = LinearReading(self.widths, rate_hz, statistics, params.partner_fusion, params.causal)
+            reading = self.widths, rate_hz, statistics, params.partner_fusion, params.causal
+            self.floor = make_reading(*reading, label_mean)
             self.network_share = nn.Parameter(torch.tensor(0.5), requires_grad=False)
 
     @property
@@ -129,7 +132,7 @@ class DAMamba(EngagementModel[DAMambaParams]):
             target = self.partners(target, observed[:, 0], partners, observed[:, 1:], memory)
 
         # 7  Frame by frame to a score.
-        engagement = torch.sigmoid(self.head(self.norm(target)).squeeze(-1))
+        engagement = self.head(self.norm(target))
         if self.share is not None and not self.training:
             linear = self.floor(cues, valid, present, memory).clamp(0, 1)
             engagement = torch.lerp(linear, engagement, self.share)
@@ -153,7 +156,7 @@ class DAMamba(EngagementModel[DAMambaParams]):
         valid: Mapping[str, Bool[Tensor, "B P T"]],
         present: Bool[Tensor, "B P"],
         state: Memory,
-    ) -> tuple[Float[Tensor, "B T"], Memory]:
+    ) -> tuple[Float[Tensor, "B T *classes"], Memory]:
         """The next frames of streams: (engagement, state to continue from).
 
         Pieces of any length give together what one `forward` over the whole sequence gives. Seats keep their places as
@@ -169,7 +172,7 @@ class DAMamba(EngagementModel[DAMambaParams]):
         valid: Mapping[str, Bool[Tensor, "B P"]],
         present: Bool[Tensor, "B P"],
         state: Memory,
-    ) -> tuple[Float[Tensor, "B"], Memory]:
+    ) -> tuple[Float[Tensor, "B *classes"], Memory]:
         """One frame of `extend`."""
         engagement, state = self.extend(
             {name: cue[:, :, None] for name, cue in cues.items()},

@@ -20,6 +20,7 @@ from damamba.config import Dropout, Section, Width
 from damamba.console import InputError
 from damamba.model.attention import attend
 from damamba.model.base import EngagementModel, Output, Statistics, standardise_each
+from damamba.model.heads import Classes, Start, make_head
 from damamba.model.precision import UnroundedLinear
 from damamba.model.recompute import Block
 from damamba.model.transformer import FeedForward
@@ -156,6 +157,7 @@ class DAT(EngagementModel[DATParams]):
     """
 
     Params = DATParams
+    kinds = ("continuous", "ordinal", "categorical")
 
     def __init__(
         self,
@@ -163,7 +165,7 @@ class DAT(EngagementModel[DATParams]):
         params: DATParams,
         rate_hz: int,
         statistics: Statistics | None = None,
-        label_mean: float = 0.5,
+        label_mean: Start = 0.5,
     ) -> None:
         super().__init__(cues, params, rate_hz, statistics, label_mean)
         self.standardise = standardise_each(self.widths, statistics)
@@ -179,13 +181,14 @@ class DAT(EngagementModel[DATParams]):
                 }
             )
         self.norm = nn.LayerNorm(width)
-        self.head = UnroundedLinear(width, 1)
+        self.head = make_head(width, label_mean) if isinstance(label_mean, Classes) else UnroundedLinear(width, 1)
         for module in self.modules():
-            if isinstance(module, nn.Linear):
+            if isinstance(module, nn.Linear) and not (self.classes and module is self.head):
                 nn.init.normal_(module.weight, std=module.in_features**-0.5)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-        nn.init.constant_(self.head.bias, label_mean / SELU_SLOPE)
+        if not isinstance(label_mean, Classes):
+            nn.init.constant_(self.head.bias, label_mean / SELU_SLOPE)
 
     def forward(
         self,
@@ -207,7 +210,10 @@ class DAT(EngagementModel[DATParams]):
                 group: self.cross[group](groups[group], vectors, any_of(seen, list(self.cues[group]))[:, 1:])
                 for group, vectors in self._partner_groups(groups, x, seen).items()
             }
-        score = F.selu(self.head(self.norm(torch.cat(list(groups.values()), dim=-1))).squeeze(-1))
+        read = self.head(self.norm(torch.cat(list(groups.values()), dim=-1)))
+        if self.classes:
+            return Output(read, {})
+        score = F.selu(read.squeeze(-1))
         return Output(score if self.training else score.clamp(0, 1), {})
 
     def _partner_groups(

@@ -7,7 +7,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from damamba.config import Dropout, Layers, Section, Width
-from damamba.model.base import EngagementModel, Output, Statistics, score_head, side_by_side, standardise_each
+from damamba.model.base import EngagementModel, Output, Statistics, side_by_side, standardise_each
+from damamba.model.heads import Start, make_head
 
 
 class LSTMParams(Section):
@@ -29,6 +30,7 @@ class LSTM(EngagementModel[LSTMParams]):
     """
 
     Params = LSTMParams
+    kinds = ("continuous", "ordinal", "categorical")
 
     def __init__(
         self,
@@ -36,7 +38,7 @@ class LSTM(EngagementModel[LSTMParams]):
         params: LSTMParams,
         rate_hz: int,
         statistics: Statistics | None = None,
-        label_mean: float = 0.5,
+        label_mean: Start = 0.5,
     ) -> None:
         super().__init__(cues, params, rate_hz, statistics, label_mean)
         self.standardise = standardise_each(self.widths, statistics)
@@ -51,7 +53,7 @@ class LSTM(EngagementModel[LSTMParams]):
         width = params.d_fusion * (1 if params.causal else 2)
         self.dropout = nn.Dropout(params.dropout)
         self.norm = nn.LayerNorm(width)
-        self.head = score_head(width, label_mean)
+        self.head = make_head(width, label_mean)
 
     def forward(
         self,
@@ -62,4 +64,4 @@ class LSTM(EngagementModel[LSTMParams]):
         """Engagement of participant 0 at every frame; arguments as of `DAMamba.forward`."""
         seen = {name: valid[name][:, 0] & present[:, :1] for name in self.widths}
         y, _ = self.lstm(side_by_side(self.standardise, {name: cues[name][:, 0] for name in seen}, seen))
-        return Output(torch.sigmoid(self.head(self.norm(self.dropout(y))).squeeze(-1)), {})
+        return Output(self.head(self.norm(self.dropout(y))), {})

@@ -7,7 +7,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from damamba.config import Dropout, Layers, Section, Width
-from damamba.model.base import EngagementModel, Output, Statistics, score_head, side_by_side, standardise_each
+from damamba.model.base import EngagementModel, Output, Statistics, side_by_side, standardise_each
+from damamba.model.heads import Start, make_head
 
 
 class MLPParams(Section):
@@ -27,6 +28,7 @@ class MLP(EngagementModel[MLPParams]):
     """
 
     Params = MLPParams
+    kinds = ("continuous", "ordinal", "categorical")
 
     def __init__(
         self,
@@ -34,7 +36,7 @@ class MLP(EngagementModel[MLPParams]):
         params: MLPParams,
         rate_hz: int,
         statistics: Statistics | None = None,
-        label_mean: float = 0.5,
+        label_mean: Start = 0.5,
     ) -> None:
         super().__init__(cues, params, rate_hz, statistics, label_mean)
         self.standardise = standardise_each(self.widths, statistics)
@@ -44,7 +46,7 @@ class MLP(EngagementModel[MLPParams]):
             layers += [nn.Linear(width, params.d_fusion), nn.GELU(), nn.Dropout(params.dropout)]
             width = params.d_fusion
         self.layers = nn.Sequential(*layers, nn.LayerNorm(width))
-        self.head = score_head(width, label_mean)
+        self.head = make_head(width, label_mean)
 
     def forward(
         self,
@@ -55,4 +57,4 @@ class MLP(EngagementModel[MLPParams]):
         """Engagement of participant 0 at every frame; arguments as of `DAMamba.forward`."""
         seen = {name: valid[name][:, 0] & present[:, :1] for name in self.widths}
         y = self.layers(side_by_side(self.standardise, {name: cues[name][:, 0] for name in seen}, seen))
-        return Output(torch.sigmoid(self.head(y).squeeze(-1)), {})
+        return Output(self.head(y), {})

@@ -8,6 +8,8 @@ from torch import Tensor
 
 from damamba.config import Section
 from damamba.model.base import EngagementModel, Examples, Output, Statistics
+from damamba.model.class_reading import make_reading
+from damamba.model.heads import Classes, Start
 from damamba.model.linear_reading import LinearReading
 
 
@@ -24,6 +26,7 @@ class Ridge(EngagementModel[RidgeParams]):
     """Arguments, call and errors: `EngagementModel`, `build_model`. No weight is left to train after `begin`."""
 
     Params = RidgeParams
+    kinds = ("continuous", "ordinal", "categorical")
 
     def __init__(
         self,
@@ -31,11 +34,13 @@ class Ridge(EngagementModel[RidgeParams]):
         params: RidgeParams,
         rate_hz: int,
         statistics: Statistics | None = None,
-        label_mean: float = 0.5,
+        label_mean: Start = 0.5,
     ) -> None:
         super().__init__(cues, params, rate_hz, statistics, label_mean)
-        self.reading = LinearReading(self.widths, rate_hz, statistics, params.partner_fusion, params.causal)
-        torch.nn.init.constant_(self.reading.mean, label_mean)
+        reading = self.widths, rate_hz, statistics, params.partner_fusion, params.causal
+        self.reading = make_reading(*reading, label_mean)
+        if isinstance(self.reading, LinearReading):
+            torch.nn.init.constant_(self.reading.mean, 0.5 if isinstance(label_mean, Classes) else label_mean)
 
     def begin(self, examples: Examples) -> str | None:
         """Fit all of it."""

@@ -15,7 +15,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from damamba.config import Dropout, Layers, Section, Width
-from damamba.model.base import EngagementModel, Output, Statistics, score_head, side_by_side, standardise_each
+from damamba.model.base import EngagementModel, Output, Statistics, side_by_side, standardise_each
+from damamba.model.heads import Start, make_head
 
 TAPS = 3
 
@@ -59,6 +60,7 @@ class TCN(EngagementModel[TCNParams]):
     """
 
     Params = TCNParams
+    kinds = ("continuous", "ordinal", "categorical")
 
     def __init__(
         self,
@@ -66,7 +68,7 @@ class TCN(EngagementModel[TCNParams]):
         params: TCNParams,
         rate_hz: int,
         statistics: Statistics | None = None,
-        label_mean: float = 0.5,
+        label_mean: Start = 0.5,
     ) -> None:
         super().__init__(cues, params, rate_hz, statistics, label_mean)
         width = params.d_fusion
@@ -78,7 +80,7 @@ class TCN(EngagementModel[TCNParams]):
             self.partner = nn.Linear(width, width)
             self.gate = nn.Linear(2 * width, width)
         self.norm = nn.LayerNorm(width)
-        self.head = score_head(width, label_mean)
+        self.head = make_head(width, label_mean)
 
     def forward(
         self,
@@ -97,4 +99,4 @@ class TCN(EngagementModel[TCNParams]):
             others = (people[:, 1:] * there).sum(1) / there.sum(1).clamp_min(1)
             gate = torch.sigmoid(self.gate(torch.cat((target, others), dim=-1)))
             target = target + gate * self.partner(others) * there.any(1)
-        return Output(torch.sigmoid(self.head(self.norm(target)).squeeze(-1)), {})
+        return Output(self.head(self.norm(target)), {})
