@@ -160,6 +160,8 @@ def export_onnx(checkpoint: Path, out: Path, people: int | None = None) -> Expor
         raise InputError(f"{people} people: a conversation has one at least")
     description = read_description(checkpoint)
     model = load_model(checkpoint)
+    if model.classes:
+        raise InputError(f"{checkpoint}: predicts classes; only models of continuous labels are exported so far")
     with torch.inference_mode(False), torch.no_grad():
         start = None if people is None else _start(model, people)
         graph = _whole(model) if start is None else _step(model, start)

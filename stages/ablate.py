@@ -15,7 +15,7 @@ from damamba.scoring.runs import RunResult
 
 def main(options: argparse.Namespace) -> str:
     params = Params.load()
-    metrics = find_metrics(params.evaluate)
+    metrics = find_metrics(params.evaluate, params.labels)
     runs = [RunResult.read(options.results, name, params.variants, metrics) for name in params.runs]
     models = {run.variant: params.variant(run.variant) for run in runs}
     return write_tables(runs, params.evaluate, metrics, models, params.simulated, options.results)

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from damamba.config import Params
-from damamba.console import item_argument, run_stage
+from damamba.console import InputError, item_argument, run_stage
 from damamba.data.batch import WindowReader
 from damamba.data.causality import require_causal
 from damamba.data.shards import Aligned
@@ -23,11 +23,13 @@ from damamba.scoring.evaluate import score_sessions, write_scores
 
 def main(options: argparse.Namespace) -> str:
     params = Params.load()
-    metrics = find_metrics(params.evaluate)
+    metrics = find_metrics(params.evaluate, params.labels)
     torch.set_num_threads(params.train.threads or torch.get_num_threads())
     model, grid = load_trained(options.models / options.name)
     aligned = Aligned.read(options.aligned)
     require_causal(aligned, model.causal)
+    if aligned.annotated != params.labels:
+        raise InputError(f"{options.aligned}: made with other labels than params.yaml: labels; run: dvc repro align")
     predictor = partial(predict, model, WindowReader(aligned, grid))
     scores = score_sessions(predictor, aligned, params.evaluate.split, metrics, options.predictions / options.name)
     return write_scores(

@@ -29,7 +29,7 @@ from damamba.scoring.series import SessionSeries, read_series, valid_shares
 
 def main(options: argparse.Namespace) -> str:
     params, results, data = Params.load(), options.results, options.data
-    metrics = find_metrics(params.evaluate)
+    metrics = find_metrics(params.evaluate, params.labels)
     runs = [RunResult.read(results, name, params.variants, metrics) for name in params.runs]
     comparison = compare_runs(runs, params.evaluate, metrics)
     shown = next(run for run in runs if run.variant == main_variant(comparison))

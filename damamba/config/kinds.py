@@ -32,7 +32,7 @@ def kind_problems(
         if kind not in plugins.part(LOSSES, losses[name].loss).kinds
     ]
     problems += [
-        f"params.yaml: train.select: {name} is for other labels than {kind} ones (labels.kind); choose one such as {such}"
+        f"params.yaml: train.select: {name} is for other labels than {kind} ones (labels.kind); choose {such}"
         for name in dict.fromkeys(selects)
         if kind not in plugins.part(METRICS, name).kinds
     ]

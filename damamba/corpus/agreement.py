@@ -73,8 +73,8 @@ def read_label(
         return LabelReading(merge(series, method).labels, tuple(counts), tuple(notes))
     if method != "mean":
         raise InputError(
-            f"params.yaml: corpus.folder.merge: {method} weighs numbers, and labels.kind is {labels.kind}; set it to mean, "
-            "with which the majority of the annotators counts"
+            f"params.yaml: corpus.folder.merge: {method} weighs numbers, and labels.kind is {labels.kind}; set it to "
+            "mean, with which the majority of the annotators counts"
         )
     chosen, ties = majority(series, len(labels.classes))
     if ties:

@@ -160,7 +160,8 @@ def read_annotation(
         labels: Kind of the values, and their classes.
 
     Raises:
-        InputError: The file cannot be read as this format, or a class is unknown; the message has the place, what was expected and what to do.
+        InputError: The file cannot be read as this format, or a class is unknown; the message has the place, what was
+            expected and what to do.
     """
     suffix = path.suffix.lower().removesuffix("~")
     if value_range and not -np.inf < value_range[0] < value_range[1] < np.inf:
@@ -258,8 +259,8 @@ def _from_ssi(path: Path, value_range: tuple[float, float] | None, labels: Label
     if scheme.type == "CONTINUOUS":
         if labels.classes:
             raise InputError(
-                f"{path}: a continuous scheme, but labels.kind is {labels.kind}; name files of classes, or set labels.kind "
-                "to continuous: all corpora of a project have labels of one kind"
+                f"{path}: a continuous scheme, but labels.kind is {labels.kind}; name files of classes, or set "
+                "labels.kind to continuous: all corpora of a project have labels of one kind"
             )
         edges_s = np.arange(len(rows) + 1) / scheme.rate_hz
         own_range = value_range or (scheme.least, scheme.most)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from damamba.config import LABEL_RATE_HZ
 from damamba.console import InputError
 from damamba.corpus.defects import Defect
@@ -56,12 +58,12 @@ def check(task: IngestTask) -> CheckedParticipant:
         if any(stream.end_s is not None for stream in participant.streams):
             return _own(task)
         if participant.streams:
-            labels = source.labels(participant, None) if participant.label else None
+            labels = _labels(source, participant, None)
             released = check_released(participant, labels, source.label_slack_s)
             with_media, media_defects = _with_released_media(released.participant, source.label_slack_s)
             return CheckedParticipant(with_media, released.labels, (*released.defects, *media_defects))
         with_media, defects = _with_media(participant)
-        labels = source.labels(with_media, with_media.duration_s) if participant.label else None
+        labels = _labels(source, with_media, with_media.duration_s)
         if labels is not None and (invalid := int((~labels.valid).sum())):
             logger.info("%s: %d of %d label frames are not valid", with_media.name, invalid, len(labels))
         return CheckedParticipant(with_media, labels, tuple(defects))
@@ -87,14 +89,26 @@ def _own(task: IngestTask) -> CheckedParticipant:
     n_frames = media.changes.get("n_frames", round(duration_s * LABEL_RATE_HZ))
     changes = {"rate_hz": float(LABEL_RATE_HZ), **media.changes, "n_frames": n_frames}
     participant = replace(participant, **changes, duration_s=duration_s)
-    labels = None
-    if participant.label:
-        # of somebody who leaves early, labels may go on for as long as the session does
-        labels = source.labels(participant, max(duration_s, task.session_s))
-        if invalid := int((~labels.valid).sum()):
-            what = f"{invalid} of {len(labels)} label frames have no value"
-            defects.append(Defect("invalid_labels", participant.name, what, count=invalid))
+    # of somebody who leaves early, labels may go on for as long as the session does
+    labels = _labels(source, participant, max(duration_s, task.session_s))
+    if labels is not None and (invalid := int((~labels.valid).sum())):
+        what = f"{invalid} of {len(labels)} label frames have no value"
+        defects.append(Defect("invalid_labels", participant.name, what, count=invalid))
     return CheckedParticipant(participant, labels, (*defects, *media.defects))
+
+
+def _labels(source: Source[Any], participant: Participant, end_s: float | None) -> Labels | None:
+    """Labels as the source reads them; raises `InputError` where values are not those of the section `labels`."""
+    if not participant.label:
+        return None
+    labels = source.labels(participant, end_s)
+    n = len(source.annotated.classes)
+    if n and not np.isin(labels.value[labels.valid], np.arange(n)).all():
+        raise InputError(
+            f"{participant.label}: the source gives other values than numbers of the {n} classes in labels.classes; "
+            "let its `labels` return these, or set labels.kind to continuous"
+        )
+    return labels
 
 
 def _with_released_media(participant: Participant, slack_s: float) -> tuple[Participant, list[Defect]]:

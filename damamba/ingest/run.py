@@ -1,5 +1,6 @@
 """From the listed sources to one corpus on disk: a manifest, labels and known defects."""
 
+import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -67,7 +68,8 @@ def ingest_sources(
     defects = [defect for listing in listings.values() for defect in listing.defects]
     defects += [defect for one in checked for defect in one.defects]
     manifest = Manifest(tuple(one.participant for one in checked))
-    n_labelled = _write_corpus(out, manifest, checked, defects)
+    classes = next((source.annotated.classes for source in sources.values()), ())
+    n_labelled = _write_corpus(out, manifest, checked, defects, classes)
     _log_defects(defects)
     hours = sum(p.duration_s for p in manifest.participants) / 3600
     persons = len({(p.corpus, p.person) for p in manifest.participants})
@@ -107,12 +109,16 @@ def _listing_problems(source: str, participants: Sequence[Participant]) -> list[
 
 
 def _write_corpus(
-    out: Path, manifest: Manifest, checked: Sequence[CheckedParticipant], defects: Sequence[Defect]
+    out: Path,
+    manifest: Manifest,
+    checked: Sequence[CheckedParticipant],
+    defects: Sequence[Defect],
+    classes: Sequence[str],
 ) -> int:
     """Write the whole corpus and remove other files; the number of participants with labels."""
     labels = {one.participant.shard(out / "labels"): one.labels for one in checked if one.labels is not None}
     for path, series in labels.items():
-        write_labels(path, series)
+        write_labels(path, series, classes)
     manifest.write(out / "manifest.jsonl")
     write_report(out / "defects.json", defects)
     prune(out, {out / "manifest.jsonl", out / "defects.json", *labels})
@@ -126,9 +132,10 @@ def _log_defects(defects: list[Defect]) -> None:
         logger.info("%d × %s: %s", number, kind, KINDS[kind])
 
 
-def write_labels(path: Path, labels: Labels) -> None:
-    """Write the labels of a participant on the clock of the session, for `align`."""
+def write_labels(path: Path, labels: Labels, classes: Sequence[str] = ()) -> None:
+    """Write the labels of a participant on the clock of the session, for `align`; `classes` names the numbers."""
     columns = {"value": pa.array(labels.value), "valid": pa.array(labels.valid)}
-    table = pa.table(columns, metadata={"seal": BLANK_SEAL})
+    named = {"classes": json.dumps(list(classes))} if classes else {}
+    table = pa.table(columns, metadata={**named, "seal": BLANK_SEAL})
     with whole_file(path, sealed=True) as temporary:
         pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)

@@ -76,6 +76,12 @@ class ClassMetric(Metric):
         return moments.reshape(*moments.shape[:-1], len(self.classes), len(self.classes))
 
 
+def most_probable(probabilities: Num[ndarray, "frames K"]) -> Float[ndarray, "frames"]:
+    """Number of the most probable class, NaN where nothing was predicted."""
+    unknown = np.asarray(np.isnan(probabilities).any(-1))
+    return np.where(unknown, np.nan, np.where(np.isnan(probabilities), 0, probabilities).argmax(-1))
+
+
 def disagreement(confusion: Float[ndarray, "*rows K K"], weights: Float[ndarray, "K K"]) -> Float[ndarray, "*rows"]:
     """1 - weighted disagreement over that of independent raters: Cohen's kappa; NaN where the latter is 0.
 

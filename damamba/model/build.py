@@ -32,15 +32,15 @@ def build_model(
         label_mean: Mean engagement of the training split, where predictions start; or the classes.
 
     Raises:
-        InputError: Sizes that do not fit each other, an unknown cue or architecture, or an architecture that has no head for such
-            labels.
+        InputError: Sizes that do not fit each other, an unknown cue or architecture, or one without a
+            head for such labels.
     """
     kind = plugins.find(ARCHITECTURES, params.architecture, EngagementModel)
     labels = label_mean.kind if isinstance(label_mean, Classes) else "continuous"
     if labels not in kind.kinds:
         raise InputError(
-            f"{params.architecture} predicts {' and '.join(kind.kinds)} labels, and labels.kind is {labels}; take another "
-            "architecture, or give it damamba.model.heads.make_head and the kind in `kinds`"
+            f"{params.architecture} predicts {' and '.join(kind.kinds)} labels, and labels.kind is {labels}; take "
+            "another architecture, or give it damamba.model.heads.make_head and the kind in `kinds`"
         )
     settings = parse_section(kind.Params, params.settings, f"settings of {params.architecture}")
     return kind(chosen_cues(cues, params.cues), settings, rate_hz, statistics, label_mean)

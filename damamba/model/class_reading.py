@@ -32,6 +32,7 @@ class ClassReading(nn.Module):
             [LinearReading(widths, rate_hz, statistics, partners, causal) for _ in classes.names]
         )
         for reading, share in zip(self.readings, classes.shares, strict=True):
+            assert isinstance(reading, LinearReading)
             nn.init.constant_(reading.mean, share)
 
     def forward(

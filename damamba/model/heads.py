@@ -2,13 +2,13 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from damamba.config import LabelKind
 from damamba.model.precision import UnroundedLinear
 
 RAREST = 1e-3
@@ -21,13 +21,13 @@ NARROWEST = 0.05
 class Classes:
     """Classes that a model predicts, and how frequent they are in the training split: predictions start there."""
 
-    kind: Literal["ordinal", "categorical"]
+    kind: LabelKind
     names: tuple[str, ...]
     """In their order."""
     shares: tuple[float, ...]
 
     @classmethod
-    def alike(cls, kind: Literal["ordinal", "categorical"], names: tuple[str, ...]) -> "Classes":
+    def alike(cls, kind: LabelKind, names: tuple[str, ...]) -> "Classes":
         """All equally frequent."""
         return cls(kind, names, (1 / len(names),) * len(names))
 

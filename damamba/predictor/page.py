@@ -39,7 +39,7 @@ def write_page(prediction: Prediction, path: Path) -> None:
 def _person(one: ParticipantPrediction, place: int, folder: Path) -> dict[str, object]:
     return participant_data(
         one.participant,
-        [("engagement", SERIES[place % len(SERIES)], one.engagement)],
+        [("engagement", SERIES[place % len(SERIES)], one.place)],
         {cue: stretches(~seen) for cue, seen in one.cues.items()},
         {part: decimate(values, LABEL_RATE_HZ) for part, values in one.contributions.items()},
         one.sound and (RATE_HZ, one.sound.peak, one.sound.turns),

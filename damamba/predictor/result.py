@@ -13,14 +13,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from damamba.config import LABEL_RATE_HZ
+from damamba.console import InputError
 from damamba.corpus.annotations import write_annotation
 from damamba.corpus.labels import Labels
 from damamba.files import replace_file, whole_file
 from damamba.media.loudness import Loudness
+from damamba.metrics.base import most_probable
 
 DECIMALS = 4
 TOOLS = {"elan": ".eaf", "nova": ".engagement.annotation"}
 """Annotation tool -> ending of its file."""
+
+
+def _cell(value: float | str | None) -> str:
+    return "" if value is None else value if isinstance(value, str) else f"{value:.{DECIMALS}f}"
 
 
 @dataclass(frozen=True)
@@ -31,24 +37,45 @@ class ParticipantPrediction:
     participant: str
     video: Path
     engagement: np.ndarray
-    """(L,) float32 at 25 Hz, in [0, 1]; NaN where no cue of the person was observed."""
+    """(L,) float32 at 25 Hz, in [0, 1]; of classes, (L, K) probabilities; NaN where no cue was observed."""
     cues: dict[str, np.ndarray]
     """Cue -> (L,) bool, True where it was observed."""
     contributions: dict[str, np.ndarray] = field(default_factory=dict)
     """Cue, or ``partner NAME`` -> (L,) the prediction less the one without it; empty where they were not asked for."""
     sound: Loudness | None = None
     """For the page; None without sound."""
+    classes: tuple[str, ...] = ()
+    """Names of the classes; none where engagement is a number."""
 
     @property
     def time_s(self) -> np.ndarray:
         """(L,) time of each value, s from the start of the video."""
         return np.arange(len(self.engagement)) / LABEL_RATE_HZ
 
+    @property
+    def place(self) -> np.ndarray:
+        """(L,) engagement; of classes, the place of the most probable one between the first, 0, and the last, 1."""
+        if not self.classes:
+            return self.engagement
+        return (most_probable(self.engagement) / (len(self.classes) - 1)).astype(np.float32)
+
     def to_arrow(self) -> pa.Table:
-        """Columns time_s, engagement (null where nothing was observed), and a bool for each cue."""
+        """Columns time_s, engagement (null where nothing was observed), and a bool for each cue.
+
+        Of classes, engagement is the name of the most probable one, and a column ``p.<class>`` follows for each.
+        """
+        unseen = np.isnan(self.engagement)
+        if self.classes:
+            place = most_probable(self.engagement)
+            names = np.array([*self.classes, ""])[np.where(unseen[:, 0], -1, place).astype(int)]
+            values = {"engagement": pa.array(names, mask=unseen[:, 0])}
+            for k, name in enumerate(self.classes):
+                values[f"p.{name}"] = pa.array(self.engagement[:, k], pa.float32(), mask=unseen[:, k])
+        else:
+            values = {"engagement": pa.array(self.engagement, pa.float32(), mask=unseen)}
         columns = {
             "time_s": pa.array(self.time_s, pa.float64()),
-            "engagement": pa.array(self.engagement, pa.float32(), mask=np.isnan(self.engagement)),
+            **values,
             **{cue: pa.array(seen) for cue, seen in self.cues.items()},
         }
         return pa.table(columns, metadata={"session": self.session, "participant": self.participant})
@@ -58,7 +85,11 @@ class ParticipantPrediction:
         return self.to_arrow().to_pandas()
 
     def labels(self) -> Labels:
-        """For `damamba.corpus.annotations`."""
+        """For `damamba.corpus.annotations`; raises `InputError` where engagement is a class."""
+        if self.classes:
+            raise InputError(
+                f"{self.session}/{self.participant}: classes are not written for ELAN and NOVA; use the CSV"
+            )
         return Labels(self.engagement, np.isfinite(self.engagement))
 
 
@@ -100,8 +131,9 @@ class Prediction:
                 rows = csv.writer(file, lineterminator="\n")
                 rows.writerow(table.column_names)
                 seen = np.array(list(one.cues.values())).astype(int).T
-                for t_s, value, cues in zip(one.time_s, one.engagement, seen, strict=True):
-                    rows.writerow([f"{t_s:.2f}", "" if np.isnan(value) else f"{value:.{DECIMALS}f}", *cues])
+                values = [table.column(i).to_pylist() for i in range(1, 2 + len(one.classes))]
+                for t_s, row, cues in zip(one.time_s, zip(*values, strict=True), seen, strict=True):
+                    rows.writerow([f"{t_s:.2f}", *map(_cell, row), *cues])
             written += [base.with_name(f"{base.name}{ending}") for ending in (".csv", ".parquet")]
             video = os.path.relpath(one.video.resolve(), base.parent.resolve())
             for tool in tools:

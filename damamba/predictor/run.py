@@ -65,12 +65,17 @@ def predict_videos(
             if people[session.session, seat.participant].predicted
         ]
         sounds = _sounds(work, loop)
+        classes = model.classes.names if model.classes else ()
         found = []
         for session, number in progress(targets, "predict", unit="participant"):
             participant = session.seats[number].participant
             seen = {cue: ~missing for cue, missing in missing_cues(aligned, session, participant).items()}
-            engagement, added = inference.contributions(model, reader, session, number)
             observed = np.any(list(seen.values()), axis=0)
+            if model.classes:
+                engagement, added = inference.predict(model, reader, session, number), {}
+                observed = observed[:, None]
+            else:
+                engagement, added = inference.contributions(model, reader, session, number)
             engagement, *parts = (
                 np.where(observed, x, np.nan).astype(np.float32) for x in (engagement, *added.values())
             )
@@ -79,7 +84,7 @@ def predict_videos(
             sound = sounds.get((session.session, participant))
             found.append(
                 ParticipantPrediction(
-                    session.session, participant, person.video, engagement, seen, contributions, sound
+                    session.session, participant, person.video, engagement, seen, contributions, sound, classes
                 )
             )
     return Prediction(tuple(found), tuple(_notes(named, found, work)), _identity(checkpoint, inputs))

@@ -39,14 +39,22 @@ def curves_figure(curves: Mapping[str, Mapping[str, np.ndarray]], path: Path) ->
     with house_style():
         figure = Figure(figsize=(9, 3.3), layout="constrained")
         panels = figure.subplots(1, 3)
-        columns = ("loss", "ccc", "val_ccc")
-        titles = ("training loss", "CCC of the batch", "CCC of the validation split")
+        first = next(iter(curves.values()))
+        term = next(name for name in first if name not in ("step", "loss"))
+        score = next(name for name in first if name.startswith("val_"))
+        columns = ("loss", term, score)
+        shown = score.removeprefix("val_").replace("ccc", "CCC")
+        titles = (
+            "training loss",
+            f"{term.replace('ccc', 'CCC').replace('_', ' ')} of the batch",
+            f"{shown} of the validation split",
+        )
         for axes, column, title in zip(panels, columns, titles, strict=True):
             for run, curve in curves.items():
                 colour, marker, dashes = styles[run]
                 known = np.isfinite(curve[column])
                 steps, values = _thin(curve["step"][known]), _thin(curve[column][known])
-                if column == "val_ccc":
+                if column == score:
                     line = {"marker": marker, "markersize": 4}
                 else:
                     line = {}

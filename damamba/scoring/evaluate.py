@@ -18,7 +18,8 @@ from damamba.console import InputError, progress
 from damamba.data.shards import Aligned, AlignedSession
 from damamba.digits import json_text, write_result
 from damamba.files import prune
-from damamba.metrics import Metric, ccc
+from damamba.metrics import ClassMetric, Metric, ccc
+from damamba.metrics.base import most_probable
 from damamba.scoring.layout import join_metrics, of_metric
 from damamba.scoring.participants import (
     ParticipantScore,
@@ -30,7 +31,8 @@ from damamba.scoring.pooling import GLOBAL, bootstrap_interval, defined, global_
 from damamba.scoring.predictions import prediction_path, write_prediction
 
 Predictor = Callable[[AlignedSession, int], np.ndarray]
-"""Predicts the participant of that number in a session, (n_labels,) at 25 Hz: `partial(predict, model, reader)`."""
+"""Predicts the participant of that number in a session, (n_labels,) at 25 Hz, or (n_labels, K) probabilities of
+classes: `partial(predict, model, reader)`."""
 
 
 def score_sessions(
@@ -69,7 +71,8 @@ def score_sessions(
             )
         label, valid = aligned.labels(session, participant)
         path = prediction_path(out, session.corpus, session.session, participant)
-        write_prediction(path, pred, label, valid)
+        write_prediction(path, pred, label, valid, aligned.annotated.classes)
+        pred = most_probable(pred) if aligned.annotated.classes else pred
         written.add(path)
         scores.append(score_participant(session, number, pred, label, valid, metrics))
     prune(out, written)
@@ -89,12 +92,13 @@ def score_participant(
     Args:
         session: The session.
         number: Of the participant in `session.seats`.
-        pred: (L,) predicted engagement.
-        label: (L,) annotated engagement; any value where it is not valid.
+        pred: (L,) predicted engagement, or number of the class; a class has no means and no CCC.
+        label: (L,) annotated engagement, or number of the class; any value where it is not valid.
         valid: (L,) bool, True where annotated.
         metrics: Whose moments are kept, by name.
     """
     seat = session.seats[number]
+    scores = not any(isinstance(metric, ClassMetric) for metric in metrics.values())
     x, y = pred[valid].astype(np.float64), label[valid].astype(np.float64)
     return ParticipantScore(
         corpus=session.corpus,
@@ -105,8 +109,7 @@ def score_participant(
         frames=len(x),
         invalid=int((~valid).sum()),
         moments={name: metric.of_series(pred, label, valid) for name, metric in metrics.items()},
-        ccc=defined(ccc(pred, label, valid)),
-        **statistics(x, y),
+        **({"ccc": defined(ccc(pred, label, valid)), **statistics(x, y)} if scores else {"ccc": None}),
     )
 
 

@@ -1,5 +1,7 @@
 """Predictions of a run: one Parquet file a participant."""
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +18,22 @@ def prediction_path(folder: Path, corpus: str, session: str, participant: str) -
     return folder / corpus / session / f"{participant}.parquet"
 
 
-def write_prediction(path: Path, pred: np.ndarray, label: np.ndarray, valid: np.ndarray) -> None:
-    """Prediction and label of one participant, (L,) each, at 25 Hz: columns `prediction`, `label` and `valid`."""
-    table = pa.table(
-        {
-            "prediction": pa.array(pred, pa.float32()),
-            "label": pa.array(label, pa.float32(), mask=~valid),
-            "valid": pa.array(valid),
-        },
-        metadata={"rate_hz": str(LABEL_RATE_HZ), "seal": BLANK_SEAL},
-    )
+def write_prediction(
+    path: Path, pred: np.ndarray, label: np.ndarray, valid: np.ndarray, classes: Sequence[str] = ()
+) -> None:
+    """Prediction and label of one participant, (L,) each, at 25 Hz: columns `prediction`, `label` and `valid`.
+
+    Where labels are classes, `pred` is (L, K). `prediction` and `label` are then numbers of classes, `class` is the
+    name of the predicted one, and a column ``p.<class>`` has the probability of each.
+    """
+    metadata = {"rate_hz": str(LABEL_RATE_HZ), "seal": BLANK_SEAL}
+    columns = {"prediction": pa.array(pred if not classes else pred.argmax(1), pa.float32())}
+    columns |= {"label": pa.array(label, pa.float32(), mask=~valid), "valid": pa.array(valid)}
+    if classes:
+        columns["class"] = pa.array(np.array(classes)[pred.argmax(1)])
+        columns |= {f"p.{name}": pa.array(pred[:, k], pa.float32()) for k, name in enumerate(classes)}
+        metadata["classes"] = json.dumps(list(classes))
+    table = pa.table(columns, metadata=metadata)
     with whole_file(path, sealed=True) as temporary:
         pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
@@ -54,6 +62,14 @@ def read_prediction(path: Path, run: str, most_rows: int | None = None) -> np.nd
 def read_label(path: Path, run: str) -> np.ndarray:
     """Label beside a prediction, (L,) float64, NaN where it is not valid; raises as `read_prediction`."""
     return read_column(path, "label", f"dvc repro -f evaluate@{run}")
+
+
+def refuse_classes(path: Path) -> None:
+    """Raise `InputError` where the values of one of our Parquet files are numbers of classes."""
+    if path.is_file() and b"classes" in (pq.read_schema(path).metadata or {}):
+        raise InputError(
+            f"{path}: classes, which have no CCC; their scores stand in results/ccc.md, made by the stage ablate"
+        )
 
 
 def read_column(path: Path, name: str, remedy: str) -> np.ndarray:

@@ -45,7 +45,7 @@ def read_rows(path: Path, columns: Iterable[str], remedy: str) -> list[dict[str,
 
 def read_curve(path: Path, remedy: str) -> dict[str, np.ndarray]:
     """A learning curve: column -> (steps,) float64, NaN where a step has none; raises as `read_json`."""
-    rows = read_rows(path, ("step", "loss", "ccc", "val_ccc"), remedy)
+    rows = read_rows(path, ("step", "loss"), remedy)
     try:
         return {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0]}
     except ValueError as error:

@@ -23,9 +23,9 @@ class ParticipantSeries:
     participant: str
     role: str
     label: np.ndarray
-    """(L,) NaN where not annotated."""
+    """(L,) NaN where not annotated. Of classes, their places from 0 to 1."""
     prediction: np.ndarray
-    """(L,)"""
+    """(L,), likewise."""
     missing: dict[str, np.ndarray]
     """Cue -> (L,) True where no grid frame of the label frame is valid."""
 
@@ -75,7 +75,9 @@ def _read_participant(
             f"predict again: dvc repro -f evaluate@{run}"
         )
     missing = missing_cues(aligned, session, seat.participant)
-    return ParticipantSeries(seat.participant, seat.role, read_label(path, run), prediction, missing)
+    highest = max(len(aligned.annotated.classes) - 1, 1)
+    label = read_label(path, run)
+    return ParticipantSeries(seat.participant, seat.role, label / highest, prediction / highest, missing)
 
 
 def missing_cues(aligned: Aligned, session: AlignedSession, participant: str) -> dict[str, np.ndarray]:

@@ -16,7 +16,7 @@ from damamba.corpus.challenge import FOLDERS, SUFFIXES
 from damamba.corpus.manifest import Manifest, Participant
 from damamba.corpus.release import SESSIONS
 from damamba.files import whole_file
-from damamba.scoring.predictions import read_prediction
+from damamba.scoring.predictions import read_prediction, refuse_classes
 from damamba.text import some
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date of a zip: the same predictions give the same bytes
@@ -68,6 +68,7 @@ def collect(data: Path, run: str, edition: int) -> tuple[list[SubmissionFile], i
     for participant in people:
         pred = predicted.get(participant.key)
         if pred is None:
+            refuse_classes(participant.shard(predictions))
             pred = read_prediction(participant.shard(predictions), run)
         files.append(submission_file(participant, pred, edition))
     return files, len(waiting)
@@ -103,8 +104,10 @@ def submission_file(participant: Participant, pred: np.ndarray, edition: int) ->
     """A participant's file: exactly as many lines as the label has, or would have.
 
     Raises:
-        InputError: A prediction is not in [0, 1].
+        InputError: A prediction is not in [0, 1], or a class.
     """
+    if pred.ndim > 1:
+        raise InputError(f"{participant.name}: the model predicts classes; the corpora of a submission have numbers")
     wrong = int((~((pred >= 0) & (pred <= 1))).sum())
     if wrong or not len(pred):
         raise InputError(

@@ -16,7 +16,7 @@ from damamba.corpus.manifest import Manifest
 from damamba.corpus.manifest_csv import read_csv
 from damamba.corpus.release import SESSIONS, gender_of
 from damamba.data.shards import Aligned
-from damamba.scoring.predictions import read_column
+from damamba.scoring.predictions import read_column, refuse_classes
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +81,7 @@ def _of_corpus(root: Path) -> Iterator[LabelledSeries]:
     """``data/corpus``, as the stage ingest writes it."""
     for p in Manifest.read(root / "manifest.jsonl").participants:
         if p.label:
+            refuse_classes(p.shard(root / "labels"))
             value = read_column(p.shard(root / "labels"), "value", "dvc repro -f ingest")
             yield LabelledSeries(p.corpus, p.session, p.participant, p.split, p.role, p.language, p.gender, value)
 
@@ -88,6 +89,8 @@ def _of_corpus(root: Path) -> Iterator[LabelledSeries]:
 def _of_shards(root: Path) -> Iterator[LabelledSeries]:
     """``data/aligned``, as the stage align writes it."""
     aligned = Aligned.read(root)
+    if aligned.annotated.classes:
+        raise InputError(f"{root}: labels are classes, which have no CCC; their scores stand in results/ccc.md")
     for session in aligned.sessions:
         for seat in session.seats:
             if seat.labelled:

@@ -44,10 +44,10 @@ def fit(run: Run, resume: Path, on_step: Callable[[Step], None] | None = None, l
                 label,
                 run.step,
                 ahead,
-                row.val_ccc if row.val_network is None else row.val_network,
+                row.first,
                 ", or architectures.da_mamba.floor: ridge" if row.share is None else "",
             )
-        if row.val_ccc is not None and run.exhausted:
+        if row.first is not None and run.exhausted:
             logger.info("%s: no better validation since step %d, stopped at %d", label, run.best[1], run.step)
             break
         if run.step % run.train.checkpoint_steps == 0 and run.step < run.steps:

@@ -20,6 +20,7 @@ from damamba.config import (
     LABEL_RATE_HZ,
     LONGEST_WINDOW,
     LOSSES,
+    LabelKind,
     LossParams,
     ModelParams,
     TrainParams,
@@ -44,10 +45,15 @@ from damamba.inference import predict
 from damamba.keys import source_digest
 from damamba.losses import Prediction, make_losses, total_loss
 from damamba.losses.total import TotalLoss
-from damamba.metrics import Metric
+from damamba.metrics import ClassMetric, Metric
+from damamba.metrics.base import most_probable
 from damamba.metrics.ccc import CCC
 from damamba.metrics.ccc_within import CCCWithin
+from damamba.metrics.kappa import Kappa
+from damamba.metrics.macro_f1 import MacroF1
+from damamba.metrics.weighted_kappa import WeightedKappa
 from damamba.model import EngagementModel, Output, build_model, recompute_blocks
+from damamba.model.heads import Classes, Start
 from damamba.training.ema import Ema
 from damamba.training.examples import TrainingExamples
 from damamba.training.optimizer import learning_rate, make_optimizer
@@ -57,7 +63,13 @@ logger = logging.getLogger(__name__)
 CONSTANT_STD, CONSTANT_STEPS = 1e-4, 20
 """Predictions that spread less for so many steps have collapsed: people differ by far more."""
 VALIDATED: dict[str, Metric] = {"ccc": CCC(CCC.Params()), "ccc_within": CCCWithin(CCCWithin.Params())}
-"""What a validation measures; `train.select` chooses by which of them weights are kept."""
+"""What a validation measures of scores; `train.select` chooses by which of them weights are kept."""
+VALIDATED_CLASSES: dict[str, type[ClassMetric]] = {
+    "kappa": Kappa,
+    "weighted_kappa": WeightedKappa,
+    "macro_f1": MacroF1,
+}
+"""The same of classes."""
 BATCHES, FAR_AHEAD = 10, 0.25
 """Where the mean CCC of so many batches is so far ahead of the validation's, people are learned by heart."""
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -78,18 +90,24 @@ class Step:
     """Standard deviation of all predictions of this batch."""
     learning_rate: float
     grad_norm: float
-    val_ccc: float | None
-    """Pooled CCC of the EMA weights, at steps that were validated."""
-    val_ccc_within: float | None
-    """Their CCC within people."""
+    val: dict[str, float | None]
+    """Name of a metric -> score of the EMA weights, at steps that were validated: CCC first, or kappa of classes."""
     share: float | None
     """Best share of the network there; None where there is no mixture."""
     val_network: float | None
-    """Pooled CCC of the network alone, where there is a mixture."""
+    """The first of them for the network alone, where there is a mixture."""
+
+    @property
+    def first(self) -> float | None:
+        """The first score of the network, if it was validated."""
+        return next(iter(self.val.values())) if self.val_network is None else self.val_network
 
     def row(self) -> dict[str, Any]:
         """Column -> value, the terms as columns of their own."""
-        row = {name: value for name, value in vars(self).items() if name != "terms"}
+        row: dict[str, Any] = {}
+        for name, value in vars(self).items():
+            if name != "terms":
+                row |= {f"val_{metric}": score for metric, score in value.items()} if name == "val" else {name: value}
         if taken := sorted(row.keys() & self.terms.keys()):
             raise InputError(f"params.yaml: losses.{taken[0]}: the learning curve has a column of that name; rename it")
         return {"step": row.pop("step"), "loss": row.pop("loss"), **self.terms, **row}
@@ -196,9 +214,20 @@ class Run:
         statistics = {
             cue: (torch.from_numpy(mean), torch.from_numpy(std)) for cue, (mean, std) in aligned.statistics().items()
         }
-        self.model = build_model(
-            aligned.groups(), model, window.rate_hz, statistics, self.windows.label_mean(self.reader)
-        )
+        self.validated = VALIDATED
+        """What a validation measures."""
+        start: Start
+        if (annotated := aligned.annotated).kind == "continuous":
+            start = self.windows.label_mean(self.reader)
+        else:
+            counts = self.windows.class_counts(self.reader, len(annotated.classes))
+            if unseen := [name for name, n in zip(annotated.classes, counts, strict=True) if not n]:
+                logger.warning("no label of the training split is %s: it cannot be learned", ", ".join(unseen))
+            start = Classes(annotated.kind, annotated.classes, tuple((counts / counts.sum()).tolist()))
+            kinds = {name: kind for name, kind in VALIDATED_CLASSES.items() if annotated.kind in kind.kinds}
+            self.validated = {name: kind(kind.Params(), annotated.classes) for name, kind in kinds.items()}
+        self._check_kind(annotated.kind, losses)
+        self.model = build_model(aligned.groups(), model, window.rate_hz, statistics, start)
         if self.train.gradient_checkpointing:
             recompute_blocks(self.model)
         self.device = choose_device()
@@ -229,6 +258,16 @@ class Run:
         self._closed: list[np.ndarray] = []
         """What the closed form alone predicts for the validation; it stays the same."""
 
+    def _check_kind(self, kind: LabelKind, losses: Mapping[str, LossParams]) -> None:
+        """Raise InputError unless losses and the choice of weights are for the labels of the shards."""
+        other = [name for name in losses if self.weights[name] and kind not in self.losses[name].kinds]
+        if other or self.train.select not in self.validated:
+            wrong = f"losses.{other[0]}" if other else f"train.select ({self.train.select})"
+            raise InputError(
+                f"params.yaml: {wrong} is for other labels than the {kind} ones of the shards; choose one for these, "
+                "or set labels.kind and run: dvc repro align"
+            )
+
     def advance(self) -> Step:
         """One optimiser step, then EMA, then validation where it is due.
 
@@ -253,10 +292,14 @@ class Run:
         self.ema.update()
         self.step += 1
         due = self.step % self.train.validate_steps == 0 or self.step == self.steps
-        val = self.validate() if due and self.validation else dict.fromkeys(VALIDATED)
-        spread = output.engagement.detach().std(correction=0).item()
-        validated = val["ccc"], val["ccc_within"], val.get("share"), val.get("network")
-        step = Step(self.step, loss.total.item(), loss.curves, spread, rate, norm, *validated)
+        val = self.validate() if due and self.validation else dict.fromkeys(self.validated)
+        engagement = output.engagement.detach()
+        spread = engagement.std(correction=0).item()
+        if self.model.classes:  # of each class by itself: classes differ from each other even where nothing is learned
+            spread = engagement.flatten(0, 1).std(0, correction=0).max().item()
+        scores = {name: val[name] for name in self.validated}
+        mixture = val.get("share"), val.get("network")
+        step = Step(self.step, loss.total.item(), loss.curves, spread, rate, norm, scores, *mixture)
         self.history.append(step.row())
         recent = self.history[-CONSTANT_STEPS:]
         if len(recent) == CONSTANT_STEPS and all(row["pred_std"] < CONSTANT_STD for row in recent):
@@ -333,7 +376,8 @@ class Run:
         A network that is mixed with a closed form may go on while it gets better itself, though it is not needed yet.
         """
         patience = self.train.patience
-        validated = [row for row in self.history if row["val_ccc"] is not None]
+        first = f"val_{next(iter(self.validated))}"
+        validated = [row for row in self.history if row[first] is not None]
         alone = [(row["val_network"], -row["step"]) for row in validated if row["val_network"] is not None]
         best = max(self.best[1], -max(alone)[1] if alone else 0)
         return bool(patience) and sum(row["step"] > best for row in validated) >= patience
@@ -345,7 +389,7 @@ class Run:
 
         Returns:
             Name of a metric -> mean over corpora of the score of all their frames; 0 where it is undefined. Of a
-            mixture also its "share", and as "network" the CCC of the network alone.
+            mixture also its "share", and as "network" the first of them for the network.
         """
         if self.model.share is None:
             scores = self._scores(self._validated())
@@ -355,7 +399,7 @@ class Run:
             mixed = {share: self._scores(_mixed(self._closed, network, share)) for share in SHARES}
             share = max(mixed, key=lambda each: mixed[each][self.train.select])
             self._set_share(share)
-            scores = {**mixed[share], "share": share, "network": mixed[1.0]["ccc"]}
+            scores = {**mixed[share], "share": share, "network": mixed[1.0][next(iter(self.validated))]}
         if scores[self.train.select] > self.best[0]:
             self.best = (scores[self.train.select], self.step, copy.deepcopy(self.ema.weights))
         return scores
@@ -376,14 +420,15 @@ class Run:
             weight.data.fill_(share)
 
     def _scores(self, predictions: Sequence[np.ndarray]) -> dict[str, float]:
-        """Scores of predictions for the validation split, by each of `VALIDATED`."""
-        moments: dict[str, dict[str, list[np.ndarray]]] = {name: {} for name in VALIDATED}
+        """Scores of predictions for the validation split, by each of `self.validated`."""
+        moments: dict[str, dict[str, list[np.ndarray]]] = {name: {} for name in self.validated}
         for (session, seat), pred in zip(self.validation, predictions, strict=True):
             value, valid = self.reader.aligned.labels(session, session.seats[seat].participant)
-            for name, metric in VALIDATED.items():
+            pred = most_probable(pred) if self.model.classes else pred
+            for name, metric in self.validated.items():
                 moments[name].setdefault(session.corpus, []).append(metric.of_series(pred, value, valid))
         scores = {}
-        for name, metric in VALIDATED.items():
+        for name, metric in self.validated.items():
             by_corpus = [float(metric.of_moments(np.sum(rows, axis=0))) for rows in moments[name].values()]
             scores[name] = float(np.mean([0.0 if math.isnan(score) else score for score in by_corpus]))
         return scores
@@ -391,8 +436,7 @@ class Run:
     def ahead(self, step: Step) -> float:
         """How far the network's mean CCC on the last batches is ahead of its validation at `step`, if it had one."""
         batches = [row["ccc"] for row in self.history[-BATCHES:] if row.get("ccc") is not None]
-        validated = step.val_ccc if step.val_network is None else step.val_network
-        return float(np.mean(batches)) - validated if batches and validated is not None else -math.inf
+        return float(np.mean(batches)) - step.first if batches and step.first is not None else -math.inf
 
     def state(self) -> dict[str, Any]:
         """Everything that a resumed run needs, as tensors, numbers and strings only."""

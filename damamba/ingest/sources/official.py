@@ -6,12 +6,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from damamba.config import Name, Section, Split
+from damamba.corpus.agreement import read_label
 from damamba.corpus.annotation_csv import read_labels
 from damamba.corpus.labels import Labels
 from damamba.corpus.manifest import Participant
 from damamba.corpus.release_reader import read_release
 from damamba.corpus.release_trees import ReleaseLayout
-from damamba.ingest.sources.base import Source, SourceListing, root_folder
+from damamba.ingest.sources.base import Source, SourceListing, root_folder, told
 
 ROOT = "data/release"
 OLD_ROOT = "release"
@@ -60,4 +61,6 @@ class OfficialSource(Source[OfficialSourceParams]):
 
     def labels(self, participant: Participant, end_s: float | None) -> Labels:
         """Labels of the release's file, in its own length: `ingest` compares them with the streams."""
+        if self.annotated.classes:
+            return told(participant, read_label(participant.label, None, self.label_slack_s, labels=self.annotated))
         return read_labels(Path(participant.label))

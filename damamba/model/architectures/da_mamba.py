@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from damamba.config import PositiveFloat, Width
 from damamba.console import InputError
 from damamba.model.base import EngagementModel, Examples, Output, Statistics
-from damamba.model.heads import Start, make_head
 from damamba.model.block_params import BlockParams
 from damamba.model.class_reading import make_reading
 from damamba.model.fusion import ModalityGroupFusion, PartnerGroupFusion
+from damamba.model.heads import Start, make_head
 from damamba.model.stream_state import Memory
 
 JOINT = "joint"  # name of the one group that holds all cues

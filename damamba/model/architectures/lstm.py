@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
