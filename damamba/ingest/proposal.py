@@ -43,6 +43,8 @@ SEAT = re.compile(
     re.IGNORECASE,
 )
 """Names of a place in a session; another person may take it in the next session."""
+TUTOR_SESSIONS = 3
+"""Fewest sessions of somebody who is never rated and ties no sessions together."""
 SPLIT_SHARES = {"train": 0.6, "test": 0.2, "val": 0.2}
 Folders = tuple[str, ...]
 SessionName = tuple[str, ...]
@@ -335,12 +337,19 @@ def with_splits(rows: Sequence[ManifestRow]) -> list[ManifestRow]:
 
 
 def _groups_of_people(rows: Sequence[ManifestRow]) -> Iterator[set[str]]:
-    """Sessions in groups that share no labelled person, the largest first."""
+    """Sessions in groups that share no person, the largest first.
+
+    Somebody without labels who is in most sessions, such as a tutor, ties none together.
+    """
     by_person: dict[str, set[str]] = defaultdict(set)
-    labelled = {row.person for row in rows if row.label}
     for row in rows:
-        # who is never a target ties no sessions together; without any label, nobody is known to be none
-        by_person[row.person if row.person in labelled or not labelled else row.name].add(row.session)
+        by_person[row.person].add(row.session)
+    labelled = {row.person for row in rows if row.label}
+    most = max(len({row.session for row in rows}) / 2, TUTOR_SESSIONS - 1)
+    for person, sessions in list(by_person.items()):
+        if labelled and person not in labelled and len(sessions) > most:
+            del by_person[person]
+            by_person |= {f"{person} of {session}": {session} for session in sessions}
     groups: list[set[str]] = []
     for sessions in by_person.values():
         joined = set(sessions).union(*(group for group in groups if group & sessions))
