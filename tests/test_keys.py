@@ -131,7 +131,7 @@ def constant(text: str) -> str:
         ("damamba/features/extractor.py", STREAMS),
         ("damamba/streams/store.py", STREAMS | {"shards"}),
         ("damamba/streams/stream.py", STREAMS | {"shards"}),
-        ("damamba/streams/reader.py", SEEING | {"shards"}),
+        ("damamba/streams/reader.py", SEEING | {"shards", "official"}),
         ("damamba/data/moments.py", {"shards"}),
         ("damamba/data/grid.py", {"shards"}),
         ("damamba/data/stream_on_grid.py", {"shards"}),
