@@ -100,7 +100,7 @@ def correlations(clips: Sequence[Clip], name: str, target: int, reduce: bool) ->
         parts = []
         for chosen in (folds != fold, folds == fold):
             found = []
-            for k in np.flatnonzero(chosen):
+            for k in map(int, np.flatnonzero(chosen)):
                 x, y = clips[k].rows[name], clips[k].truth[:, target]
                 known = np.isfinite(y) & np.isfinite(x).all(1)
                 found.append((x[known].astype(np.float64), y[known]))
@@ -112,7 +112,8 @@ def correlations(clips: Sequence[Clip], name: str, target: int, reduce: bool) ->
         fitted = ridge(project(x), y)
         for x, y in parts[1]:
             guess = fitted(project(x))
-            seen.append(guess), wanted.append(y)
+            seen.append(guess)
+            wanted.append(y)
             if len(y) >= LEAST_ROWS and y.std() and guess.std():
                 within.append(np.corrcoef(guess, y)[0, 1])
     if not seen or sum(map(len, seen)) < LEAST_ROWS:
@@ -128,8 +129,8 @@ def area_under_curve(clips: Sequence[Clip], name: str, target: int) -> float:
     for fold in sorted(set(folds)):
         sets = []
         for chosen in (folds != fold, folds == fold):
-            x = np.concatenate([clips[k].rows[name] for k in np.flatnonzero(chosen)])
-            y = np.concatenate([clips[k].truth[:, target] for k in np.flatnonzero(chosen)])
+            x = np.concatenate([clips[k].rows[name] for k in map(int, np.flatnonzero(chosen))])
+            y = np.concatenate([clips[k].truth[:, target] for k in map(int, np.flatnonzero(chosen))])
             known = np.isfinite(y) & np.isfinite(x).all(1)
             sets.append((x[known].astype(np.float64), y[known]))
         guesses.append(ridge(*sets[0])(sets[1][0]))
@@ -196,7 +197,7 @@ def face_pixels(source: ExtractorInput, n: int) -> dict[str, np.ndarray]:
             matrix = upright_square(face.landmarks_px, face.size_px, CROP, HOG_PX)
             grey = cv2.cvtColor(warp(frame.image, matrix, HOG_PX), cv2.COLOR_RGB2GRAY)
             small = cv2.resize(grey, (GREY_PX, GREY_PX), interpolation=cv2.INTER_AREA)
-            for name, values in zip(rows, (small.ravel() / 255.0, hog.compute(grey).ravel()), strict=True):
+            for name, values in zip(rows, (small.ravel() / 255.0, np.ravel(hog.compute(grey))), strict=True):
                 rows[name][k] = values
     return rows
 
@@ -206,11 +207,9 @@ def on_clock(stream: FeatureStream, t_s: np.ndarray) -> np.ndarray:
     x, own_s = np.asarray(stream.x), stream.t_s
     if not len(own_s):
         return np.full((len(t_s), x.shape[1]), np.nan, np.float32)
-    right = np.clip(np.searchsorted(own_s, t_s), 1, max(len(own_s) - 1, 1))
-    nearest = np.where(
-        np.abs(own_s[right - 1] - t_s) <= np.abs(own_s[min(1, len(own_s) - 1) * right] - t_s), right - 1, right
-    )
-    nearest = np.clip(nearest, 0, len(own_s) - 1)
+    right = np.searchsorted(own_s, t_s).clip(0, len(own_s) - 1)
+    left = (right - 1).clip(0)
+    nearest = np.where(np.abs(own_s[left] - t_s) <= np.abs(own_s[right] - t_s), left, right)
     there = stream.valid[nearest] & (np.abs(own_s[nearest] - t_s) <= 1 / stream.rate_hz)
     return np.where(there[:, None], x[nearest], np.float32(np.nan))
 
