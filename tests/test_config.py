@@ -176,6 +176,7 @@ def test_every_cue_of_the_folder_can_be_causal():
         "flow": {"reduce": "grid", "cells": 6, "side": 112, "causal": True},
         "image_model": {"checkpoint": "c", "revision": None},
         "official": {"stream": "s", "lookahead_s": 0.0},
+        "stream": {"stream": "s", "lookahead_s": 0.0},
         "video_model": {"checkpoint": "c", "revision": None, "causal": True},
         "wav2vec2": {"checkpoint": "c", "revision": None, "layer": -1, "causal": True},
     }

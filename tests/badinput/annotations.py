@@ -46,12 +46,12 @@ NOVA = [
     nova("a row of words", "~, line 1: 'low;1' is not score;conf; write numbers like 0.5", data="low;1\n0.6;1\n"),
     nova("a score out of range", "~, row 2: 6 lies outside [0, 1]; rescale: damamba convert with --range, and name what it writes", data="0.5;1\n6;1\n"),
     nova("binary rows cut off", "~: 15 bytes, not a multiple of a row's 8; save or fetch it again", data=b"\0" * 15, ftype="BINARY"),
-    nova("classes that are no numbers", "~, row 1: 'low' is not a number; name the classes by their values, such as 0.25", DISCRETE.format("low"), "0;1;0;1\n1;2;0;1\n"),
+    nova("classes that are no numbers", "~, row 1: 'low' is not a number; name the classes by their values, such as 0.25, or list them under labels.classes", DISCRETE.format("low"), "0;1;0;1\n1;2;0;1\n"),
     nova("a class of a fraction", "~, line 2: '1;2;0.5;1' is not from;to;id;conf; write numbers like 0.5", DISCRETE.format("1"), "0;1;0;1\n1;2;0.5;1\n"),
     nova("a stretch that runs backwards", "~, row 2: from 3 to 2 s, expected start and end; correct or remove it", DISCRETE.format("1"), "0;1;0;1\n3;2;0;1\n"),
     nova("classes over each other", "~, row 2: begins at 0.5 s, before the one in front of it ends at 1 s; correct the times", DISCRETE.format("1"), "0;1;0;1\n0.5;2;0;1\n"),
     nova("an item without id", ": <item> has no id; fetch the file again, or add it", '<scheme type="DISCRETE"><item name="1"/></scheme>'),
-    nova("a transcript", "~, row 1: 'hello' is not a number; name the classes by their values, such as 0.25", FREE, "0;1;hello;1\n1;2;1;1\n"),
+    nova("a transcript", "~, row 1: 'hello' is not a number; name the classes by their values, such as 0.25, or list them under labels.classes", FREE, "0;1;hello;1\n1;2;1;1\n"),
     nova("a free label cut off", "~, byte 0: incomplete row of from;to;label;conf; NOVA counts letters beyond ASCII wrongly in binary files: save it as ASCII", FREE, b"\0" * 18, ftype="BINARY"),
 ]  # fmt: skip
 
@@ -88,7 +88,7 @@ ELAN = [
     elan("several tiers", aligned() + aligned(tier="valence"), ": expected one tier with annotations, found 2; name one of its tiers: engagement, valence"),
     elan("a tier that is not there", aligned(), ": expected one tier 'valence', found 0; name one of its tiers: engagement", "--tier", "valence"),
     elan("two tiers of one name", aligned() + aligned(), ": expected one tier 'engagement', found 2; name one of its tiers: engagement, engagement", "--tier", "engagement"),
-    elan("words in a tier", aligned("bored"), ", tier 'engagement' at 0 s: 'bored' is not a number; name the classes by their values, such as 0.25"),
+    elan("words in a tier", aligned("bored"), ", tier 'engagement' at 0 s: 'bored' is not a number; name the classes by their values, such as 0.25, or list them under labels.classes"),
     elan("a scale of 1 to 5 in a tier", aligned("4"), ", tier 'engagement' at 0 s: 4 lies outside [0, 1]; rescale: damamba convert with --range, and name what it writes"),
     elan("a slot that is not there", aligned(last="t9"), ", tier 'engagement': time slot 't9' does not exist; align the annotation in ELAN"),
     elan("a slot without a time", aligned(last="t3"), ", tier 'engagement': time slot 't3' has no time; align the annotation in ELAN"),

@@ -112,5 +112,5 @@ MEDIA = [
     heard("an Ogg file of a page's head", b"OggS" + b"\0" * 23, "…", "a.opus"),
     heard("an M4A file of a type", video()[:32], "…", "a.m4a"),
     heard("an MP3 file of text", b"hello\n" * 99, "…", "a.mp3"),
-    BadInput("a link to no video", dangling_link, "r: no video in it (0 files); expected one file a participant, such as s01/anna.mp4"),
+    BadInput("a link to no video", dangling_link, "r: no video in it (0 files); expected one file a participant, such as s01/anna.mp4, or feature streams, which damamba import makes"),
 ]  # fmt: skip

@@ -150,7 +150,9 @@ def test_cross_entropy_masks_and_equals_that_of_torch(aligned):
 
 
 def test_predictions_have_the_class_and_its_probability():
-    one = ParticipantPrediction("s", "p", None, np.array([[0.2, 0.8], [np.nan] * 2], np.float32), {}, ("no", "yes"))
+    one = ParticipantPrediction(
+        "s", "p", None, np.array([[0.2, 0.8], [np.nan] * 2], np.float32), {}, classes=("no", "yes")
+    )
     table = one.to_arrow().to_pydict()
     assert table["engagement"] == ["yes", None]
     assert table["p.yes"] == [pytest.approx(0.8), None]
