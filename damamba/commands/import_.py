@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from damamba.console import InputError, progress
-from damamba.corpus.own_stream import open_own
+from damamba.corpus.manifest import ReleasedStream
 from damamba.importing.clock import Clock
 from damamba.importing.feature_file import ReadOptions
 from damamba.importing.places import DEFAULT, Place, place_of
 from damamba.importing.read import read_file, suffixes
 from damamba.importing.rows import FACES, Timing, on_clock, people
+from damamba.ingest.own_streams import furthest_ends
 from damamba.presets.apply import read_values, write_cues
 from damamba.streams.store import write_stream
 from damamba.text import MISSING, columns, duration, shell_path
@@ -147,18 +148,13 @@ def _ends_that_differ(written: Sequence[Written], out: Path) -> list[str]:
     """Streams at one rate of the same participant that end at different times, also those that were there before."""
     problems = []
     for folder, participant in sorted({(one.place.file(out).parent, one.place.participant) for one in written}):
-        ends = {}
-        for path in sorted(folder.glob(f"{participant}.*.parquet")):
-            with open_own(path) as stream:
-                if stream.regular:
-                    ends[path] = (stream.end_s, 1 / stream.rate_hz)
-        if len(ends) < 2:
-            continue
-        (first, (first_s, a)), *_, (last, (last_s, b)) = sorted(ends.items(), key=lambda item: item[1])
-        if last_s - first_s > SLACK_S + max(a, b):
+        streams = [ReleasedStream.own(path.stem, path) for path in sorted(folder.glob(f"{participant}.*.parquet"))]
+        if apart := furthest_ends(streams, SLACK_S):
+            first, last = apart
             problems.append(
-                f"{first}: ends at {first_s:.2f} s, but {last} at {last_s:.2f} s; one has a wrong rate or is of "
-                f"another session: correct --rate-hz or the file. If it does end early, add --length-s {last_s:g}"
+                f"{first.path}: ends at {first.end_s:.2f} s, but {last.path} at {last.end_s:.2f} s; one has a wrong "
+                "rate or is of another session: correct --rate-hz or the file. If it does end early, add "
+                f"--length-s {last.end_s:g}"
             )
     return problems
 

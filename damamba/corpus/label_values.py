@@ -23,6 +23,6 @@ def parse_label(text: str, labels: LabelParams) -> float | None:
 def unknown_class(place: str, text: str, labels: LabelParams) -> InputError:
     """One line about a text that names no class."""
     return InputError(
-        f"{place}: {text[:40]!r} is no class of labels.classes ({', '.join(labels.classes)}); correct the file, add "
+        f"{place}: {text[:40]!r} is not in labels.classes ({', '.join(labels.classes)}); correct the file, add "
         "the class, or name it in labels.ignored, so that it counts as not annotated"
     )

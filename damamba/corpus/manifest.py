@@ -252,7 +252,7 @@ def conflicts(participants: Sequence[Participant], where: str) -> list[str]:
     for field in ("session", "person"):
         for (corpus, name), members in _grouped(participants, field).items():
             if field == "person" and labelled and (corpus, name) not in labelled:
-                continue  # a tutor or robot who is in all sessions is never a target
+                continue  # without labels, never a target: a tutor or robot may be in every split
             splits = sorted({m.split for m in members})
             if len(splits) > 1:
                 shown = ", ".join(f"{m.session}/{m.participant} ({m.split})" for m in members[:6])

@@ -81,7 +81,7 @@ def _groups_of_people(rows: Sequence[Participant]) -> list[list[SessionKey]]:
     labelled = {p.person for p in rows if p.label}
     for p in rows:
         if p.person not in labelled:
-            continue  # never a target: a tutor who is in all sessions
+            continue  # without labels, never a target: a tutor may be in every fold
         of_person[p.person].append((p.corpus, p.session))
     group: dict[SessionKey, set[SessionKey]] = {(p.corpus, p.session): {(p.corpus, p.session)} for p in rows}
     for sessions in of_person.values():

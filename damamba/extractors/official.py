@@ -19,12 +19,12 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from damamba.config import Section
 from damamba.console import InputError
 from damamba.corpus.manifest import Participant, ReleasedStream
 from damamba.corpus.own_stream import Rows, open_own
 from damamba.corpus.ssi import read_stream
-from damamba.features.extractor import Extractor, ExtractorInput
+from damamba.features.extractor import ExtractorInput
+from damamba.features.stream_cue import StreamCue, StreamCueParams
 from damamba.streams.stream import FeatureStream
 
 UNDETECTED = -1.0
@@ -33,7 +33,7 @@ ROWS_AT_ONCE = 1500
 """A minute at 25 Hz: rows that are in memory as a copy of the result."""
 
 
-class OfficialCueParams(Section):
+class OfficialCueParams(StreamCueParams):
     """Keys of the cue in params.yaml."""
 
     stream: str
@@ -50,22 +50,11 @@ class OfficialCueParams(Section):
     number, missing points are filled from earlier rows alone."""
 
 
-class Official(Extractor[OfficialCueParams]):
+class Official(StreamCue[OfficialCueParams]):
     """A released stream as a cue."""
 
     Params = OfficialCueParams
-    media = "streams"
-
-    @property
-    def lookahead_s(self) -> float | None:
-        """As the settings state it."""
-        return self.params.lookahead_s
-
-    def lacks(self, participant: Participant) -> str:
-        """A stream that other participants have; recordings without any stream are refused in `extract`."""
-        name = self.params.stream
-        has_others = participant.streams and all(stream.name != name for stream in participant.streams)
-        return f"no released stream {name!r}" if has_others else ""
+    kind = "released stream"
 
     def input_key(self, participant: Participant) -> str:
         """Content of the one stream that is read, and its properties in the manifest."""

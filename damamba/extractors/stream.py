@@ -4,48 +4,32 @@ Each row stands at the time that its file holds; rows before the first, after th
 """
 
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-from pydantic import Field
 
-from damamba.config import Section
 from damamba.console import InputError
 from damamba.corpus.manifest import Participant
 from damamba.corpus.own_stream import open_own
-from damamba.features.extractor import Extractor, ExtractorInput
+from damamba.features.extractor import ExtractorInput
+from damamba.features.stream_cue import StreamCue, StreamCueParams
 from damamba.streams.stream import FeatureStream
 
 ROWS_AT_ONCE = 3000
 
 
-class StreamParams(Section):
+class StreamParams(StreamCueParams):
     """Keys of the cue in params.yaml."""
 
     stream: str
     """NAME of the files ``PARTICIPANT.NAME.parquet`` or ``PARTICIPANT.NAME.stream``."""
     drop: tuple[str, ...] = ()
     """Names of channels to leave out; in SSI's format, which has none, their numbers from 0 on."""
-    lookahead_s: Annotated[float, Field(ge=0)] | None = None
-    """How far past its own time a row depends on the recording, s; null: unknown."""
 
 
-class Stream(Extractor[StreamParams]):
+class Stream(StreamCue[StreamParams]):
     """A stream of one's own as a cue."""
 
     Params = StreamParams
-    media = "streams"
-
-    @property
-    def lookahead_s(self) -> float | None:
-        """As the settings state it."""
-        return self.params.lookahead_s
-
-    def lacks(self, participant: Participant) -> str:
-        """A stream that other participants have; recordings without any stream are refused in `extract`."""
-        name = self.params.stream
-        has_others = participant.streams and all(stream.name != name for stream in participant.streams)
-        return f"no stream {name!r}" if has_others else ""
 
     def input_key(self, participant: Participant) -> str:
         """Content of the one stream that is read."""

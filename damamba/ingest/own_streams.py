@@ -55,17 +55,23 @@ def compare_ends(name: str, streams: Sequence[ReleasedStream], slack_s: float) -
     Raises:
         InputError: Two streams end at different times.
     """
-    regular = sorted((s for s in streams if s.rows and s.rate_hz > 0 and not s.irregular), key=lambda s: s.end_s or 0.0)
-    if len(regular) < 2:
-        return
-    first, last = regular[0], regular[-1]
-    off_s = (last.end_s or 0.0) - (first.end_s or 0.0)
-    if off_s > slack_s + 1 / min(first.rate_hz, last.rate_hz):
+    if apart := furthest_ends(streams, slack_s):
+        first, last = apart
         raise InputError(
             f"{name}: {first.path} ends at {first.end_s:.2f} s ({first.rows} rows, {first.rate_hz:g} Hz), {last.path} "
             f"at {last.end_s:.2f} s ({last.rows} rows, {last.rate_hz:g} Hz); one has a wrong rate or is of another "
             f"session. If it does end early, import it again with damamba import --length-s {last.end_s:g}"
         )
+
+
+def furthest_ends(streams: Sequence[ReleasedStream], slack_s: float) -> tuple[ReleasedStream, ReleasedStream] | None:
+    """The streams that end first and last; None where their ends differ by no more than `slack_s` and a row."""
+    regular = sorted((s for s in streams if s.rows and s.rate_hz > 0 and not s.irregular), key=lambda s: s.end_s or 0.0)
+    if len(regular) < 2:
+        return None
+    first, last = regular[0], regular[-1]
+    off_s = (last.end_s or 0.0) - (first.end_s or 0.0)
+    return (first, last) if off_s > slack_s + 1 / min(first.rate_hz, last.rate_hz) else None
 
 
 def _sha256(path: Path) -> str:

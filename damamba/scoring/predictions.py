@@ -27,10 +27,11 @@ def write_prediction(
     name of the predicted one, and a column ``p.<class>`` has the probability of each.
     """
     metadata = {"rate_hz": str(LABEL_RATE_HZ), "seal": BLANK_SEAL}
-    columns = {"prediction": pa.array(pred if not classes else pred.argmax(1), pa.float32())}
+    chosen = pred.argmax(1) if classes else pred
+    columns = {"prediction": pa.array(chosen, pa.float32())}
     columns |= {"label": pa.array(label, pa.float32(), mask=~valid), "valid": pa.array(valid)}
     if classes:
-        columns["class"] = pa.array(np.array(classes)[pred.argmax(1)])
+        columns["class"] = pa.array(np.array(classes)[chosen])
         columns |= {f"p.{name}": pa.array(pred[:, k], pa.float32()) for k, name in enumerate(classes)}
         metadata["classes"] = json.dumps(list(classes))
     table = pa.table(columns, metadata=metadata)

@@ -48,9 +48,7 @@ def test_elan_and_nova_keep_the_names_of_classes(tmp_path):
 @pytest.mark.parametrize("text", ["goaloriented\nplaying\n", "0.5\n0.25\n", "0;1;goaloriented\n1;2;playing\n"])
 def test_an_unknown_class_is_refused_with_its_place(tmp_path, text):
     path = written(tmp_path / "a.csv", text)
-    with pytest.raises(
-        InputError, match=r"a\.csv, line \d: '.*' is no class of labels.classes \(goaloriented, aimless"
-    ):
+    with pytest.raises(InputError, match=r"a\.csv, line \d: '.*' is not in labels.classes \(goaloriented, aimless"):
         read_annotation(path, labels=LABELS)
 
 

@@ -49,7 +49,7 @@ class TableFormat(Format):
     confidence: ClassVar[tuple[str, ...]] = ()
     """Columns in [0, 1], of which the first that is there counts."""
     success: ClassVar[str] = ""
-    """Column that is 0 where nobody was detected."""
+    """Column with 0 in rows without a detection."""
     face: ClassVar[tuple[str, ...]] = ()
     """Columns that number the people in a picture."""
     frame: ClassVar[str] = ""
@@ -105,7 +105,7 @@ class TableFormat(Format):
             raise InputError(f"{table.path}: no row has a value of {some(names)}; leave out with --drop")
         score = columns.numbers[confidence].astype(np.float32) if confidence else None
         if score is not None:
-            score = np.nan_to_num(score, nan=0.0).clip(0, 1)  # no confidence: nobody was detected
+            score = np.nan_to_num(score, nan=0.0).clip(0, 1)  # without a confidence there was no detection
             valid &= score >= options.min_confidence
         if self.success in columns.numbers:
             valid &= columns.numbers[self.success] == 1

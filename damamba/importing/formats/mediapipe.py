@@ -31,7 +31,7 @@ class MediaPipe(Format):
         return True
 
     def read(self, path: Path, table: Table | None, options: ReadOptions) -> FeatureFile:
-        """One row a person and frame; where nobody is seen, a row that is not valid."""
+        """One row for each person and frame; a frame without people gives one row that is not valid."""
         rows: list[tuple[float | None, int, str, dict[str, float]]] = []
         for number, frame in enumerate(_frames(path)):
             plain = {re.sub(r"[^a-z]", "", key.lower()): value for key, value in frame.items()}
@@ -41,7 +41,7 @@ class MediaPipe(Format):
             rows += [(time, number, str(face), values) for face, values in enumerate(people or [{}])]
         channels = list(dict.fromkeys(name for row in rows for name in row[3] if name not in options.drop))
         if not channels:
-            raise InputError(f"{path}: nobody in any of {len(rows)} frames; expected face_blendshapes or landmarks")
+            raise InputError(f"{path}: no person in any of {len(rows)} frames; expected face_blendshapes or landmarks")
         untimed = [row[0] is None for row in rows]
         if any(untimed) and not all(untimed):
             raise InputError(f"{path}: frame {rows[untimed.index(True)][1]} has no time, but others have; correct it")
