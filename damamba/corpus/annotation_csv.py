@@ -86,7 +86,7 @@ def read_columns(path: Path, rate_hz: float, labels: LabelParams = CONTINUOUS) -
             continue
         try:
             times = [np.nan if at < 0 else parse_number(cells[at]) for at in places[1:]]
-            rows[n] = [_value(cells[places[0]], labels, f"{path}, line {number}"), *times]
+            rows[n] = [_value(cells[places[0]], labels, path, number), *times]
         except ValueError:
             shown = (table.separator or ";").join(cells)[:60]
             raise InputError(f"{path}, line {number}: {shown!r} is not {table.form}; {EXPECTED}") from None
@@ -153,7 +153,7 @@ def _series(table: TextTable, dtype: type[np.floating], labels: LabelParams = CO
             continue
         text = cells[at]
         try:
-            value[n] = _value(text, labels, f"{table.path}, line {number}")
+            value[n] = _value(text, labels, table.path, number)
         except ValueError:
             raise InputError(
                 f"{table.path}, line {number}: {text[:40]!r} is not a number; {EXPECTED}, and nan where there is none"
@@ -180,13 +180,13 @@ def _series(table: TextTable, dtype: type[np.floating], labels: LabelParams = CO
     return ValueSeries(value[:n], table.first, table.scheme, perhaps)
 
 
-def _value(text: str, labels: LabelParams, place: str) -> float:
+def _value(text: str, labels: LabelParams, path: Path, line: int) -> float:
     """Raises ValueError for what is no number, `InputError` for what is no class."""
     if not labels.classes:
         return np.nan if INVALID.match(text) else parse_number(text)
     value = parse_label(text, labels)
     if value is None:
-        raise unknown_class(place, text, labels)
+        raise unknown_class(f"{path}, line {line}", text, labels)
     return value
 
 
