@@ -14,6 +14,10 @@ from damamba.text import some
 
 FACES = "each"
 """Value of --face that makes one participant a face."""
+LATEST_S = 1e11
+"""Times of day as ms since 1970 are below this; beyond, float64 holds no milliseconds."""
+SHORTEST_STEP_S = 1e-6
+"""Rows closer than this are two rows of one time."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +83,15 @@ def on_clock(file: FeatureFile, timing: Timing, face: str = "") -> Imported:
         InputError: There is no time, times run backwards, or rows go on after the end of the recording.
     """
     t_s = _times_s(file, timing) + timing.start_s
+    possible = np.abs(t_s) < LATEST_S  # false for no number too
+    if not possible.all():
+        row = int(np.argmin(possible))
+        raise InputError(
+            f"{file.where(row)}: its time is {t_s[row]:g} s; correct it, or give its unit (--time-unit ms)"
+        )
     steps = np.diff(t_s)
-    if len(steps) and steps.min() <= 0:
-        row = int(np.argmax(steps <= 0)) + 1
+    if len(steps) and steps.min() < SHORTEST_STEP_S:
+        row = int(np.argmax(steps < SHORTEST_STEP_S)) + 1
         what = "times run backwards" if steps[row - 1] < 0 else "two rows have one time"
         raise InputError(
             f"{file.where(row)}: {what}: {t_s[row]:.6g} s after {t_s[row - 1]:.6g} s; correct the times or, if "

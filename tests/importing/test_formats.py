@@ -160,6 +160,8 @@ GOOD = [[k / 10, k, k] for k in range(20)]
 BAD = {
     "no time": (["u", "v"], [[k, k] for k in range(9)], "no column of times.*give their rate with --rate-hz"),
     "backwards": (["time", "u"], [[0.1, 0], [0.2, 0], [0.15, 0]], r"line 4: times run backwards: 0\.15 s after 0\.2 s"),
+    "same time": (["time", "u"], [[0.1, 0], [0.1 + 1e-9, 0]], r"line 3: two rows have one time: 0\.1 s after 0\.1 s"),
+    "huge time": (["time", "u"], [[0.1, 0], [1e300, 0]], r"line 3: its time is 1e\+300 s; correct it"),
     "twice": (["time", "u", "u"], GOOD, "two columns called 'u'"),
     "word": (["time", "u", "v"], [*GOOD[:5], [0.5, "high", 1], *GOOD[6:]], "line 7, column 'u': 'high' is no number"),
     "cut off": (
@@ -191,6 +193,7 @@ def test_an_empty_file_an_unknown_one_and_damaged_ones_are_refused(run, tmp_path
     (folder / "c.x.parquet").write_bytes(b"PAR1 and no more")
     (folder / "d.x.npy").write_bytes(b"\x93NUMPY")
     (folder / "e.x.docx").write_text("x")
+    (folder / "g.x.json").write_text('[{"t": 1, "face_blendshapes": [{"index": 0, "score": 0}]}, {"t": 1e999}]')
     with pytest.raises(SystemExit):
         run(*sorted(folder.iterdir()), folder / "f.csv")
     told = capsys.readouterr().err
@@ -200,6 +203,7 @@ def test_an_empty_file_an_unknown_one_and_damaged_ones_are_refused(run, tmp_path
         "not Parquet",
         "not NumPy's format",
         ".docx is not read",
+        "g.x.json, row 1: its time is inf s",
         "no such file",
     ):
         assert part in told
