@@ -2,6 +2,10 @@
 
 import argparse
 import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import shtab
 
 from damamba import __version__
 from damamba.commands import convert, export, extract, import_, init, new, plan, predict, preset, score, submit
@@ -12,15 +16,33 @@ COMMANDS = (new, predict, extract, export, preset, convert, import_, init, plan,
 
 def main() -> None:
     """Entry point."""
+    plain_terminal()
+    options = make_parser().parse_args()
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `damamba … | head` exits quietly
+    with one_line_errors("damamba"):
+        options.run(options)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line, with completion of files where an argument is a path."""
     parser = argparse.ArgumentParser(
         prog="damamba", description="Engagement estimation from conversation video and audio."
     )
     parser.add_argument("--version", action="version", version=f"damamba {__version__}")
+    shtab.add_argument_to(parser, help="completion for a shell: %(choices)s")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(subparsers)
-    plain_terminal()
-    options = parser.parse_args()
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `damamba … | head` exits quietly
-    with one_line_errors("damamba"):
-        options.run(options)
+    for action in _actions(parser):
+        if action.type is Path:
+            action.complete = shtab.FILE  # pyright: ignore[reportAttributeAccessIssue]
+    return parser
+
+
+def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """Arguments of a parser and of its commands."""
+    for action in parser._actions:
+        yield action
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield from _actions(command)

@@ -68,12 +68,23 @@ def progress(items: Iterable[ItemT], what: str, total: int | None = None, unit: 
             desc=what,
             total=total,
             unit=unit,
+            file=None if terminal else _Lines(),
             dynamic_ncols=terminal,
             mininterval=0.1 if terminal else 30.0,
             maxinterval=10.0 if terminal else 60.0,
             delay=0.0 if terminal else 5.0,
         )
     )
+
+
+class _Lines(io.TextIOBase):
+    """stderr for what would write over one line again and again: each state of it is a line of its own."""
+
+    def write(self, text: str) -> int:
+        """Without what only moves the cursor."""
+        if line := text.strip("\r\n "):
+            print(line, file=sys.stderr, flush=True)
+        return len(text)
 
 
 def item_argument() -> dict[str, Any]:

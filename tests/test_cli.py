@@ -47,3 +47,25 @@ def test_help_lists_the_commands():
 def test_the_commands_are_listed_without_torch():
     program = "import sys; import damamba.cli; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_completion_of_bash_offers_commands_options_and_files(tmp_path):
+    script = tmp_path / "damamba.bash"
+    program = "from damamba.cli import main; main()"
+    printed = subprocess.run(
+        [sys.executable, "-c", program, "--print-completion", "bash"], capture_output=True, check=True
+    )
+    script.write_bytes(printed.stdout)
+    (tmp_path / "anna.mp4").touch()
+
+    def completed(*words):
+        line = (
+            f"source {script}; COMP_WORDS=(damamba {' '.join(words)}); COMP_CWORD={len(words)}; "
+            f"$(complete -p damamba | sed -E 's/.*-F ([^ ]+).*/\\1/'); printf '%s\\n' \"${{COMPREPLY[@]}}\""
+        )
+        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, cwd=tmp_path, check=True)
+        return done.stdout.split()
+
+    assert completed("pre") == ["predict", "preset"]
+    assert "--partner" in completed("predict", "--p")
+    assert "anna.mp4" in completed("predict", "an")

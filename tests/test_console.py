@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from damamba import console
+
 ROOT = Path(__file__).parent.parent
 SCRIPT = """
 from damamba.console import InputError, run_stage
@@ -114,3 +116,16 @@ def test_a_full_disk_without_a_name_is_one_line_and_other_errors_keep_their_trac
     assert done.returncode == 1
     assert shown in done.stderr
     assert ("Traceback" in done.stderr) == (not shown)
+
+
+def test_in_a_log_each_state_of_a_progress_bar_is_a_line(monkeypatch, capsys):
+    bar = console.tqdm
+    monkeypatch.setattr(
+        console, "tqdm", lambda items, **options: bar(items, **{**options, "mininterval": 0, "delay": 0})
+    )
+    assert list(console.progress(range(3), "videos")) == [0, 1, 2]
+    shown = capsys.readouterr().err
+    assert "\r" not in shown
+    assert shown.endswith("\n")
+    assert [line.split(":")[0] for line in shown.splitlines()] == ["videos"] * len(shown.splitlines())
+    assert "3/3" in shown.splitlines()[-1]
