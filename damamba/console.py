@@ -186,6 +186,9 @@ def run_stage(name: str, main: Callable[[], str], timed: bool = True, rank: int 
         if not rank:
             print(f"{name}: stopped; run again to continue", file=sys.stderr)
         sys.exit(130)
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)  # `torchrun` sends one where another process has failed
     if not rank:
         print(f"{name}: {summary} · {seconds:.1f} s")
     sys.exit(0)
