@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -56,8 +56,10 @@ def one_line_errors(name: str) -> Iterator[None]:
         sys.exit(1)
 
 
-def progress(items: Iterable[ItemT], what: str, total: int | None = None, unit: str = "it") -> Iterator[ItemT]:
-    """Yield `items` and show a progress bar with time left on stderr.
+def progress(
+    items: Iterable[ItemT], what: str, total: int | None = None, unit: str = "it", shown: bool = True
+) -> Iterator[ItemT]:
+    """Yield `items` and show a progress bar with time left on stderr, unless another process shows it.
 
     If stderr is not a terminal, the bar is printed as a line every half minute.
     """
@@ -69,6 +71,7 @@ def progress(items: Iterable[ItemT], what: str, total: int | None = None, unit: 
             total=total,
             unit=unit,
             file=None if terminal else _Lines(),
+            disable=not shown,
             dynamic_ncols=terminal,
             mininterval=0.1 if terminal else 30.0,
             maxinterval=10.0 if terminal else 60.0,
@@ -161,7 +164,7 @@ def _end_without(there: Callable[[], bool], signum: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def run_stage(name: str, main: Callable[[], str], timed: bool = True) -> None:
+def run_stage(name: str, main: Callable[[], str], timed: bool = True, rank: int = 0) -> None:
     """Run a stage's `main` and print the summary line that it returns; then exit.
 
     A stage that runs already in the same folder is refused. A stage that DVC started ends with DVC.
@@ -172,9 +175,10 @@ def run_stage(name: str, main: Callable[[], str], timed: bool = True) -> None:
         name: Name of the stage, in messages and file names.
         main: The stage.
         timed: Write wall seconds and peak memory to ``results/timing/<name>.json``.
+        rank: Number of this process among those that do the stage together. All but 0 print errors alone.
     """
     plain_terminal()
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.ERROR if rank else logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)
@@ -184,15 +188,20 @@ def run_stage(name: str, main: Callable[[], str], timed: bool = True) -> None:
             _end_with_dvc()
     started = time.perf_counter()
     try:
-        with one_line_errors(name), only_one(LOCKS / f"{name}.lock", name):
+        with one_line_errors(name), nullcontext() if rank else only_one(LOCKS / f"{name}.lock", name):
             summary = main()
             seconds = time.perf_counter() - started
-            if timed:
+            if timed and not rank:
                 write_timing(Path("results/timing") / f"{name}.json", seconds)
     except KeyboardInterrupt:
-        print(f"{name}: stopped; run again to continue", file=sys.stderr)
+        if not rank:
+            print(f"{name}: stopped; run again to continue", file=sys.stderr)
         sys.exit(130)
-    print(f"{name}: {summary} · {seconds:.1f} s")
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)  # `torchrun` sends one where another process has failed
+    if not rank:
+        print(f"{name}: {summary} · {seconds:.1f} s")
     sys.exit(0)
 
 

@@ -1,7 +1,7 @@
 """Stage train: data/aligned -> data/models/<variant>-<seed>, and the learning curve.
 
 ``python stages/train.py VARIANT-SEED``; a killed run resumes where it stopped, if data, parameters and code are
-the same.
+the same. On several GPUs or machines: ``torchrun --nproc-per-node N stages/train.py VARIANT-SEED``.
 """
 
 import _root
@@ -24,10 +24,15 @@ from damamba.data.causality import delay_of
 from damamba.data.shards import Aligned
 from damamba.digits import DECIMALS, rounded, write_result
 from damamba.files import prune
-from damamba.training import Run, fit, run_key
+from damamba.training import Ranks, Run, fit, run_key
 
 
-def main(options: argparse.Namespace, name: str) -> str:
+def main(options: argparse.Namespace, name: str, ranks: Ranks) -> str:
+    with ranks.together():
+        return train(options, name, ranks)
+
+
+def train(options: argparse.Namespace, name: str, ranks: Ranks) -> str:
     params = Params.load()
     try:
         variant, seed = split_run(options.run, params.variants)
@@ -40,10 +45,12 @@ def main(options: argparse.Namespace, name: str) -> str:
     if unknown := aligned.cues.keys() - params.cues.keys():
         raise InputError(f"params.yaml: cues: no {sorted(unknown)[0]}, which the shards contain; run: dvc repro align")
     what = params.variant(variant), params.losses, params.window, train, seed, options.shuffle_labels
-    run = Run(aligned, *what)
+    run = Run(aligned, *what, ranks)
     delay = delay_of(aligned, run.model.widths, params.window.rate_hz) if run.model.causal else None
     resume = options.state / f"{name}-{run_key(aligned, *what)}.pt"
     model = fit(run, resume, label=f"train {name}")
+    if not ranks.first:
+        return ""
     model.save(
         options.models / name,
         variant=variant,
@@ -52,7 +59,7 @@ def main(options: argparse.Namespace, name: str) -> str:
         label_rate_hz=LABEL_RATE_HZ,
         step=run.best[1] if run.validation else run.step,
         validation={train.select: run.best[0]} if run.validation else None,
-        weights=f"last step: {run.unvalidated}" if run.unvalidated else "best validation",
+        weights=f"last step: {run.validation.missing}" if run.validation.missing else "best validation",
         simulated=params.simulated,
         inputs={
             "cues": {cue: params.cues[cue].model_dump() for cue in run.model.widths},
@@ -68,8 +75,8 @@ def main(options: argparse.Namespace, name: str) -> str:
     prune(options.state, set(options.state.glob("*.pt")) - set(options.state.glob(f"{name}-{'[0-9a-f]' * 64}.pt")))
     n = sum(p.numel() for p in model.parameters())
     kept = f"best validation {train.select} {run.best[0]:.3f} at step {run.best[1]}"
-    if run.unvalidated:
-        kept = f"last weights, not validated: {run.unvalidated}"
+    if run.validation.missing:
+        kept = f"last weights, not validated: {run.validation.missing}"
     causal = f" · causal, {delay['total_s']:.2f} s behind its media" if delay else ""
     return f"{name}: {n / 1e6:.2f} M parameters, {run.step} steps of {train.batch_windows} windows, {kept}{causal}"
 
@@ -98,4 +105,5 @@ if __name__ == "__main__":
     name = options.run
     if options.shuffle_labels is not None:
         name = f"{name}-shuffle-{options.shuffle_labels}"
-    run_stage(f"train-{name}", partial(main, options, name))
+    ranks = Ranks.launched()
+    run_stage(f"train-{name}", partial(main, options, name, ranks), rank=ranks.rank)

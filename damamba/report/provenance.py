@@ -13,7 +13,6 @@ PACKAGES = (
     "numpy",
     "scipy",
     "pyarrow",
-    "accelerate",
     "transformers",
     "open_clip_torch",
     "mediapipe",

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from damamba.console import progress
 from damamba.model import EngagementModel
+from damamba.training.curve import Step
 from damamba.training.resume import read_state, write_state
-from damamba.training.run import FAR_AHEAD, Run, Step
+from damamba.training.run import FAR_AHEAD, Run
 
 logger = logging.getLogger(__name__)
 LITTLE = 0.02
@@ -24,15 +25,17 @@ def fit(run: Run, resume: Path, on_step: Callable[[Step], None] | None = None, l
         label: Label of the progress bar.
 
     Raises:
-        InputError: The loss is no longer finite, or the predictions have become constant.
+        InputError: The loss is no longer finite, the predictions have become constant, or another process has ended.
     """
-    if resume.exists():
-        run.restore(read_state(resume))
+    state = run.ranks.from_first(lambda: read_state(resume) if resume.exists() else None)
+    if state:
+        run.restore(state)
         logger.info("%s: resumed at step %d", label, run.step)
     elif run.begun and run.validation:
         logger.info("%s: %s; validation %s", label, run.begun, _shown(run.validate()))
     warned = False
-    for _ in progress(range(run.step, run.steps), label, total=run.steps - run.step, unit="step"):
+    left = run.steps - run.step
+    for _ in progress(range(run.step, run.steps), label, total=left, unit="step", shown=run.ranks.first):
         row = run.advance()
         if on_step:
             on_step(row)
@@ -50,7 +53,7 @@ def fit(run: Run, resume: Path, on_step: Callable[[Step], None] | None = None, l
         if row.first is not None and run.exhausted:
             logger.info("%s: no better validation since step %d, stopped at %d", label, run.best[1], run.step)
             break
-        if run.step % run.train.checkpoint_steps == 0 and run.step < run.steps:
+        if run.ranks.first and run.step % run.train.checkpoint_steps == 0 and run.step < run.steps:
             write_state(resume, run.state())
     if run.validation and run.trainable and run.best[0] < LITTLE:
         logger.warning(

@@ -17,15 +17,19 @@ from tests.data.test_batch import WIDTHS, make_aligned
 
 @pytest.fixture
 def aligned(tmp_path):
-    held = make_aligned(tmp_path, sessions=4, n_labels=120)
+    return make_small(tmp_path)
+
+
+def make_small(root, sessions=4):
+    held = make_aligned(root, sessions=sessions, n_labels=120)
     statistics = {
         f"{cue}.{what}": np.full(width, value, np.float32)
         for cue, width in WIDTHS.items()
         for what, value in (("mean", 15.0), ("std", 11.0))
     }
-    write_statistics(tmp_path, statistics)
-    sessions = (*held.sessions[:3], replace(held.sessions[3], split="val"))
-    return replace(held, sessions=sessions)
+    write_statistics(root, statistics)
+    val = (replace(session, split="val") for session in held.sessions[3:])
+    return replace(held, sessions=(*held.sessions[:3], *val))
 
 
 def params(model=None, window=None, **train) -> Params:

@@ -17,8 +17,8 @@ from damamba.metrics import ccc
 from damamba.metrics.ccc import CCC
 from damamba.model import load_model
 from damamba.model.checkpoint import read_description
-from damamba.training import fit
-from damamba.training import run as run_module
+from damamba.training import Ranks, fit
+from damamba.training.validation import SHARES
 from tests.training.conftest import Run, params
 
 
@@ -65,7 +65,7 @@ def test_without_labels_to_validate_on_the_last_averaged_weights_are_saved_and_i
         run="da_mamba-0", shuffle_labels=None, aligned=left.root,
         models=tmp_path / "models", curves=tmp_path / "curves", state=tmp_path / "state",
     )  # fmt: skip
-    summary = train_stage.main(options, "da_mamba-0")
+    summary = train_stage.main(options, "da_mamba-0", Ranks())
     assert summary.endswith(f"8 steps of 4 windows, last weights, not validated: {why}")
     assert f"the last averaged weights will be saved: {why}" in caplog.text
     extra = read_description(tmp_path / "models/da_mamba-0").extra
@@ -81,8 +81,8 @@ def test_only_participants_with_labels_are_validated_on(aligned):
     write_labels(path, np.full(val.n_labels, np.nan, np.float32), np.zeros(val.n_labels, bool))
     aligned = replace(aligned, sha256={**aligned.sha256, path.relative_to(aligned.root).as_posix(): check_seal(path)})
     run = Run(aligned, params(), "da_mamba", 0)
-    assert run.validation == [(val, 1)]
-    assert run.unvalidated is None
+    assert run.validation.seats == [(val, 1)]
+    assert run.validation.missing is None
     value, valid = aligned.labels(val, val.seats[1].participant)
     with run.ema.swap():
         expected = ccc(predict(run.model.eval(), run.reader, val, 1), value, valid)
@@ -148,7 +148,7 @@ def test_a_closed_form_takes_one_step_and_is_loaded_again(aligned, tmp_path):
     model = fit(run, tmp_path / "a.pt")
     assert run.step == len(run.history) == 1
     assert run.history[0]["grad_norm"] == 0
-    session, seat = run.validation[0]
+    session, seat = run.validation.seats[0]
     expected = predict(model, run.reader, session, seat)
     assert expected.std() > 0
     model.save(tmp_path / "model", window={})
@@ -163,7 +163,7 @@ def test_training_that_harms_leaves_at_least_the_floor(aligned, tmp_path):
     fit(ridge, tmp_path / "b.pt")
     model = fit(run, tmp_path / "a.pt")
     assert run.best[0] >= ridge.best[0] - 1e-6
-    session, seat = run.validation[0]
+    session, seat = run.validation.seats[0]
     model.share.data.fill_(0.0)
     floor = predict(ridge.model.eval(), run.reader, session, seat)
     np.testing.assert_allclose(predict(model, run.reader, session, seat), floor, atol=1e-6)
@@ -176,7 +176,7 @@ def test_validation_chooses_how_much_the_network_counts(aligned, tmp_path):
     model = fit(run, tmp_path / "a.pt")
     series = {}
     chosen = model.share.item()
-    for share in run_module.SHARES:
+    for share in SHARES:
         model.share.data.fill_(share)
         series[share] = [predict(model, run.reader, *one) for one in run.validation]
     labels = [aligned.labels(one, one.seats[number].participant) for one, number in run.validation]
@@ -187,7 +187,7 @@ def test_validation_chooses_how_much_the_network_counts(aligned, tmp_path):
     for closed, network, mixed in zip(series[0.0], series[1.0], series[0.75], strict=True):
         np.testing.assert_allclose(mixed, 0.25 * closed + 0.75 * network, atol=1e-6)
     last = run.history[-1]
-    assert last["share"] in run_module.SHARES
+    assert last["share"] in SHARES
     assert last["val_network"] <= last["val_ccc"] + 1e-9
 
 
