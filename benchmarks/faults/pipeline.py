@@ -61,7 +61,8 @@ STAGES = (
     Stage("ablate", ("ablate.py",), "results/ccc.json"),
     Stage("report", ("report.py",), "results/figures"),
 )
-"""All but three: check writes a constant, landmarker copies a file from a registry, benchmark measures times."""
+"""All but four: check writes a constant, landmarker and compact_whisper copy files from a registry, benchmark measures
+times."""
 
 
 def finished(folder: Path) -> Path:

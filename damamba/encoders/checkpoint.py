@@ -16,6 +16,11 @@ from damamba.files import sha256
 logger = logging.getLogger(__name__)
 COMPACT = "damamba preset compact"
 """Command that switches to the encoders that come with the package."""
+COMPACT_WHISPER = "data/compact-whisper"
+"""Checkpoint that the stage compact_whisper makes where a cue uses it; `damamba.encoders.compact_whisper`."""
+WEIGHTS = "model.safetensors"
+CACHED = Path("~/.cache/damamba/compact-whisper")
+"""Where commands keep it that run outside of a project."""
 
 
 def local_folder(checkpoint: str) -> Path | None:
@@ -27,6 +32,10 @@ def local_folder(checkpoint: str) -> Path | None:
         InputError: `checkpoint` can only be a folder, and the folder does not exist.
     """
     inside = Path(damamba.__file__).parent.parent / checkpoint
+    if checkpoint == COMPACT_WHISPER:
+        if folder := compact_whisper():
+            return folder
+        raise InputError(f"{checkpoint}: Whisper's first layers are missing; get them: dvc repro compact_whisper")
     for folder in (Path(checkpoint), inside):
         if folder.is_dir():
             return folder
@@ -36,6 +45,12 @@ def local_folder(checkpoint: str) -> Path | None:
             f"or use the encoders that come with damamba: {COMPACT}"
         )
     return None
+
+
+def compact_whisper() -> Path | None:
+    """Folder of `COMPACT_WHISPER` with its weights; where no cue used them when its stage ran, the folder is empty."""
+    places = (Path(COMPACT_WHISPER), CACHED.expanduser())
+    return next((folder for folder in places if (folder / WEIGHTS).is_file()), None)
 
 
 def local_weights(checkpoint: str) -> list[Path]:
@@ -78,7 +93,9 @@ def loading(checkpoint: str, revision: str | None = None) -> Iterator[None]:
             yield
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:160]
-        if folder:
+        if checkpoint == COMPACT_WHISPER:
+            cure = f"get it again: rm -r {folder} && dvc repro -f compact_whisper"
+        elif folder:
             cure = f"restore the folder (git checkout -- {folder}) or correct `checkpoint` in params.yaml"
         elif repository_of(checkpoint):
             cure = f"fetch it where there is a network: {download_of(checkpoint, revision)}; or do without: {COMPACT}"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-HUB_LICENCES = {
+LICENCES = {
     "facebook/wav2vec2-base": "Apache-2.0",
     "audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim": "CC BY-NC-SA 4.0: no commercial use",
     "facebook/w2v-bert-2.0": "MIT",
@@ -10,20 +10,21 @@ HUB_LICENCES = {
     "facebook/dinov2-base": "Apache-2.0",
     "MCG-NJU/videomae-base": "CC BY-NC 4.0: no commercial use",
     "laion/CLIP-ViT-B-32-laion2B-s34B-b79K": "MIT",
+    "data/compact-whisper": "MIT",
 }
-"""Of the hub checkpoints in our presets; ``damamba/extractors/checkpoints/README.md`` has a table of all."""
+"""Of those in our presets that are not in the repository; ``damamba/extractors/checkpoints/README.md`` has all."""
 UNKNOWN = "unknown to damamba: see its card"
 
 
 def licence_of(checkpoint: str, folder: Path | None) -> str:
-    """Licence of a checkpoint; `UNKNOWN` where neither its card nor `HUB_LICENCES` names one.
+    """Licence of a checkpoint; `UNKNOWN` where neither its card nor `LICENCES` names one.
 
     Args:
         checkpoint: Name on the hub, with or without ``hf-hub:``.
-        folder: Local folder of the checkpoint, whose card counts then.
+        folder: Local folder of the checkpoint, whose card counts first.
     """
-    licence = licence_on_card(folder) if folder else HUB_LICENCES.get(checkpoint.removeprefix("hf-hub:"))
-    return licence or UNKNOWN
+    on_card = licence_on_card(folder) if folder else None
+    return on_card or LICENCES.get(checkpoint.removeprefix("hf-hub:"), UNKNOWN)
 
 
 def licence_on_card(folder: Path) -> str | None:

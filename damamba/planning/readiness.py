@@ -7,7 +7,7 @@ from damamba.config import CueParams, EvaluateParams, FacesParams
 from damamba.console import InputError
 from damamba.encoders.checkpoint import COMPACT, download_of, local_folder
 from damamba.encoders.hub import cached, repository_of
-from damamba.encoders.licences import licence_of
+from damamba.encoders.licences import LICENCES, licence_of
 from damamba.features.landmarker import check_model
 from damamba.planning.disk import reads_faces
 from damamba.planning.workload import Workload
@@ -81,7 +81,7 @@ def _licence(checkpoint: str) -> str:
     try:
         return licence_of(checkpoint, local_folder(checkpoint))
     except InputError:
-        return "unknown: no such folder"
+        return LICENCES.get(checkpoint, "unknown: no such folder")
 
 
 def _missing_checkpoint(name: str, cue: CueParams) -> list[str]:

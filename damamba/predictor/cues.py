@@ -14,6 +14,7 @@ import yaml
 
 from damamba.config import CueParams, ExtractParams, FacesParams, parse_section
 from damamba.console import InputError
+from damamba.encoders.compact_whisper import provide_encoder
 from damamba.features.health import read_notes
 from damamba.files import only_one, whole_file
 from damamba.predictor import PRESET
@@ -139,6 +140,7 @@ def extract_videos(
                 notes.append(f"{name}: left out: {', '.join(sorted(set(lacking)))} in any video")
         if not possible:
             raise InputError("\n".join([*notes, "there is nothing to compute"]))
+        provide_encoder(possible)
         compute_cues(possible, _faces(), work, loop)
         if any(cue.reads == "faces" for cue in possible.values()):
             notes += read_notes(work / "faces")

@@ -10,6 +10,7 @@ from damamba.config import EXTRACTORS, AlignParams, CueParams, FacesParams, Name
 from damamba.console import InputError
 from damamba.data.shards import Cue
 from damamba.encoders.checkpoint import local_folder, revision_of
+from damamba.encoders.compact_whisper import provide_encoder
 from damamba.features.extractor import Extractor
 from damamba.model.checkpoint import read_description
 
@@ -53,6 +54,7 @@ class ModelInputs(Section):
                 "version: train the model again"
             )
         found = parse_section(cls, inputs, f"{checkpoint / 'model.json'}: inputs")
+        provide_encoder(found.cues)
         for name, cue in found.cues.items():
             if found.extractor(name).media == "streams":
                 raise InputError(

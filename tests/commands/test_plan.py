@@ -12,6 +12,7 @@ import pytest
 from damamba.commands.plan import plan_of
 from damamba.config import Params
 from damamba.corpus.manifest import Manifest, Participant
+from damamba.encoders import checkpoint
 from damamba.ingest.sources.base import PlannedSeat
 from damamba.planning.earlier_runs import EarlierRuns, busy_workers
 from damamba.planning.plan import summary
@@ -183,6 +184,17 @@ def test_what_is_missing_is_listed_with_its_remedy(params, tmp_path):
     assert any("dvc repro landmarker" in line for line in lacks(params, work, 0, 1))
     unlabelled = Workload(tuple(replace(seat, labelled=False) for seat in work.seats))
     assert any("labels in the split train" in line for line in lacks(params, unlabelled, 0, 1))
+
+
+def test_a_preset_whose_speech_encoder_is_not_here_names_the_stage_that_fetches_it(params, monkeypatch, tmp_path):
+    monkeypatch.setattr(checkpoint, "CACHED", tmp_path / "none")
+    real = Params.model_validate(params.model_dump() | {"cues": read_preset("real")["cues"]})
+    (line,) = (line for line in lacks(real, people(2), 0, 1) if line.startswith("cue "))
+    assert line.startswith("cue whisper: data/compact-whisper")
+    assert line.endswith("dvc repro compact_whisper")
+    (row,) = (row for row in plan_of(real, people(2), Path())["licences"] if row["cues"] == "whisper")
+    assert row["licence"] == "MIT"
+    assert not plan_of(real, people(2), Path())["time"]["extract-whisper"]["remark"]  # its speed is known
 
 
 def test_tasks_that_do_not_fill_all_workers_leave_some_idle():

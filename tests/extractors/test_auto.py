@@ -14,16 +14,21 @@ SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "i
 T_S = 0.2 + np.arange(10) * 0.04
 
 
-def whisper(folder):
+def whisper(folder, window_s=4):
     from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
 
     config = WhisperConfig(
         d_model=16, encoder_layers=2, decoder_layers=1, encoder_attention_heads=2, decoder_attention_heads=2,
-        encoder_ffn_dim=16, decoder_ffn_dim=16, num_mel_bins=80, vocab_size=16, max_source_positions=200,
+        encoder_ffn_dim=16, decoder_ffn_dim=16, num_mel_bins=80, vocab_size=16, max_source_positions=50 * window_s,
         pad_token_id=0, bos_token_id=1, eos_token_id=2, decoder_start_token_id=1,
     )  # fmt: skip
     WhisperModel(config).save_pretrained(folder)
-    WhisperFeatureExtractor(chunk_length=4).save_pretrained(folder)
+    WhisperFeatureExtractor(chunk_length=window_s).save_pretrained(folder)
+
+
+def wide_whisper(folder):
+    """It hears 6 s at once: cores of 2 s with 2 s on each side."""
+    whisper(folder, 6)
 
 
 def w2v_bert(folder):
@@ -137,10 +142,38 @@ def test_a_causal_row_hears_no_later_sound_than_it_says(kind, checkpoint, spoken
     assert np.nanmax(np.abs(first.x - second.x)) > 0
 
 
-def test_sound_that_was_not_recorded_is_missing(checkpoint, spoken):
+def test_whisper_hears_nothing_beyond_its_window(checkpoint, spoken):
+    """Rows of 2 to 4 s hear the sound from 0 to 6 s, and no more."""
+    extractor = audio(checkpoint(wide_whisper))
+    before = noise(9)
+    first = extractor.extract(spoken(before)).x
+    for start_s, stop_s, deaf in ((6, 9, slice(0, 200)), (0, 2, slice(200, None))):
+        after = before.copy()
+        after[start_s * 16000 : stop_s * 16000] *= -0.5
+        second = extractor.extract(spoken(after)).x
+        np.testing.assert_array_equal(second[deaf], first[deaf])
+        changed = np.abs(second - first).max(1) > 0
+        assert changed[start_s * 50 : stop_s * 50].all()
+    after = before.copy()
+    after[round(5.9 * 16000) : 6 * 16000] *= -0.5
+    changed = np.abs(extractor.extract(spoken(after)).x - first).max(1) > 0
+    assert changed[100:200].all()  # within the window it looks ahead, by attention
+    assert not changed[:100].any()
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.5, 2])
+def test_a_short_recording_has_rows_for_its_sound_and_none_for_the_padding(seconds, checkpoint, spoken):
+    stream = audio(checkpoint(wide_whisper)).extract(spoken(noise(seconds)))
+    assert len(stream.t_s) == round(seconds * 50)
+    assert stream.t_s[-1] < seconds
+    assert stream.valid.all()
+
+
+@pytest.mark.parametrize("kind", [wavlm, whisper])
+def test_sound_that_was_not_recorded_is_missing(kind, checkpoint, spoken):
     samples = noise(6)
     samples[2 * 16000 : 3 * 16000] = np.nan
-    stream = audio(checkpoint(wavlm)).extract(spoken(np.nan_to_num(samples)))
+    stream = audio(checkpoint(kind)).extract(spoken(np.nan_to_num(samples)))
     assert stream.valid.any()
     assert (np.isfinite(stream.x).all(1) == stream.valid).all()
 

@@ -21,14 +21,14 @@ DYAD = Path(__file__).parents[2] / "examples/dyad"
 @pytest.fixture(scope="module")
 def extraction():
     """Of the example, in this process."""
-    return damamba.extract(DYAD / "expert.mp4", DYAD / "novice.mp4", cues=["expression", "wav2vec2"])
+    return damamba.extract(DYAD / "expert.mp4", DYAD / "novice.mp4", cues=["expression", "emotion"])
 
 
 def test_everyone_has_every_cue_at_its_own_rate(extraction):
     assert {(one.participant, one.cue) for one in extraction.cues} == {
-        (person, cue) for person in ("expert", "novice") for cue in ("expression", "wav2vec2")
+        (person, cue) for person in ("expert", "novice") for cue in ("expression", "emotion")
     }
-    for cue, rate_hz in (("expression", 25), ("wav2vec2", 50)):
+    for cue, rate_hz in (("expression", 25), ("emotion", 10)):
         stream = extraction.of("expert", cue).stream
         assert np.median(np.diff(stream.t_s)) == pytest.approx(1 / rate_hz, rel=0.01)
         assert stream.t_s[-1] == pytest.approx(18, abs=0.2)
@@ -61,16 +61,16 @@ def test_a_cue_that_nobody_has_is_left_out_and_named(tmp_path):
             if packet.dts is not None:
                 packet.stream = out
                 silent.mux(packet)
-    found = damamba.extract(tmp_path / "mute.mp4", cues=["expression", "wav2vec2"])
+    found = damamba.extract(tmp_path / "mute.mp4", cues=["expression", "emotion"])
     assert [one.cue for one in found.cues] == ["expression"]
-    assert any(note.startswith("wav2vec2: left out") for note in found.notes)
+    assert any(note.startswith("emotion: left out") for note in found.notes)
     with pytest.raises(InputError, match="there is nothing to compute"):
-        damamba.extract(tmp_path / "mute.mp4", cues=["wav2vec2"])
+        damamba.extract(tmp_path / "mute.mp4", cues=["emotion"])
 
 
 def test_presets_and_cues_that_are_not_there_are_named():
     assert "expression" in chosen_cues("real", None)
-    with pytest.raises(InputError, match="no cue 'gaze' in the preset real; there are wav2vec2"):
+    with pytest.raises(InputError, match="no cue 'gaze' in the preset real; there are whisper"):
         chosen_cues("real", ["gaze"])
     with pytest.raises(InputError, match="no preset 'reel'"):
         chosen_cues("reel", None)
@@ -93,9 +93,9 @@ def test_a_model_is_loaded_from_a_folder_or_from_the_cache_of_the_hub(tmp_path, 
 
 
 def test_a_second_call_keeps_the_work_of_the_first(tmp_path):
-    damamba.extract(DYAD / "expert.mp4", cues=["wav2vec2"], out=tmp_path)
-    shard = next((tmp_path / ".damamba/features/wav2vec2").rglob("expert*.parquet"))
+    damamba.extract(DYAD / "expert.mp4", cues=["emotion"], out=tmp_path)
+    shard = next((tmp_path / ".damamba/features/emotion").rglob("expert*.parquet"))
     made = shard.stat().st_mtime_ns
-    damamba.extract(DYAD / "novice.mp4", cues=["wav2vec2"], out=tmp_path)
-    damamba.extract(DYAD / "expert.mp4", cues=["wav2vec2"], out=tmp_path)
+    damamba.extract(DYAD / "novice.mp4", cues=["emotion"], out=tmp_path)
+    damamba.extract(DYAD / "expert.mp4", cues=["emotion"], out=tmp_path)
     assert shard.stat().st_mtime_ns == made
