@@ -15,6 +15,8 @@ from damamba.model.heads import Classes, Start, score_head
 
 __all__ = ["EngagementModel", "Example", "Examples", "Output", "score_head"]
 CLIP = 10.0  # standard deviations: one broken value must not dominate the frame
+NAMED_ONLY = "reference"
+"""Group of cues that only models use which name them: what could flatter a model, such as the time since the start."""
 MAX_PARAMETERS = 2 * 10**9
 """Of a model; with gradients, averages and the optimiser's moments these are 40 GB. The paper's has 12 million."""
 ParamsT = TypeVar("ParamsT", bound=Section)
@@ -191,7 +193,7 @@ class EngagementModel(nn.Module, Generic[ParamsT]):
 
 
 def chosen_cues(cues: Mapping[str, Mapping[str, int]], chosen: tuple[str, ...] | None) -> dict[str, dict[str, int]]:
-    """The cues that are used, by group, without groups that become empty; None uses all.
+    """The cues that are used, by group, without groups that become empty; None: all but those of `NAMED_ONLY`.
 
     Raises:
         InputError: A chosen cue does not exist.
@@ -201,7 +203,9 @@ def chosen_cues(cues: Mapping[str, Mapping[str, int]], chosen: tuple[str, ...] |
         if name not in there:
             raise InputError(f"model.cues: no cue {name!r}; there are {', '.join(there)}")
     kept = {
-        group: {name: width for name, width in widths.items() if chosen is None or name in chosen}
+        group: {
+            name: width for name, width in widths.items() if (group != NAMED_ONLY if chosen is None else name in chosen)
+        }
         for group, widths in cues.items()
     }
     return {group: widths for group, widths in kept.items() if widths}

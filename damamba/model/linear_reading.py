@@ -1,15 +1,12 @@
 """A linear reading of the cues: closed form, and hard to beat where few people meet wide cues.
 
-Every channel of the target, and every channel of the partners together, is smoothed over the past and, unless causal,
-over the future with exponential kernels of several lengths; engagement is a ridge regression on these running means.
-Kernels of different lengths add up to delayed ones, so that a partner's influence may come late.
+Engagement is a ridge regression on running means of every channel.
 
 The projection comes first and the smoothing second, which is the same, because both are linear: a frame costs a product
 of its channels with a few vectors, and a stream has a state of a few numbers.
 """
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -17,26 +14,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from damamba.console import InputError
-from damamba.model.base import Examples, Statistics, standardise_each
+from damamba.model.base import Examples, Statistics
+from damamba.model.running_means import LARGEST, RunningMeans, running_sums
 from damamba.model.stream_state import Memory
-from damamba.scan.exported import over_frames
 
-SCALES_S = (0.25, 1.0, 4.0)
-"""Time constants of the kernels, s: engagement is forgotten within seconds (docs/simulator.md)."""
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """Candidates, as multiples of the mean square of a row of features; then the best times and over the root of 10."""
-APART_S = 0.2
-"""Between rows of a fit at least: labels that are nearer hardly differ, and the fit takes the cube of its rows."""
-MAX_ROWS, MAX_VALUES = 5000, 100_000_000
-"""Rows of a fit at most, and values of its matrix (400 MB)."""
-PRIOR = 0.2
-"""Weight of the training mean in a running mean, as a share of what a kernel weighs in all."""
-LARGEST = 3.0
-"""Standard deviations: a burst, as of flow where a face leaves the picture, must not decide a prediction."""
 MAX_GAIN = 3.0
 SMALL = 1e-6
-PIECE = 256
-"""Frames whose sums are one matrix product."""
 
 
 class Ridge(NamedTuple):
@@ -109,7 +94,7 @@ def fit_ridge(
             if solved is None:
                 return -1.0, penalty, 0.0
             predicted[rows] = (gram[rows] if over_rows else x[rows].double()) @ solved
-        return _correlation(predicted, centred), penalty, float(predicted.std())
+        return correlation(predicted, centred), penalty, float(predicted.std())
 
     _, best, _ = coarse = max(judged(penalty) for penalty in PENALTIES)
     correlation, penalty, spread = max(coarse, judged(best * 10**0.5), judged(best / 10**0.5))
@@ -121,38 +106,19 @@ def fit_ridge(
     return Ridge(weights, mean, penalty, correlation, gain)
 
 
-def _correlation(a: Tensor, b: Tensor) -> float:
+def correlation(a: Tensor, b: Tensor) -> float:
     """0 where a series is constant."""
     a, b = a - a.mean(), b - b.mean()
     return float((a @ b) / (a.norm() * b.norm()).clamp_min(SMALL))
 
 
-class LinearReading(nn.Module):
-    """Engagement as a linear function of running means; its weights are fitted by `fit`, never by gradients.
-
-    Args:
-        widths: Of the cues.
-        rate_hz: Frames a second.
-        statistics: As of `build_model`.
-        partners: Whether the partners are read as well.
-        causal: Whether the future is left out.
-    """
+class LinearReading(RunningMeans):
+    """Engagement as a linear function of running means; its weights are fitted by `fit`, never by gradients."""
 
     def __init__(
         self, widths: Mapping[str, int], rate_hz: int, statistics: Statistics | None, partners: bool, causal: bool
     ) -> None:
-        super().__init__()
-        self.widths, self.rate_hz, self.causal = dict(widths), rate_hz, causal
-        self.standardise = standardise_each(widths, statistics)
-        self.keep: Tensor
-        """(S,) what a kernel keeps from frame to frame."""
-        keep = torch.tensor([math.exp(-1 / (scale_s * rate_hz)) for scale_s in SCALES_S])
-        self.register_buffer("keep", keep, persistent=False)
-        self.prior: Tensor
-        """(kernels,) added to the weight of the rows that were seen: without any, a mean is that of training."""
-        self.register_buffer("prior", (PRIOR / (1 - keep)).repeat(1 if causal else 2), persistent=False)
-        self.kernels = len(self.prior)
-        self.roles = (slice(0, 1), slice(1, None))[: 2 if partners else 1]
+        super().__init__(widths, rate_hz, statistics, partners, causal)
         self.mean = nn.Parameter(torch.tensor(0.5), requires_grad=False)
         self.weights = nn.ParameterDict(
             {
@@ -202,28 +168,6 @@ class LinearReading(nn.Module):
         future, _ = running_sums(x[..., n:].flip(2), self.keep, None)
         return torch.cat((past, future.flip(2)), dim=-1)
 
-    def features(
-        self,
-        cues: Mapping[str, Float[Tensor, "B P T _"]],
-        valid: Mapping[str, Bool[Tensor, "B P T"]],
-        present: Bool[Tensor, "B P"],
-        frames: Int[Tensor, "frames"],
-    ) -> Float[Tensor, "B frames features"]:
-        """Running means of every channel at some frames: what the weights multiply, in the order of `fit`."""
-        length = next(iter(valid.values())).shape[-1]
-        lag = frames[:, None] - torch.arange(length, device=frames.device)
-        kernels = torch.cat([decayed(self.keep, x) for x in ((lag,) if self.causal else (lag, -lag))])
-        columns = []
-        for name, standardise in self.standardise.items():
-            seen = valid[name] & present[..., None]
-            for seats in self.roles:
-                x = standardise(cues[name][:, seats], seen[:, seats]).clamp(-LARGEST, LARGEST)
-                mask = seen[:, seats].to(self.keep.dtype)
-                above = torch.einsum("kft,btd->bfkd", kernels, x.sum(1))
-                below = torch.einsum("kft,bt->bfk", kernels, mask.sum(1))[..., None]
-                columns.append((above / (below + self.prior[:, None])).flatten(2))
-        return torch.cat(columns, dim=-1)
-
     @torch.no_grad()
     def fit(self, examples: Examples) -> Ridge:
         """Find the weights.
@@ -235,29 +179,6 @@ class LinearReading(nn.Module):
         self.take(found)
         return found
 
-    def rows(
-        self, examples: Examples
-    ) -> tuple[Float[Tensor, "rows features"], Float[Tensor, "rows"], Int[Tensor, "rows"]]:
-        """Features, label and fold of the frames that a fit uses."""
-        n_features = len(self.roles) * self.kernels * sum(self.widths.values())
-        rows = min(MAX_ROWS, MAX_VALUES // n_features)
-        every = max(1, round(APART_S * self.rate_hz), math.ceil(examples.labelled_frames / rows))
-        x, y, fold, passed = [], [], [], 0
-        for batch in examples:
-            for b in range(len(batch.fold)):
-                known = torch.nonzero(batch.label_valid[b])[:, 0]
-                # every so many frames of the whole, wherever windows begin
-                frames = known[(-passed) % every :: every]
-                passed += len(known)
-                if not len(frames):
-                    continue
-                one = slice(b, b + 1)
-                cues, valid = ({name: v[one] for name, v in by_cue.items()} for by_cue in (batch.cues, batch.valid))
-                x.append(self.features(cues, valid, batch.present[one], frames)[0])
-                y.append(batch.label[b, frames])
-                fold.append(batch.fold[one].expand(len(frames)))
-        return torch.cat(x), torch.cat(y), torch.cat(fold)
-
     @torch.no_grad()
     def take(self, found: Ridge) -> None:
         """Use the weights of a fit."""
@@ -265,42 +186,3 @@ class LinearReading(nn.Module):
         widths = [len(self.roles) * self.kernels * width for width in self.widths.values()]
         for (name, width), part in zip(self.widths.items(), found.weights.split(widths), strict=True):
             self.weights[name].copy_(part.view(len(self.roles), self.kernels, width))
-
-
-def decayed(keep: Float[Tensor, "kernels"], lag: Int[Tensor, "to from"]) -> Float[Tensor, "kernels to from"]:
-    """What is left of a frame after `lag` frames; 0 for frames that are still to come."""
-    return torch.where(lag >= 0, keep[:, None, None] ** lag.clamp_min(0), 0)
-
-
-def running_sums(
-    x: Float[Tensor, "*batch length kernels"],
-    keep: Float[Tensor, "kernels"],
-    state: Float[Tensor, "*batch kernels"] | None,
-) -> tuple[Float[Tensor, "*batch length kernels"], Float[Tensor, "*batch kernels"]]:
-    """y_t = keep y_{t-1} + x_t for each kernel, and the last y, from which the next frames continue."""
-    if torch.compiler.is_exporting():
-        state = torch.zeros_like(x[..., 0, :]) if state is None else state
-        return _sums_in_a_graph(x, keep, state)
-    sums = []
-    for part in x.split(PIECE, dim=-2):
-        n = part.shape[-2]
-        lag = torch.arange(n, device=x.device)[:, None] - torch.arange(n, device=x.device)
-        y = torch.einsum("kts,...sk->...tk", decayed(keep, lag), part)
-        if state is not None:
-            y = y + state[..., None, :] * keep ** torch.arange(1, n + 1, device=x.device)[:, None]
-        state = y[..., -1, :]
-        sums.append(y)
-    assert state is not None
-    return torch.cat(sums, dim=-2), state
-
-
-def _sums_in_a_graph(x: Tensor, keep: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-    """`running_sums` as one loop over frames, of which there may be any number."""
-
-    def step(state: Tensor, frame: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        state = keep * state + frame[0]
-        return state, state
-
-    leading = x.shape[:-2]
-    sums, last = over_frames(step, state.flatten(0, -2), (x.flatten(0, -3),))
-    return sums.unflatten(0, leading), last.unflatten(0, leading)

@@ -9,7 +9,8 @@ from sklearn.linear_model import Ridge as SklearnRidge
 
 from damamba.console import InputError
 from damamba.model.base import Example
-from damamba.model.linear_reading import PIECE, LinearReading, fit_ridge, running_sums
+from damamba.model.linear_reading import LinearReading, fit_ridge
+from damamba.model.running_means import PIECE, running_sums
 from tests.model.test_da_mamba import AS_ROUNDED, WIDTHS, batch, make, take
 
 RATE_HZ = 25

@@ -1,0 +1,49 @@
+"""One value for everyone at all times: the mean label of the training split, or its most frequent class."""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from damamba.config import Section
+from damamba.model.base import EngagementModel, Output, Statistics
+from damamba.model.heads import Classes, Start
+
+
+class ConstantParams(Section):
+    """No settings."""
+
+
+class Constant(EngagementModel[ConstantParams]):
+    """Arguments, call and errors: `EngagementModel`, `build_model`. No weight is trained."""
+
+    Params = ConstantParams
+    kinds = ("continuous", "ordinal", "categorical")
+
+    def __init__(
+        self,
+        cues: Mapping[str, Mapping[str, int]],
+        params: ConstantParams,
+        rate_hz: int,
+        statistics: Statistics | None = None,
+        label_mean: Start = 0.5,
+    ) -> None:
+        super().__init__(cues, params, rate_hz, statistics, label_mean)
+        start = torch.tensor(label_mean.shares if isinstance(label_mean, Classes) else label_mean)
+        self.value = nn.Parameter(start.float(), requires_grad=False)
+
+    @property
+    def causal(self) -> bool:
+        """It sees nothing at all."""
+        return True
+
+    def forward(
+        self,
+        cues: Mapping[str, Float[Tensor, "B P T _"]],
+        valid: Mapping[str, Bool[Tensor, "B P T"]],
+        present: Bool[Tensor, "B P"],
+    ) -> Output:
+        """The same for every frame; arguments as of `DAMamba.forward`."""
+        frames = len(present), next(iter(valid.values())).shape[-1]
+        return Output(self.value.expand(*frames, *self.value.shape), {})
