@@ -1,8 +1,8 @@
 """Cue elapsed: the time since the session began, for a row that shows what a clock alone would score.
 
-Engagement often sinks or rises in the course of a session, in all of them alike. A model that follows the clock then has
-a score without having looked at anybody. The cue belongs into the group ``reference``, which only models use that name
-it (`model.cues`, or `cues` of a variant).
+Engagement often sinks or rises in the course of a session, in all sessions alike. A model that follows the clock then
+scores without having looked at anybody. The cue belongs to the group ``reference``: only a model that names it uses it
+(`model.cues`, or `cues` of a variant).
 
 Stream: (N, 8) float32, a row a second: how near the time is to each of eight moments, so that a linear reading of the
 rows is any curve with bends at these moments.

@@ -94,7 +94,7 @@ def fit_ridge(
             if solved is None:
                 return -1.0, penalty, 0.0
             predicted[rows] = (gram[rows] if over_rows else x[rows].double()) @ solved
-        return correlation(predicted, centred), penalty, float(predicted.std())
+        return correlation_of(predicted, centred), penalty, float(predicted.std())
 
     _, best, _ = coarse = max(judged(penalty) for penalty in PENALTIES)
     correlation, penalty, spread = max(coarse, judged(best * 10**0.5), judged(best / 10**0.5))
@@ -106,7 +106,7 @@ def fit_ridge(
     return Ridge(weights, mean, penalty, correlation, gain)
 
 
-def correlation(a: Tensor, b: Tensor) -> float:
+def correlation_of(a: Tensor, b: Tensor) -> float:
     """0 where a series is constant."""
     a, b = a - a.mean(), b - b.mean()
     return float((a @ b) / (a.norm() * b.norm()).clamp_min(SMALL))

@@ -1,8 +1,8 @@
 """Running means of every channel, of the target and of the partners: what the readings without a network see.
 
 Every channel of the target, and every channel of the partners together, is smoothed over the past and, unless causal,
-over the future with exponential kernels of several lengths. Kernels of different lengths add up to delayed ones, so that
-a partner's influence may come late.
+over the future with exponential kernels of several lengths. Kernels of different lengths add up to delayed ones: a
+partner's influence may come late.
 """
 
 import math

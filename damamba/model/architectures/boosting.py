@@ -1,7 +1,7 @@
 """Gradient-boosted trees on running means of all cues, of the target and of the partners.
 
-What a tree can do and a ridge cannot is bends and products; where it is no better, the labels hardly need them. Trees are
-grown by scikit-learn on the running means that correlate most with the labels, and kept as tensors.
+Trees can follow bends and products, which a ridge cannot; where they score no better, the labels hardly need these.
+scikit-learn grows them on the running means that correlate most with the labels; they are kept as tensors.
 
 Source: Friedman 2001, "Greedy function approximation: a gradient boosting machine".
 """
@@ -11,7 +11,7 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -19,7 +19,7 @@ from damamba.config import Section
 from damamba.console import InputError
 from damamba.model.base import EngagementModel, Examples, Output, Statistics
 from damamba.model.heads import Classes, Start
-from damamba.model.linear_reading import MAX_GAIN, SMALL, correlation
+from damamba.model.linear_reading import MAX_GAIN, SMALL, correlation_of
 from damamba.model.running_means import RunningMeans
 
 LEAST = 1e-3
@@ -114,7 +114,7 @@ class Boosting(EngagementModel[BoostingParams]):
                 learning_rate=self.params.learning_rate,
                 max_iter=trees,
                 max_leaf_nodes=self.params.leaves,
-                early_stopping=False,
+                early_stopping=False,  # pyright: ignore[reportArgumentType]
                 random_state=0,
             ).fit(x[rows], y[rows])
 
@@ -122,7 +122,7 @@ class Boosting(EngagementModel[BoostingParams]):
         for k in np.unique(fold):
             staged = fit(fold != k, self.params.trees).staged_predict(x[fold == k])
             left_out[:, fold == k] = np.stack(list(staged))
-        each = [correlation(torch.from_numpy(series), torch.from_numpy(y)) for series in left_out]
+        each = [correlation_of(torch.from_numpy(series), torch.from_numpy(y)) for series in left_out]
         best = int(np.argmax(each))
         model = fit(np.ones(len(y), bool), best + 1)
         spread = max(float(left_out[best].std()), SMALL)
