@@ -40,9 +40,9 @@ docs: setup .venv/.installed-dev  ## the documentation as a site, with the refer
 	@echo "out/site/index.html"
 
 test: setup .venv/.installed-dev $(LANDMARKER)  ## all tests, the long ones too
-	$(BIN)/python -m pytest -m "not fuzz" -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m "not fuzz" -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-fuzz: setup .venv/.installed-dev  ## every reader of outside files, 20 s each
+fuzz: setup .venv/.installed-dev  ## every reader of outside files, 10 s each
 	$(BIN)/python -m pytest -m fuzz -n auto --maxprocesses 8
 
 check: setup .venv/.installed-dev  ## style, types, layers

@@ -1,17 +1,21 @@
 """Parameters, media and the finished pipeline of the tests, and one seed for everything."""
 
+import copy
 import fcntl
 import shutil
 import wave
 from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from damamba.config import Params
 from tests.dag import call, copy_repository, damamba, elsewhere, linked_copy, repro, set_param
@@ -81,9 +85,19 @@ def _seed():
     np.random.default_rng(0)
 
 
+@cache
+def _read_params() -> tuple[Params, dict[str, Any]]:
+    return Params.load(FROZEN_PARAMS), yaml.safe_load(FROZEN_PARAMS.read_text())  # takes longer than most tests
+
+
 def frozen_params() -> Params:
-    """The default parameters, whatever stands in ../params.yaml."""
-    return Params.load(FROZEN_PARAMS)
+    """The default parameters, whatever stands in ../params.yaml; a copy of one's own."""
+    return _read_params()[0].model_copy(deep=True)
+
+
+def frozen_values() -> dict[str, Any]:
+    """The same as in YAML, to be changed."""
+    return copy.deepcopy(_read_params()[1])
 
 
 def serially(function, tasks):

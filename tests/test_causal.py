@@ -34,7 +34,7 @@ from damamba.model import build_model
 from damamba.streams.reader import read_stream
 from damamba.streams.stream import FeatureStream
 from damamba_sim.faces.actor import Actor, Pose
-from tests.conftest import FROZEN_PARAMS, make_wav, serially
+from tests.conftest import frozen_values, make_wav, serially
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]
@@ -47,7 +47,7 @@ CAUSAL = ("wav2vec2", "emotion", "flow", "landmark_flow")
 
 def causal_params() -> Params:
     """The default parameters, made causal."""
-    values = yaml.safe_load(FROZEN_PARAMS.read_text())
+    values = frozen_values()
     values["faces"]["model"] = str(ROOT / values["faces"]["model"])
     for cue in values["cues"].values():
         if "checkpoint" in cue:

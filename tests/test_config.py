@@ -4,13 +4,13 @@ import yaml
 from damamba import plugins
 from damamba.config import EXTRACTORS, Params, split_run
 from damamba.console import InputError
-from tests.conftest import FROZEN_PARAMS
+from tests.conftest import FROZEN_PARAMS, frozen_values
 
 TEXT = FROZEN_PARAMS.read_text()
 
 
 def load(tmp_path, change) -> Params:
-    values = yaml.safe_load(TEXT)
+    values = frozen_values()
     change(values)
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
     return Params.load(tmp_path / "params.yaml")
@@ -190,7 +190,7 @@ def test_every_cue_of_the_folder_can_be_causal():
 
 
 def test_a_variant_may_be_trained_otherwise():
-    values = yaml.safe_load(FROZEN_PARAMS.read_text())
+    values = frozen_values()
     values["variants"]["dat"]["train"] = {"learning_rate": 0.123}
     params = Params.model_validate(values)
     assert params.training("dat") == params.train.model_copy(update={"learning_rate": 0.123})

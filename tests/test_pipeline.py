@@ -112,6 +112,7 @@ def found_by_name(path: Path) -> frozenset[str]:
     return frozenset().union(*(library().find_children(folder) for folder in folders))
 
 
+@cache
 def _names_imported(script: Path) -> set[str]:
     names = set()
     for node in ast.walk(ast.parse(script.read_text())):
@@ -122,6 +123,7 @@ def _names_imported(script: Path) -> set[str]:
     return names
 
 
+@cache
 def _siblings(script: Path) -> list[Path]:
     """Files beside the script, or beside its folder, that it imports itself or through one of them."""
     places = script.parent, script.parent.parent

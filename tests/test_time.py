@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import yaml
 
 from damamba.config import CorpusParams, Params
 from damamba.corpus.manifest import Manifest, Participant
@@ -11,7 +10,7 @@ from damamba.data.shards import Aligned
 from damamba.features.extract import extract_all
 from damamba.files import sha256
 from damamba.ingest.run import ingest
-from tests.conftest import FROZEN_PARAMS, make_video, make_wav, serially
+from tests.conftest import frozen_values, make_video, make_wav, serially
 from tests.extractors_for_tests import Brightness, Loudness, Settings
 
 SECONDS = 12
@@ -87,7 +86,7 @@ def peaks(series: np.ndarray, above: float) -> np.ndarray:
 
 
 def two_cue_params() -> Params:
-    values = yaml.safe_load(FROZEN_PARAMS.read_text())
+    values = frozen_values()
     values["cues"] = {name: values["cues"][name] for name in ("wav2vec2", "clip")}
     return Params.model_validate(values)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.conftest import FROZEN_PARAMS
+from tests.conftest import FROZEN_PARAMS, frozen_values
 
 SETTINGS = yaml.safe_load(Path(__file__).with_name("settings.yaml").read_text(encoding="utf8"))
 TEXT = FROZEN_PARAMS.read_text(encoding="utf8")
@@ -40,7 +40,7 @@ class BadParams:
 
 def changed(key: str, value) -> str:
     """The default params.yaml with another value, or a new key."""
-    values = yaml.safe_load(TEXT)
+    values = frozen_values()
     *sections, last = key.split(".")
     inner = values
     for section in sections:

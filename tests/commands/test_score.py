@@ -84,7 +84,7 @@ constant = st.tuples(st.sampled_from([0.1, 0.3]), st.integers(1, 40)).map(lambda
 invalid = st.just(([0.5] * 4, [float("nan")] * 4))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.one_of(participant, constant, invalid), min_size=1, max_size=5))
 def test_scores_equal_the_definition_on_anything(made):
     series = [(np.round(pred, 6), np.round(target, 6)) for pred, target in made]

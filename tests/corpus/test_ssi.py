@@ -57,7 +57,7 @@ def streams(draw):
     return number_type, x, rate_hz, chunks if draw(st.booleans()) else None
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(streams(), st.sampled_from(["BINARY", "ASCII"]), st.sampled_from([" ", ";", "\t", ","]))
 def test_a_stream_that_is_read_and_written_again_has_the_same_bytes(tmp_path_factory, stream, file_type, delimiter):
     number_type, x, rate_hz, chunks = stream

@@ -41,7 +41,7 @@ def beside(path):
     return path.with_name(path.name + "~")
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(annotations())
 def test_an_annotation_that_is_read_and_written_again_has_the_same_bytes(tmp_path_factory, annotation):
     folder = tmp_path_factory.mktemp("a")

@@ -34,7 +34,7 @@ def stored(path, n, width=2, rate_hz=25.0, share=0.7, seed=0, lookahead_s=None):
     return t_s, x, valid
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     n=st.integers(0, 90),
     share=st.sampled_from([0.0, 0.1, 0.6, 1.0]),
@@ -53,7 +53,7 @@ def test_pieces_of_the_grid_are_pieces_of_the_whole(tmp_path, n, share, piece, r
         np.testing.assert_array_equal(np.concatenate([p[i] for p in pieces]), whole[i])
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     n=st.integers(0, 90),
     piece=st.integers(1, 70),

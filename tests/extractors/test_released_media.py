@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 
 from damamba.config import Params, parse_section
 from damamba.corpus.manifest import Manifest
@@ -19,7 +18,7 @@ from damamba.features.faces import FaceTracker
 from damamba.ingest.run import ingest
 from damamba_sim.faces.actor import Actor, Pose
 from damamba_sim.faces.render import write_video
-from tests.conftest import FROZEN_PARAMS, make_wav, serially, tone
+from tests.conftest import frozen_values, make_wav, serially, tone
 from tests.corpus import release
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +43,7 @@ def root(tmp_path) -> Path:
 
 
 def params_of(root: Path) -> Params:
-    values = yaml.safe_load(FROZEN_PARAMS.read_text())
+    values = frozen_values()
     nothing = {"noxi": {"val": None, "test": None}, "noxi_add": {"test": None}, "mpiigi": {"val": None, "test": None}}
     values["corpus"]["sources"] = ["official"]
     values["corpus"]["official"] |= {"root": str(root), "media": True, "features_at": nothing}

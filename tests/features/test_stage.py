@@ -9,7 +9,7 @@ import yaml
 from damamba.corpus.manifest import Manifest, Participant
 from damamba.files import sha256
 from damamba.streams.reader import read_stream
-from tests.conftest import FROZEN_PARAMS, make_video
+from tests.conftest import frozen_values, make_video
 
 ROOT = Path(__file__).parents[2]
 LEVEL = """
@@ -44,7 +44,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "my_cues").mkdir()
     (tmp_path / "my_cues/level.py").write_text(LEVEL)
-    values = yaml.safe_load(FROZEN_PARAMS.read_text())
+    values = frozen_values()
     values["cues"]["light"] = {"group": "visual", "extractor": "my_cues.level", "reads": "corpus", "gain": 2.0}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
     video = make_video(tmp_path / "v.mp4", [i / 25 for i in range(10)], [0.5] * 10)

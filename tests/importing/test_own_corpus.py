@@ -15,7 +15,7 @@ from damamba.data.shards import Aligned
 from damamba.extractors.stream import Stream
 from damamba.features.extract import extract_all
 from damamba.ingest.run import ingest
-from tests.conftest import FROZEN_PARAMS, serially
+from tests.conftest import FROZEN_PARAMS, frozen_values, serially
 from tests.importing.own_corpus import EARLY_S, GAP_S, GUESTS, LATE_S, LENGTH_S, SESSIONS, build, event_s
 
 STREAMS = ("face", "heart", "voice")
@@ -102,6 +102,6 @@ def test_an_early_end_of_labels_is_missing_labels_and_cuts_nothing(aligned):
 def test_a_tutor_who_is_never_rated_may_be_in_every_split(aligned):
     manifest = Manifest.read(aligned / "data/corpus/manifest.jsonl")
     assert {p.split for p in manifest.participants if p.person == "tutor"} == {"train", "val", "test"}
-    protocol = parse_section(CorpusParams, yaml.safe_load(FROZEN_PARAMS.read_text())["corpus"], "corpus").protocol
+    protocol = parse_section(CorpusParams, frozen_values()["corpus"], "corpus").protocol
     folded = apply_protocol(manifest.participants, protocol.model_copy(update={"folds": 3}))
     assert {p.split for p in folded} == {"train", "val", "test"}

@@ -4,7 +4,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import yaml
 
 from damamba.config import CorpusParams
 from damamba.console import InputError
@@ -14,7 +13,7 @@ from damamba.corpus.manifest import Manifest
 from damamba.corpus.manifest_csv import COLUMNS
 from damamba.executor import run_all
 from damamba.ingest.run import ingest
-from tests.conftest import FROZEN_PARAMS, make_video, make_wav, serially, tone
+from tests.conftest import frozen_values, make_video, make_wav, serially, tone
 from tests.media.specimens import write_clip
 
 SECONDS = 4
@@ -33,7 +32,7 @@ def folder(tmp_path):
 
 
 def params_for(root: Path, **folder) -> CorpusParams:
-    corpus = yaml.safe_load(FROZEN_PARAMS.read_text())["corpus"]
+    corpus = frozen_values()["corpus"]
     corpus |= {"sources": ["folder"], "folder": corpus["folder"] | {"root": str(root), **folder}}
     return CorpusParams.model_validate(corpus)
 

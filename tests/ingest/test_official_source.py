@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import yaml
 
 from damamba.config import CorpusParams
 from damamba.console import InputError
@@ -14,14 +13,14 @@ from damamba.corpus.manifest import Manifest, Participant
 from damamba.corpus.release import LABEL_FILE, SESSIONS
 from damamba.ingest.run import ingest
 from damamba.ingest.sources.official import OfficialSource, OfficialSourceParams
-from tests.conftest import FROZEN_PARAMS, serially
+from tests.conftest import frozen_values, serially
 from tests.corpus import release
 
 ROOT = Path(__file__).parents[2]
 
 
 def settings(root: Path, **changes) -> dict:
-    own = yaml.safe_load(FROZEN_PARAMS.read_text())["corpus"]["official"]
+    own = frozen_values()["corpus"]["official"]
     return {**own, "root": str(root), **changes}
 
 
@@ -32,7 +31,7 @@ def listed(root: Path, **changes) -> list[Participant]:
 
 
 def run(root: Path, out: Path, protocol: dict | None = None, **changes) -> Manifest:
-    corpus = yaml.safe_load(FROZEN_PARAMS.read_text())["corpus"]
+    corpus = frozen_values()["corpus"]
     corpus["sources"] = ["official"]
     corpus["official"] = settings(root, **changes)
     corpus["protocol"] |= protocol or {}

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import yaml
 
 from damamba.config import CorpusParams, Params, SimulateParams, parse_section
 from damamba.console import InputError
@@ -19,7 +18,7 @@ from damamba.ingest.sources.base import open_sources
 from damamba.ingest.sources.simulate import SimulateSource, SimulateSourceParams
 from damamba.planning.workload import planned
 from damamba_sim.corpora.sessions import plan_corpora
-from tests.conftest import FROZEN_PARAMS, make_video, make_wav, serially, tone
+from tests.conftest import frozen_values, make_video, make_wav, serially, tone
 from tests.corpus import release
 
 ROOT = Path(__file__).parents[2]
@@ -27,12 +26,12 @@ SECONDS = 2
 
 
 def corpus_of(**changes) -> CorpusParams:
-    values = yaml.safe_load(FROZEN_PARAMS.read_text())["corpus"]
+    values = frozen_values()["corpus"]
     return parse_section(CorpusParams, {**values, **changes}, "params.yaml: corpus")
 
 
 def simulate_of(**changes) -> SimulateParams:
-    values = yaml.safe_load(FROZEN_PARAMS.read_text())["simulate"]
+    values = frozen_values()["simulate"]
     return SimulateParams.model_validate({**values, **changes})
 
 
@@ -118,7 +117,7 @@ def test_a_source_of_ones_own_works_in_workers_and_beside_others(planted, tmp_pa
 
 
 def test_a_source_of_ones_own_is_planned_by_headers(planted):
-    values = yaml.safe_load(FROZEN_PARAMS.read_text())
+    values = frozen_values()
     values["corpus"] |= planted
     params = Params.model_validate(values)
     work = planned(params.corpus, params.simulate)

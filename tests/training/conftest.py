@@ -5,13 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-import yaml
 
 from damamba import training
 from damamba.config import Params
 from damamba.data.shards import write_statistics
 from damamba.model import DAMamba
-from tests.conftest import FROZEN_PARAMS
+from tests.conftest import frozen_values
 from tests.data.test_batch import WIDTHS, make_aligned
 
 
@@ -33,7 +32,7 @@ def make_small(root, sessions=4):
 
 
 def params(model=None, window=None, **train) -> Params:
-    held = yaml.safe_load(FROZEN_PARAMS.read_text())
+    held = frozen_values()
     held["train"] |= {
         "steps": 8,
         "batch_windows": 4,
