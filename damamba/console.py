@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +26,8 @@ LOCKS = Path("state/locks")
 """Below the working folder: a file a stage, locked while the stage runs."""
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 WATCH_S = 1.0
+FIRST_LINE_S, LINE_EVERY_S = 5.0, 30.0
+"""Progress in a log begins after the first, and goes on at the pace of the second."""
 
 
 class InputError(FileError):
@@ -57,23 +59,29 @@ def one_line_errors(name: str) -> Iterator[None]:
 
 
 def progress(items: Iterable[ItemT], what: str, total: int | None = None, unit: str = "it") -> Iterator[ItemT]:
-    """Yield `items` and show a progress bar with time left on stderr.
+    """Yield `items` and show a progress bar with time left on stderr, or lines where that is no terminal."""
+    if sys.stderr.isatty():
+        return iter(tqdm(items, desc=what, total=total, unit=unit, dynamic_ncols=True))
+    return _lines(items, what, total)
 
-    If stderr is not a terminal, the bar is printed as a line every half minute.
+
+def _lines(items: Iterable[ItemT], what: str, total: int | None) -> Iterator[ItemT]:
+    """Yield `items` and print how many are done: no line in the first seconds, then one in half a minute, and the end.
+
+    A log file has lines, not one that writes over itself.
     """
-    terminal = sys.stderr.isatty()
-    return iter(
-        tqdm(
-            items,
-            desc=what,
-            total=total,
-            unit=unit,
-            dynamic_ncols=terminal,
-            mininterval=0.1 if terminal else 30.0,
-            maxinterval=10.0 if terminal else 60.0,
-            delay=0.0 if terminal else 5.0,
-        )
-    )
+    total = len(items) if total is None and isinstance(items, Sized) else total
+    began = time.monotonic()
+    told = began + FIRST_LINE_S - LINE_EVERY_S
+    for done, item in enumerate(items, 1):
+        yield item
+        now = time.monotonic()
+        if now - told < LINE_EVERY_S and not (done == total and now - began >= FIRST_LINE_S):
+            continue
+        told = now
+        passed = f"{what}: {done}{f' of {total}' if total else ''} in {now - began:.0f} s"
+        left = f", {(total - done) * (now - began) / done:.0f} s left" if total and done < total else ""
+        print(passed + left, file=sys.stderr, flush=True)
 
 
 def item_argument() -> dict[str, Any]:

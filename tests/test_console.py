@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from damamba.console import progress
+from damamba.predictor.progress import Passes
+
 ROOT = Path(__file__).parent.parent
 SCRIPT = """
 from damamba.console import InputError, run_stage
@@ -114,3 +117,25 @@ def test_a_full_disk_without_a_name_is_one_line_and_other_errors_keep_their_trac
     assert done.returncode == 1
     assert shown in done.stderr
     assert ("Traceback" in done.stderr) == (not shown)
+
+
+def test_progress_in_a_log_is_lines_with_the_time_left(capsys, monkeypatch):
+    clock = iter(range(0, 1000, 10))
+    monkeypatch.setattr("damamba.console.time.monotonic", lambda: float(next(clock)))
+    assert list(progress([7, 8, 9, 10], "faces")) == [7, 8, 9, 10]
+    lines = capsys.readouterr().err.split("\n")
+    assert lines == ["faces: 1 of 4 in 10 s, 30 s left", "faces: 4 of 4 in 40 s", ""]
+
+
+def test_passes_tell_the_time_left_by_those_that_had_work(capsys, monkeypatch):
+    clock = iter([0.0, 0.1, 100.1, 120.1])
+    monkeypatch.setattr("damamba.predictor.progress.time.monotonic", lambda: next(clock))
+    passes = Passes({"check": 10, "faces": 1000, "clip": 200, "predict": 200})
+    for name in ("check", "faces", "clip", "predict"):
+        passes.begin(name)
+    assert capsys.readouterr().err.splitlines() == [
+        "pass 1 of 4: check",
+        "pass 2 of 4: faces",
+        "pass 3 of 4: clip, about 40 s left in all",
+        "pass 4 of 4: predict, about 20 s left in all",
+    ]

@@ -279,7 +279,7 @@ def _participant(row: dict[str, str], root: Path, corpus: str, where: str) -> tu
 def _indistinct(participants: Iterable[Participant], where: str) -> list[str]:
     """People of one session in the same picture of whom nothing tells who is who, a line a video."""
     sharing: dict[tuple[str, ...], list[Participant]] = defaultdict(list)
-    for one in participants:
+    for one in {one.key: one for one in participants}.values():
         if one.video and not one.streams:
             sharing[one.corpus, one.session, one.video, one.video_track].append(one)
     problems = []

@@ -24,8 +24,9 @@ from damamba.media.track import audio_of
 from damamba.model.checkpoint import read_description
 from damamba.predictor import SHIPPED
 from damamba.predictor.inputs import ModelInputs
-from damamba.predictor.passes import PROTOCOL, WORK, compute_cues, in_workers, list_videos, one_conversation
+from damamba.predictor.passes import PROTOCOL, WORK, compute_cues, in_workers, list_videos, one_conversation, passes_of
 from damamba.predictor.people import People, people_of
+from damamba.predictor.progress import Passes
 from damamba.predictor.result import ParticipantPrediction, Prediction
 from damamba.predictor.videos import CORPUS, Conversation
 from damamba.scoring.series import missing_cues
@@ -56,11 +57,13 @@ def predict_videos(
     """
     inputs = ModelInputs.of(checkpoint)
     work = out / WORK
+    passes = passes_of(inputs.cues, "align", "sound", "predict", people=people_in is not None)
     with only_one(work / "lock", "damamba predict"):
         if people_in is not None:
+            passes.begin("people")
             conversations = [people_of(one, people_in, inputs.faces, work) for one in conversations]
         named = {one.name: one for one in conversations}
-        aligned = _aligned(named, inputs, work, loop)
+        aligned = _aligned(named, inputs, work, loop, passes)
         inputs.check(aligned.cues)
         model, grid = inference.load_trained(checkpoint)
         require_causal(aligned, model.causal)
@@ -72,7 +75,9 @@ def predict_videos(
             for number, seat in enumerate(session.seats)
             if people[session.session, seat.participant].predicted
         ]
+        passes.begin("sound")
         sounds = _sounds(work, loop)
+        passes.begin("predict")
         classes = model.classes.names if model.classes else ()
         found = []
         for session, number in progress(targets, "predict", unit="participant"):
@@ -124,11 +129,15 @@ def predict(
         return predict_videos([conversation], Path(model), folder, loop, people)
 
 
-def _aligned(named: dict[str, Conversation], inputs: ModelInputs, work: Path, loop: ExtractParams) -> Aligned:
+def _aligned(
+    named: dict[str, Conversation], inputs: ModelInputs, work: Path, loop: ExtractParams, passes: Passes
+) -> Aligned:
     """The pipeline from videos to shards, below `work`."""
+    passes.begin("check")
     manifest = list_videos(named, work, loop)
     like = {name: source.like(name) for name, source in inputs.sources.items()}
-    compute_cues(inputs.cues, inputs.faces, work, loop, like)
+    compute_cues(inputs.cues, inputs.faces, work, loop, passes, like)
+    passes.begin("align")
     features, corpus, aligned = (work / name for name in ("features", "corpus", "aligned"))
     run = in_workers(loop, "align")
     align_all(inputs.cues, inputs.align, PROTOCOL.name, manifest, features, corpus, aligned, run, training=False)
@@ -164,8 +173,8 @@ def _notes(named: dict[str, Conversation], found: Sequence[ParticipantPrediction
     for name, conversation in named.items():
         if any(one.region for one in conversation.people):
             yield (
-                f"{name}: {len(conversation.people)} people in one video, named from left to right; they share its "
-                "sound, so the cues of speech are the same for all of them"
+                f"{name}: {len(conversation.people)} people in one video, named from left to right; sound is shared: "
+                "cues of speech hear everyone, and are the same for all of them"
             )
         if len(conversation.people) == 1:
             yield f"{name}: no partner; the model is used to seeing and hearing at least one"
