@@ -20,7 +20,8 @@ MOST = 25.0
 """Difference of a cell at most, in steps of CIELAB: a hand before the face is no other person."""
 FEWEST = 8
 """Cells that two looks must have in common."""
-CORNERS = np.add.outer(*[(np.arange(HEAD_CELLS) - (HEAD_CELLS - 1) / 2) ** 2] * 2).ravel() > (HEAD_CELLS / 2) ** 2
+OFF_MIDDLE = np.arange(HEAD_CELLS) - (HEAD_CELLS - 1) / 2
+CORNERS: NDArray[np.bool_] = (OFF_MIDDLE[:, None] ** 2 + OFF_MIDDLE**2).ravel() > (HEAD_CELLS / 2) ** 2
 """Cells of the head's square that show what is behind it."""
 NEW = 5.0
 """A look that differs from all others of the person by this is kept."""
@@ -52,8 +53,8 @@ def _cells(image: NDArray[np.uint8], matrix: NDArray[np.float64], side: int, n: 
     inverse = cv2.invertAffineTransform(matrix)
     at = (np.arange(n) + 0.5) * side / n - 0.5
     places = np.stack(np.meshgrid(at, at), axis=-1).reshape(-1, 2) @ inverse[:, :2].T + inverse[:, 2]
-    inside = ((places >= 0) & (places <= np.array(image.shape[1::-1]) - 1)).all(1)
-    return np.where(inside[:, None], means, np.nan).astype(np.float32)
+    inside = np.all((places >= 0) & (places <= np.array(image.shape[1::-1]) - 1), axis=1, keepdims=True)
+    return np.where(inside, means, np.nan).astype(np.float32)
 
 
 def difference(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:

@@ -60,4 +60,6 @@ def _picture(path: Path) -> NDArray[np.uint8]:
         raise InputError(f"{path}: no picture that can be read; a reference is a PNG or JPEG of a person's face")
     image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     shrink = LONGEST_PX / max(image.shape)
-    return image if shrink >= 1 else cv2.resize(image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+    if shrink < 1:
+        image = cv2.resize(image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+    return image.astype(np.uint8)
