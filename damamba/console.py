@@ -61,7 +61,7 @@ def progress(
 ) -> Iterator[ItemT]:
     """Yield `items` and show a progress bar with time left on stderr, unless another process shows it.
 
-    If stderr is not a terminal, the bar is printed as a line every half minute.
+    If stderr is not a terminal, a line is printed every half minute.
     """
     terminal = sys.stderr.isatty()
     return iter(

@@ -24,7 +24,7 @@ from damamba.report.timing import read_timing, timing_table
 from damamba.scoring.comparison import compare_runs, main_variant
 from damamba.scoring.reading import read_curve, read_text
 from damamba.scoring.runs import RunResult
-from damamba.scoring.series import SessionSeries, read_series, valid_shares
+from damamba.scoring.series import SessionSeries, read_series, valid_shares, worst_stretches
 
 
 def main(options: argparse.Namespace) -> str:
@@ -69,7 +69,10 @@ def main(options: argparse.Namespace) -> str:
     figures["memory"] = results / "memory.svg"
     people = Manifest.read(data / "corpus/manifest.jsonl").participants
     videos = {one.key: link_to(Path(one.video), results) for one in people if one.video and Path(one.video).is_file()}
-    page = report_html(comparison, metrics, run, timing, participants, series, shown.name, texts, figures, videos)
+    worst = worst_stretches(aligned)
+    page = report_html(
+        comparison, metrics, run, timing, participants, series, shown.name, texts, figures, videos, worst
+    )
     replace_file(results / "run.json", json_text(run).encode())
     replace_file(results / "timing.json", json_text(timing).encode())
     replace_file(results / "timing.md", timing_table(timing).encode())

@@ -10,8 +10,8 @@ from damamba.config import Params
 from damamba.console import InputError
 from damamba.corpus.manifest import NAMED, TEXTS, name_problems
 from damamba.corpus.manifest_csv import ManifestRow, add_rows, read_csv, read_rows, row_key, write_rows
-from damamba.ingest.health import examine
-from damamba.ingest.health_report import cuts, next_steps, notes, table, totals
+from damamba.ingest.health import Health, examine, shared_out
+from damamba.ingest.health_report import next_steps, notes, table, totals
 from damamba.ingest.merging import Merged, merge_proposal
 from damamba.ingest.proposal import propose, with_splits
 from damamba.text import shell_path
@@ -32,9 +32,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "SESSION_PARTICIPANT.mp4 side by side; sound in the video or in a .wav beside it; labels in a .csv (25 a "
         "second, or start;end;value), .eaf or .annotation beside it. "
         f"Writes {MANIFEST} there or adds to it what is new, checks every file, and prints the next command. What was "
-        "corrected in it by hand stays. A video that shows "
-        "several people must be cut into one file each; the commands that do so are printed. Feature streams of "
-        "damamba import, SESSION/PARTICIPANT.NAME.parquet, stand beside a video or for it.",
+        "corrected in it by hand stays. A new video that shows several people gets a row for each of them, with "
+        "the region of the picture in which they are. Feature streams of damamba import, "
+        "SESSION/PARTICIPANT.NAME.parquet, stand beside a video or for it.",
     )
     parser.add_argument("root", type=Path, metavar="DIR")
     parser.add_argument(
@@ -77,18 +77,38 @@ def run(options: argparse.Namespace) -> None:
     landmarker = Path(params.faces.model) if params and not options.no_faces else None
     if landmarker and not landmarker.is_file():
         landmarker = None
-    healths = examine(root, rows, params.corpus.label_slack_s if params else SLACK_S, landmarker)
+    slack_s = params.corpus.label_slack_s if params else SLACK_S
+    healths = examine(root, rows, slack_s, landmarker)
+    rows, merged, shared = _shared_out(healths, merged)
+    noted += shared
+    known = {health.row: health for health in healths}
+    known |= {health.row: health for health in examine(root, [r for r in rows if r not in known], slack_s, landmarker)}
+    healths = [known[row] for row in rows]
     done = _write(path, rows, merged)
     noted = [f"note: {note}" for note in noted]
     noted += notes(healths, no_landmarker=not landmarker and not options.no_faces and any(row.video for row in rows))
     print("\n".join([*table(healths), "", *noted, totals(healths), f"{path}: {done}", ""]))
     again = f"damamba init {shell_path(str(root))}"
-    if commands := cuts(healths, root):
-        print("\n".join(["Cut one file a person (needs ffmpeg), then remove the original:", *commands, ""]))
     if problems := [problem for health in healths for problem in health.problems]:
         raise InputError("\n".join([*problems, f"{len(problems)} problems; correct them, then run again: {again}"]))
     read_csv(root, MANIFEST)  # raises for rows that do not fit together
     print("\n".join(next_steps(root, healths)))
+
+
+def _shared_out(healths: Sequence[Health], merged: Merged | None) -> tuple[list[ManifestRow], Merged | None, list[str]]:
+    """The rows, and what is new in them, with a row for each person where a new video shows several; and notes."""
+    rows: list[ManifestRow] = []
+    new: list[ManifestRow] = []
+    noted: list[str] = []
+    for health in healths:
+        is_new = merged is None or health.row in merged.new
+        people = [health.row]
+        if is_new and not health.row.region and health.faces and health.faces.regions and health.faces.are_apart:
+            people, notes = shared_out(health.row, health.faces.regions)
+            noted += notes
+        rows += people
+        new += people if is_new else []
+    return rows, merged and replace(merged, new=new), noted
 
 
 def _there(root: Path, anew: bool) -> list[ManifestRow] | None:

@@ -29,6 +29,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--partner", type=Path, nargs="+", default=[], metavar="VIDEO", help="of people who are not predicted"
     )
     parser.add_argument(
+        "--people",
+        type=number_of_people,
+        metavar="N",
+        help="people in the one VIDEO, or all: each becomes a participant, from left to right (1)",
+    )
+    parser.add_argument(
         "--model",
         type=Path,
         default=SHIPPED,
@@ -62,7 +68,7 @@ def run(options: argparse.Namespace) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     conversations = conversations_of(options.videos, options.partner)
     loop = ExtractParams(jobs=options.jobs, executor="processes")
-    prediction = predict_videos(conversations, options.model, options.out, loop)
+    prediction = predict_videos(conversations, options.model, options.out, loop, options.people)
     prediction.write(options.out, tuple(options.tools))
     write_page(prediction, options.out / "report.html")
     if all(np.isnan(one.engagement).all() for one in prediction.participants):
@@ -92,6 +98,17 @@ def conversations_of(videos: list[Path], partners: list[Path]) -> list[Conversat
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise InputError(f"two conversations are called {twice}; predict the folders one after the other")
     return found
+
+
+def number_of_people(text: str) -> int | str:
+    """A number of people, or all, for argparse."""
+    from damamba.predictor.people import MOST_PEOPLE
+
+    if text == "all":
+        return text
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_PEOPLE:
+        raise argparse.ArgumentTypeError(f"{text}: expected 1 to {MOST_PEOPLE}, or all")
+    return int(text)
 
 
 def workers(text: str) -> int:

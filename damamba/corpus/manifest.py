@@ -27,6 +27,8 @@ NAMED = ("corpus", "session", "participant", "role", "person")
 """Fields of a participant that must match `NAME`."""
 TEXTS = ("language", "gender", "age")
 """Fields of free text; they reach tables, which spreadsheets open."""
+WHO = ("region", "reference", "reference_sha256")
+"""Fields of those who share a video; others are written without them."""
 MOST_TEXT = 64
 """Characters of such a field."""
 TIER = re.compile(r"(?P<file>.+\.eaf)#(?P<tier>.+)", re.IGNORECASE)
@@ -117,6 +119,11 @@ class Participant:
     audio_track: str = ""
     audio_channel: str = ""
     """Number of the channel that has the participant, from 1; "" for the mean of all."""
+    region: str = ""
+    """Where in the picture the participant is, for `Region.parse`; "" where the video shows nobody else."""
+    reference: str = ""
+    """Picture of the participant's face, as `video`; "" without one."""
+    reference_sha256: str = ""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -186,7 +193,8 @@ class Manifest:
         Small changes of the corpus give small differences of the file.
         """
         head = {"participants": len(self.participants), "seal": BLANK_SEAL}
-        lines = [json.dumps(row, ensure_ascii=False) for row in (head, *map(asdict, self.participants))]
+        rows = [{k: v for k, v in asdict(p).items() if v or k not in WHO} for p in self.participants]
+        lines = [json.dumps(row, ensure_ascii=False) for row in (head, *rows)]
         replace_file(path, "".join(f"{line}\n" for line in lines).encode(), sealed=True)
 
     @classmethod

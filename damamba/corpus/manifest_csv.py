@@ -5,6 +5,7 @@ import csv
 import difflib
 import posixpath
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -22,6 +23,7 @@ from damamba.corpus.manifest import (
     label_files,
     name_problems,
 )
+from damamba.corpus.region import Region
 from damamba.files import whole_file
 
 OWN_CORPUS = "own"
@@ -35,7 +37,7 @@ HEAD_BYTES = 1 << 12
 """From which encoding and separator follow."""
 NEAR = 0.8
 """How alike an unknown column and a known one may be (difflib's ratio); 0.8: one letter of five."""
-PATHS = ("video", "audio", "label", "streams")
+PATHS = ("video", "audio", "label", "streams", "reference")
 STREAM_SUFFIXES = (".stream", ".parquet")
 """Of a stream in SSI's format, and of one that `damamba import` wrote."""
 
@@ -62,6 +64,10 @@ class ManifestRow:
     """Number of the channel, from 1; "" for the mean of all."""
     streams: str = ""
     """Feature streams with ``;`` between them."""
+    region: str = ""
+    """Where in the picture the participant is: ``left,top,width,height`` in shares of it; "" where nobody else is."""
+    reference: str = ""
+    """Picture of the participant's face."""
 
     @property
     def name(self) -> str:
@@ -70,8 +76,10 @@ class ManifestRow:
 
 
 TRACKS = ("video_track", "audio_track", "audio_channel")
-COLUMNS = tuple(field.name for field in fields(ManifestRow) if field.name not in (*TRACKS, "streams"))
-OPTIONAL = ("corpus", "gender", "age", "streams", *TRACKS)
+EXTRA = ("streams", "region", "reference")
+"""Columns that a manifest gets when a row needs them."""
+COLUMNS = tuple(field.name for field in fields(ManifestRow) if field.name not in (*TRACKS, *EXTRA))
+OPTIONAL = ("corpus", "gender", "age", *EXTRA, *TRACKS)
 
 
 def read_csv(root: Path, manifest: str, corpus: str = OWN_CORPUS) -> list[Participant]:
@@ -99,6 +107,7 @@ def read_csv(root: Path, manifest: str, corpus: str = OWN_CORPUS) -> list[Partic
         if participant:
             participants.append(participant)
     problems += conflicts(participants, str(path))
+    problems += _indistinct(participants, str(path))
     if not participants and not problems:
         problems.append(f"{path}: no rows in it; one row a participant is needed")
     if problems:
@@ -109,14 +118,14 @@ def read_csv(root: Path, manifest: str, corpus: str = OWN_CORPUS) -> list[Partic
 def read_rows(path: Path) -> list[ManifestRow]:
     """Rows of a manifest, unchecked; raises `InputError` where it is not CSV or a column is missing."""
     return [
-        ManifestRow(**{name: row[name] for name in (*COLUMNS, *TRACKS, "streams") if name in row})
+        ManifestRow(**{name: row[name] for name in (*COLUMNS, *TRACKS, *EXTRA) if name in row})
         for _, row in _lines(path)
     ]
 
 
 def write_rows(path: Path, rows: Sequence[ManifestRow]) -> None:
     """Write a manifest, whole or not at all."""
-    names = (*COLUMNS, "streams") if any(row.streams for row in rows) else COLUMNS
+    names = (*COLUMNS, *(name for name in EXTRA if any(getattr(row, name) for row in rows)))
     _write(path, names, ",", [asdict(row) for row in rows])
 
 
@@ -139,8 +148,8 @@ def add_rows(path: Path, rows: Sequence[ManifestRow], filled: Mapping[str, Mappi
     encoding, separator = _form(path)
     with path.open(newline="", encoding=encoding) as stream:
         names = tuple(name for name in _header(csv.reader(stream, delimiter=separator), path) if name)
-    if any(row.streams for row in rows) or any("streams" in new for new in filled.values()):
-        names = tuple(dict.fromkeys((*names, "streams")))
+    new = [asdict(row) for row in rows] + list(filled.values())
+    names = tuple(dict.fromkeys((*names, *(name for name in EXTRA if any(one.get(name) for one in new)))))
     there = [
         {**{name: row.get(name, "") for name in names}, **filled.get(row_key(row["video"], row.get("streams", "")), {})}
         for _, row in _lines(path)
@@ -230,7 +239,7 @@ def _participant(row: dict[str, str], root: Path, corpus: str, where: str) -> tu
     complete = {**dict.fromkeys(OPTIONAL, ""), "corpus": corpus, **row}
     values: dict[str, Any] = {name: complete[name] for name in (*COLUMNS, *OPTIONAL)}
     for name in PATHS:
-        parts = [values[name]] if name in ("video", "audio") else values[name].split(";")
+        parts = values[name].split(";") if name in ("label", "streams") else [values[name]]
         values[name] = ";".join(_with_slashes(root, part.strip()) for part in parts)
     problems = name_problems({name: values[name] for name in (*NAMED, *TEXTS)}, where)
     if values["split"] not in get_args(Split):
@@ -240,11 +249,21 @@ def _participant(row: dict[str, str], root: Path, corpus: str, where: str) -> tu
         for name in TRACKS
         if values[name] and not TRACK.fullmatch(values[name])
     ]
+    if values["region"]:
+        try:
+            Region.parse(values["region"])
+        except ValueError as error:
+            problems.append(f"{where}: region {values['region'][:80]!r}: {error}")
     streams, stream_problems = _streams(values.pop("streams"), values["participant"], root, where)
     problems += stream_problems
     if not values["video"] and not streams:
         problems.append(f"{where}: video is empty; name the participant's video file")
-    media = {name: values[name] for name in ("video", "audio") if values[name]}
+    problems += [
+        f"{where}: {name} {values[name][:80]!r} stands beside no video; name the video, or leave {name} empty"
+        for name in ("region", "reference")
+        if values[name] and not values["video"]
+    ]
+    media = {name: values[name] for name in ("video", "audio", "reference") if values[name]}
     paths = [*media.items(), *(("label", name) for name, _ in label_files(values["label"]))]
     for column, path in dict.fromkeys(paths):
         if problem := _path_problem(root, path):
@@ -255,6 +274,23 @@ def _participant(row: dict[str, str], root: Path, corpus: str, where: str) -> tu
     values["audio"] = values["audio"] or values["video"]  # the video's own sound track
     values["label"] = label_below(root, values["label"])
     return Participant(**values, streams=streams), []
+
+
+def _indistinct(participants: Iterable[Participant], where: str) -> list[str]:
+    """People of one session in the same picture of whom nothing tells who is who, a line a video."""
+    sharing: dict[tuple[str, ...], list[Participant]] = defaultdict(list)
+    for one in {one.key: one for one in participants}.values():
+        if one.video and not one.streams:
+            sharing[one.corpus, one.session, one.video, one.video_track].append(one)
+    problems = []
+    for (*_, video, _track), people in sharing.items():
+        told = {(one.region, one.reference) for one in people if one.region or one.reference}
+        if len(people) > 1 and len(told) < len(people):
+            problems.append(
+                f"{where}: {', '.join(one.name for one in people)} share the video {video}; give each of them a region "
+                "of the picture or a reference of their own (damamba init proposes regions)"
+            )
+    return problems
 
 
 def _streams(field: str, participant: str, root: Path, where: str) -> tuple[tuple[ReleasedStream, ...], list[str]]:

@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from damamba.config import FacesParams
+from damamba.corpus.manifest import Participant
 from damamba.features.extractor import Extractor, ExtractorInput
 from damamba.features.follow import MOST_FACES, SMALLEST, Counts, FaceFollower
 from damamba.features.landmarker import SHA256, check_model, open_landmarker
+from damamba.features.reference import meant_of
 from damamba.media.decode import Frame, FrameReader
 from damamba.spool import SpooledRows
 from damamba.streams.face_track import CHANNELS
@@ -29,6 +31,11 @@ class FaceTracker(Extractor[FacesParams]):
 
     Params = FacesParams
     media = "video"
+
+    def input_key(self, participant: Participant) -> str:
+        """Of the video, and of who is meant in it."""
+        who = [part for part in (participant.region, participant.reference_sha256) if part]
+        return "|".join([super().input_key(participant), *who])
 
     @property
     def lookahead_s(self) -> float:
@@ -47,13 +54,13 @@ class FaceTracker(Extractor[FacesParams]):
         """Track the face of one participant; without one, no row is valid and the stream's note has the remedy.
 
         Raises:
-            InputError: The video cannot be decoded.
+            InputError: The video cannot be decoded, or the picture of the person shows no face or several.
         """
         reader = FrameReader(source.video)
         times, scores = array("d"), array("f")
         values = SpooledRows(len(CHANNELS))
         counts = Counts()
-        for t_s, row, score in self._rows(reader, counts):
+        for t_s, row, score in self._rows(reader, counts, source.participant):
             times.append(t_s)
             scores.append(score)
             values.append(row[None])
@@ -70,9 +77,9 @@ class FaceTracker(Extractor[FacesParams]):
             valid, score = np.zeros_like(valid), np.zeros_like(score)
             values.blank()
         elif counts.with_others:
+            who = _followed(source.participant)
             notes.append(
-                f"other people in {counts.with_others} of {counts.looks} looks at the whole picture: the largest face "
-                "of the beginning is followed"
+                f"other people in {counts.with_others} of {counts.looks} looks at the whole picture: {who} is followed"
             )
         if counts.jumps:
             notes.append(
@@ -91,12 +98,14 @@ class FaceTracker(Extractor[FacesParams]):
             note="; ".join(notes),
         )
 
-    def _rows(self, frames: Iterable[Frame], counts: Counts) -> Iterator[tuple[float, np.ndarray, float]]:
+    def _rows(
+        self, frames: Iterable[Frame], counts: Counts, participant: Participant
+    ) -> Iterator[tuple[float, np.ndarray, float]]:
         """(time, (D,) values, share of the landmarks inside the picture) of every frame."""
         nothing = np.full(len(CHANNELS), np.nan, np.float32)
         confidence = self.params.min_confidence
         with open_landmarker(Path(self.params.model), MOST_FACES, confidence) as landmarker:
-            follower = FaceFollower(landmarker, counts)
+            follower = FaceFollower(landmarker, counts, meant_of(participant, landmarker))
             for frame in frames:
                 face = follower.next(frame.image, frame.t_s)
                 if face is None:
@@ -106,3 +115,11 @@ class FaceTracker(Extractor[FacesParams]):
                 inside = float(((xy >= 0) & (xy < frame.image.shape[1::-1])).all(1).mean())
                 row = np.concatenate([xy.min(0), xy.max(0), face.head.ravel(), face.shapes, xy.ravel()])
                 yield frame.t_s, row.astype(np.float32), inside
+
+
+def _followed(participant: Participant) -> str:
+    """Who is followed, in words."""
+    if not participant.region and not participant.reference:
+        return "the largest face of the beginning"
+    where = ["in the region"] * bool(participant.region) + ["of the reference"] * bool(participant.reference)
+    return f"the person {' and '.join(where)}"

@@ -5,16 +5,19 @@ is a window around the face of the frame before; only where that is lost, the wh
 of a third of its longer side, in which faces of 4 % of that side are found.
 
 Who is followed: the largest face at first, then whoever is nearest. Other people are remembered by their place, and are
-not taken for a person who turns away. All of it looks back only.
+not taken for a person who turns away. Where it is given who is meant, only they are taken up, and people are told apart
+by their looks too. All of it looks back only.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from damamba.features.landmarker import detect
+from damamba.features.look import Looks, look_of
+from damamba.features.meant import Meant
 
 WINDOW = 2.4
 """Side of the window around a face, in sizes of its box."""
@@ -37,6 +40,8 @@ NEAR = 0.75
 GROWTH = 1.6
 """Nobody comes nearer or goes away by this factor from one frame to the next."""
 MOST_FACES = 6
+MOST_OTHERS = 24
+"""Other people whose looks are remembered, the latest."""
 VIEW_RAD = np.radians(63)
 """Of the landmarker's camera, from top to bottom."""
 
@@ -51,6 +56,12 @@ class Face:
     """(4, 4) from the canonical face to the camera, cm."""
     shapes: NDArray[np.float32]
     """(52,) blendshape scores."""
+    look: NDArray[np.float32] | None = None
+    """(cells, 3) of `look_of`, where somebody is meant."""
+    is_within: bool = True
+    """Where the one who is meant may be."""
+    is_stranger: bool = False
+    """Whether it looks like nobody who is meant."""
 
     @property
     def box(self) -> NDArray[np.float64]:
@@ -87,6 +98,7 @@ class _Other:
     middle: NDArray[np.float64]
     size: float
     seen_s: float
+    looks: Looks = field(default_factory=Looks)
 
 
 @dataclass
@@ -96,6 +108,8 @@ class FaceFollower:
     landmarker: Any
     """For up to `MOST_FACES` faces, with head transforms and blendshapes."""
     counts: Counts = field(default_factory=Counts)
+    meant: Meant | None = None
+    """Who is followed; None: the largest face at first."""
     _last: Face | None = None
     _last_s: float = -np.inf
     _looked_s: float = -np.inf
@@ -113,6 +127,8 @@ class FaceFollower:
         if face is not None:
             self._last, self._last_s = face, t_s
             self.counts.found += 1
+            if self.meant and face.look is not None:
+                self.meant.learn(face.look, [other.looks for other in self._others])
         return face
 
     def _look(self, image: NDArray[np.uint8], t_s: float, face: Face | None) -> Face | None:
@@ -124,21 +140,28 @@ class FaceFollower:
         small = face is not None and face.size < LARGE * max(image.shape)
         if (face is None or small) and t_s - self._tiled_s >= (LOOK_S if small else TILES_S):
             self._tiled_s = t_s
-            faces = distinct([*faces, *in_tiles(self.landmarker, image)])
+            faces = distinct([*faces, *self._as_meant(image, in_tiles(self.landmarker, image))])
             face = face or self._nearest(faces, t_s)
         if face is None and t_s - self._last_s >= LOST_S:
-            face = self._anywhere(faces)
+            face = self._anywhere([one for one in faces if one.is_within and not one.is_stranger], t_s)
         self._remember([other for other in faces if face is None or not same(other, face)], t_s, face)
         return face
 
-    def _anywhere(self, faces: list[Face]) -> Face | None:
-        """The largest face at first; later one in another place, of the most similar size, which is not another's."""
+    def _anywhere(self, faces: list[Face], t_s: float) -> Face | None:
+        """The largest face at first; later one in another place, of the most similar size, which is not another's.
+
+        With a picture of the person, it is always the face that looks most like it.
+        """
         last = self._last
-        if last is None:
-            return max(faces, key=lambda face: face.size, default=None)
-        strangers = [face for face in faces if not self._is_others(face)]
-        self.counts.jumps += bool(strangers)
-        return min(strangers, key=lambda face: abs(np.log(face.size / last.size)), default=None)
+        strangers = faces if last is None else [face for face in faces if not self._is_others(face, t_s)]
+        if self.meant is not None and self.meant.pictured:
+            found = min(strangers, key=self._unlikeness, default=None)
+        elif last is None:
+            found = max(strangers, key=lambda face: face.size, default=None)
+        else:
+            found = min(strangers, key=lambda face: abs(np.log(face.size / last.size)), default=None)
+        self.counts.jumps += found is not None and last is not None and not self._resembles(found)
+        return found
 
     def _nearest(self, faces: list[Face], t_s: float) -> Face | None:
         """The face nearest to the last one; None where none is near. The longer ago that was, the wider is the net."""
@@ -151,28 +174,69 @@ class FaceFollower:
             for face in faces
             if 1 / growth < face.size / last.size < growth
             and np.linalg.norm(face.middle - last.middle) < near * max(face.size, last.size)
-            and (ago_s < LOST_S or not self._is_others(face))
+            and self._continues(face, ago_s, t_s)
         }
         return fits[min(fits)] if fits else None
 
-    def _is_others(self, face: Face) -> bool:
-        """Whether somebody else was there."""
-        return any(_at(face, other) for other in self._others)
+    def _continues(self, face: Face, ago_s: float, t_s: float) -> bool:
+        """Whether a face near the last one may be the same person's."""
+        if not face.is_within or self._resembles(face) is False:
+            return False
+        return ago_s < LOST_S or not (face.is_stranger or self._is_others(face, t_s))
+
+    def _is_others(self, face: Face, t_s: float) -> bool:
+        """Whether somebody else looks like this or, where looks do not decide, was there."""
+        resembles = self._resembles(face)
+        if resembles is not None:
+            return not resembles
+        others = self._others if self.meant is None else [o for o in self._others if t_s - o.seen_s < FORGET_S]
+        return any(_at(face, other) for other in others)
+
+    def _unlikeness(self, face: Face) -> float:
+        """How much a face differs from who is meant."""
+        return self.meant.looks.distance(face.look) if self.meant and face.look is not None else np.inf
+
+    def _resembles(self, face: Face) -> bool | None:
+        """Whether a face looks like who is meant, and not like others; None where that is not clear."""
+        if self.meant is None or face.look is None:
+            return None
+        return self.meant.resembles(face.look, [other.looks for other in self._others])
 
     def _remember(self, others: list[Face], t_s: float, person: Face | None) -> None:
         """Keep the places of others up to date; while the person is away, nobody new becomes one of them."""
         self.counts.with_others += bool(others)
         for face in others:
             known = next((other for other in self._others if _at(face, other)), None)
+            if known is None and person is not None:
+                known = _Other(face.middle, face.size, t_s)
+                self._others.append(known)
             if known:
                 known.middle, known.size, known.seen_s = face.middle, face.size, t_s
-            elif person is not None:
-                self._others.append(_Other(face.middle, face.size, t_s))
-        self._others = [other for other in self._others if t_s - other.seen_s < FORGET_S]
+                if face.look is not None and self._resembles(face) is not True:
+                    known.looks.learn(face.look)
+        if self.meant is None:
+            self._others = [other for other in self._others if t_s - other.seen_s < FORGET_S]
+        else:
+            self._others = sorted(self._others, key=lambda other: other.seen_s)[-MOST_OTHERS:]
 
     def _in(self, image: NDArray[np.uint8], left: int, top: int, width: int, height: int) -> list[Face]:
         """Faces in a part of the picture."""
-        return faces_in(self.landmarker, image, left, top, width, height)
+        return self._as_meant(image, faces_in(self.landmarker, image, left, top, width, height))
+
+    def _as_meant(self, image: NDArray[np.uint8], faces: list[Face]) -> list[Face]:
+        """The faces with their looks, and whether they may be those of who is meant, if it is given who is."""
+        if self.meant is None:
+            return faces
+        looks = [look_of(image, face.landmarks_px) for face in faces]
+        return [
+            replace(
+                face,
+                look=look,
+                is_within=self.meant.is_within(face.middle, image.shape),
+                is_stranger=self.meant.is_stranger(look),
+            )
+            for face, look in zip(faces, looks, strict=True)
+        ]
 
 
 def faces_in(landmarker: Any, image: NDArray[np.uint8], left: int, top: int, width: int, height: int) -> list[Face]:

@@ -164,6 +164,8 @@ def _examined(participant: Participant) -> _Examined:
         ends_s["video"] = video.end_s
         changes |= {"rate_hz": round(video.rate_hz, 3), "n_frames": video.n_frames}
         changes["video_sha256"] = sha256(Path(participant.video))
+        if participant.reference:
+            changes["reference_sha256"] = sha256(Path(participant.reference))
         notes += [("media", note) for note in video.notes]
         if video.start_s > 0.5 / video.rate_hz:
             notes.append(("media", f"the picture starts at {video.start_s:.3f} s; visual cues are not valid before"))

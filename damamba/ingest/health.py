@@ -2,14 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from damamba.console import InputError, progress
 from damamba.corpus.agreement import read_label
 from damamba.corpus.manifest import ReleasedStream, label_below
 from damamba.corpus.manifest_csv import ManifestRow
-from damamba.features.regions import Faces, find_faces
+from damamba.corpus.region import Region
+from damamba.features.follow import MOST_FACES
+from damamba.features.landmarker import open_landmarker
+from damamba.features.reference import reference_look
+from damamba.features.regions import Faces, find_faces, regions_text
 from damamba.ingest.check import ends_that_differ
 from damamba.ingest.own_streams import compare_ends
 from damamba.media.guarded import guarded
@@ -74,6 +78,30 @@ def examine(root: Path, rows: Sequence[ManifestRow], slack_s: float, landmarker:
                 f"recordings of one session must begin at the same moment, but their lengths differ: {shown}"
             )
     return healths
+
+
+def shared_out(row: ManifestRow, regions: Sequence[Region]) -> tuple[list[ManifestRow], list[str]]:
+    """A row for each of several people in one video, from left to right, and notes on it.
+
+    Args:
+        row: Of the video.
+        regions: Where each of them is.
+    """
+    rows = [
+        replace(
+            row,
+            participant=f"{row.participant[:60]}-{k}",
+            person=f"{row.person[:60]}-{k}",
+            label="",
+            region=str(region),
+        )
+        for k, region in enumerate(regions, 1)
+    ]
+    names = ", ".join(one.participant for one in rows)
+    notes = [f"{row.name}: {len(rows)} people in {row.video}: {names}, from left to right, each with a region"]
+    if row.label:
+        notes.append(f"{row.name}: nothing says whose label {row.label} is; write it into the row of that person")
+    return rows, notes
 
 
 def examine_row(root: Path, row: ManifestRow, slack_s: float, landmarker: Path | None) -> Health:
@@ -154,15 +182,25 @@ def _check_labels(health: Health, root: Path, end_s: float, n_frames: int, slack
 
 
 def _check_faces(health: Health, root: Path, video: Video, landmarker: Path) -> None:
-    health.faces = faces = find_faces(_track(root, health.row.video, health.row.video_track), landmarker)
-    if faces.regions:
-        people = len(faces.regions)
-        health.problems.append(
-            f"{root / health.row.video}: shows {people} people; damamba needs one file a person: cut the regions above"
+    row = health.row
+    region = Region.parse(row.region) if row.region else None
+    if row.reference:
+        with open_landmarker(landmarker, MOST_FACES) as opened:
+            reference_look(root / row.reference, opened)
+    health.faces = faces = find_faces(_track(root, row.video, row.video_track), landmarker, region)
+    if faces.regions and not row.reference:
+        many = f"{root / row.video}: shows {len(faces.regions)} people" + (
+            f" in the region {row.region}" * bool(region)
         )
+        if faces.are_apart:
+            what = f"a region: {regions_text(faces.regions)}"
+        else:
+            what = "a reference, a picture of their face: their places overlap"
+        health.problems.append(f"{many}; write a row for each of them, with {what}")
     elif faces.counts and not any(faces.counts):
         small = f"; the picture is only {video.height} px high" if video.height < SMALL_PX else ""
+        where = " of the region" if region else ""
         health.notes.append(
-            f"no face in {len(faces.counts)} sampled frames, so visual cues may not be valid; a face must take about a "
-            f"quarter of the picture's height{small}"
+            f"no face in {len(faces.counts)} sampled frames{where}, so visual cues may not be valid; a face must take "
+            f"about a quarter of the picture's height{small}"
         )

@@ -93,21 +93,6 @@ def totals(healths: Sequence[Health]) -> str:
     )
 
 
-def cuts(healths: Sequence[Health], root: Path) -> list[str]:
-    """Commands that cut a video of several people into one file each, in a folder named like the video."""
-    lines = []
-    for health in healths:
-        regions = health.faces.regions if health.faces else ()
-        source = root / health.row.video
-        folder = source.with_suffix("")
-        lines += [f"mkdir -p {shell_path(str(folder))}"] if regions else []
-        for k, region in enumerate(regions, 1):
-            box = f"{region.width}:{region.height}:{region.left}:{region.top}"
-            target = shell_path(str(folder / f"p{k}.mp4"))
-            lines.append(f"ffmpeg -i {shell_path(str(source))} -vf crop={box} -c:a copy {target}")
-    return lines
-
-
 def next_steps(root: Path, healths: Sequence[Health]) -> list[str]:
     """The commands that follow."""
     labelled = {health.row.split for health in healths if health.labels is not None}

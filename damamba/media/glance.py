@@ -12,6 +12,9 @@ from damamba.media.geometry import upright
 from damamba.media.probe import probe_video
 from damamba.media.track import MediaTrack, as_track
 
+EARLY_S = 1e-3
+"""A frame counts as one at a time that is so much later: times are rounded."""
+
 
 def length_s(video: Path | MediaTrack) -> float:
     """Length in the container's header, or that of its packets where the header has none or too much; s.
@@ -48,3 +51,30 @@ def sample_frames(video: Path | MediaTrack, n: int) -> Iterator[np.ndarray]:
                 continue
             if frame is not None:
                 yield np.ascontiguousarray(upright(frame, stream.sample_aspect_ratio))
+
+
+def frame_at(video: Path | MediaTrack, t_s: float) -> np.ndarray | None:
+    """The first frame at or after a time, or else the last one that decodes, (height, width, 3) uint8 RGB; None: none.
+
+    Args:
+        video: Any video that decodes.
+        t_s: On the clock of the session.
+
+    Raises:
+        InputError: The file cannot be opened, or contains no video.
+    """
+    track = as_track(video)
+    with open_media(track.path) as container:
+        stream = choose(container, track, "video")
+        stream.codec_context.options = LENIENT
+        wanted_s = t_s + zero_s(container)
+        found = None
+        try:
+            container.seek(int(wanted_s * av.time_base))
+            for found in container.decode(stream):
+                if found.time is not None and found.time >= wanted_s - EARLY_S:
+                    break
+        except av.error.FFmpegError:
+            if found is None:
+                return None
+        return None if found is None else np.ascontiguousarray(upright(found, stream.sample_aspect_ratio))

@@ -52,6 +52,24 @@ const damamba = (() => {
     return rows.join("\n") + "\n";
   };
 
+  // a frame of a video on each canvas, taken by the browser; without the video, no canvas
+  async function pictures(source, shots) {
+    const video = document.createElement("video");
+    video.muted = true; video.preload = "auto"; video.src = source;
+    for (const { canvas, at } of shots) {
+      video.currentTime = at;
+      const good = await new Promise((done) => {
+        video.addEventListener("seeked", () => done(true), { once: true });
+        video.addEventListener("error", () => done(false), { once: true });
+      });
+      if (!good) return shots.forEach((shot) => shot.canvas.remove());
+      const scale = Math.min(canvas.width / video.videoWidth, canvas.height / video.videoHeight);
+      const [w, h] = [video.videoWidth * scale, video.videoHeight * scale];
+      canvas.getContext("2d").drawImage(video, (canvas.width - w) / 2, (canvas.height - h) / 2, w, h);
+      canvas.dataset.drawn = "yes";
+    }
+  }
+
   // buttons that carry the name of packed text download it
   function downloads(numbers) {
     for (const one of document.querySelectorAll("button[data-numbers]")) {
@@ -299,23 +317,6 @@ const damamba = (() => {
       if (one.video) more.addEventListener("toggle", () => { if (more.open) pictures(one.video, shots.splice(0)); });
     }
 
-    async function pictures(source, shots) {
-      const video = document.createElement("video");
-      video.muted = true; video.preload = "auto"; video.src = source;
-      for (const { canvas, at } of shots) {
-        video.currentTime = at;
-        const good = await new Promise((done) => {
-          video.addEventListener("seeked", () => done(true), { once: true });
-          video.addEventListener("error", () => done(false), { once: true });
-        });
-        if (!good) return shots.forEach((shot) => shot.canvas.remove());
-        const scale = Math.min(canvas.width / video.videoWidth, canvas.height / video.videoHeight);
-        const [w, h] = [video.videoWidth * scale, video.videoHeight * scale];
-        canvas.getContext("2d").drawImage(video, (canvas.width - w) / 2, (canvas.height - h) / 2, w, h);
-        canvas.dataset.drawn = "yes";
-      }
-    }
-
     function show(start, stop) {
       const width = Math.min(Math.max(stop - start, 4 / data.rate_hz), seconds);
       from = Math.min(Math.max(start, 0), seconds - width);
@@ -402,5 +403,5 @@ const damamba = (() => {
     if (linked() >= 0) root.scrollIntoView();
   }
 
-  return { sessions, downloads };
+  return { sessions, downloads, pictures };
 })();

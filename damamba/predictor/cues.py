@@ -18,7 +18,7 @@ from damamba.encoders.compact_whisper import provide_encoder
 from damamba.features.health import read_notes
 from damamba.files import only_one, whole_file
 from damamba.predictor import PRESET
-from damamba.predictor.passes import WORK, compute_cues, list_videos, one_conversation, ready_extractor
+from damamba.predictor.passes import WORK, compute_cues, list_videos, one_conversation, passes_of, ready_extractor
 from damamba.predictor.videos import Conversation
 from damamba.presets.apply import preset_names, read_preset
 from damamba.project import TEMPLATE
@@ -129,6 +129,8 @@ def extract_videos(
     """
     work = out / WORK
     with only_one(work / "lock", "damamba extract"):
+        passes = passes_of(cues)
+        passes.begin("check")
         manifest = list_videos({one.name: one for one in conversations}, work, loop)
         notes, possible = [], {}
         for name, cue in cues.items():
@@ -141,7 +143,7 @@ def extract_videos(
         if not possible:
             raise InputError("\n".join([*notes, "there is nothing to compute"]))
         provide_encoder(possible)
-        compute_cues(possible, _faces(), work, loop)
+        compute_cues(possible, _faces(), work, loop, passes)
         if any(cue.reads == "faces" for cue in possible.values()):
             notes += read_notes(work / "faces")
         found = [

@@ -16,6 +16,7 @@ from damamba.features.extractor import Extractor
 from damamba.features.faces import FaceTracker
 from damamba.features.landmarker_download import fetch_model
 from damamba.ingest.run import ingest_sources
+from damamba.predictor.progress import FACES, OTHER, PICTURES, SOUND, Passes
 from damamba.predictor.videos import Conversation, VideoSource
 
 WORK = ".damamba"
@@ -54,6 +55,16 @@ def in_workers(loop: ExtractParams, what: str) -> Run:
     return lambda function, tasks: run_all(function, tasks, loop.jobs, loop.executor, what)
 
 
+def passes_of(cues: Mapping[str, CueParams], *after: str, people: bool = False) -> Passes:
+    """The passes of a command: people found, files checked, faces tracked, cues computed, and what comes `after`."""
+    work = {"people": OTHER} if people else {}
+    work |= {"check": OTHER}
+    if any(cue.reads == "faces" for cue in cues.values()):
+        work["faces"] = FACES
+    work |= {name: SOUND if ready_extractor(name, cue).media == "audio" else PICTURES for name, cue in cues.items()}
+    return Passes(work | {name: PICTURES if name == "predict" else OTHER for name in after})
+
+
 def list_videos(named: Mapping[str, Conversation], work: Path, loop: ExtractParams) -> Manifest:
     """Check all files and write the manifest below `work`; raises `InputError` where one cannot be used."""
     ingest_sources({"videos": VideoSource(dict(named))}, PROTOCOL, work / "corpus", in_workers(loop, "check"))
@@ -65,6 +76,7 @@ def compute_cues(
     faces: FacesParams,
     work: Path,
     loop: ExtractParams,
+    passes: Passes,
     like: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> None:
     """Face tracks and cues of everyone in the manifest below `work`; what is there and up to date is kept.
@@ -74,15 +86,18 @@ def compute_cues(
         faces: As there.
         work: Folder of the manifest; holds ``faces`` and ``features/CUE`` afterwards.
         loop: Worker processes.
+        passes: Announces each.
         like: Of each cue, what its streams say of themselves, for people who lack what it is computed from.
     """
     corpus, tracks = work / "corpus", work / "faces"
     extract = partial(extract_manifest, loop=loop, corpus=corpus, keep_others=True)
     if any(cue.reads == "faces" for cue in cues.values()):
         params = faces.model_copy(update={"model": str(landmarker(Path(faces.model)))})
+        passes.begin("faces")
         extract(FaceTracker, params, tracks, what="faces", skip_missing=True)
     for name, cue in cues.items():
         extractor = ready_extractor(name, cue)
+        passes.begin(name)
         extract(
             type(extractor),
             extractor.params,

@@ -24,7 +24,9 @@ from damamba.media.track import audio_of
 from damamba.model.checkpoint import read_description
 from damamba.predictor import SHIPPED
 from damamba.predictor.inputs import ModelInputs
-from damamba.predictor.passes import PROTOCOL, WORK, compute_cues, in_workers, list_videos, one_conversation
+from damamba.predictor.passes import PROTOCOL, WORK, compute_cues, in_workers, list_videos, one_conversation, passes_of
+from damamba.predictor.people import People, people_of
+from damamba.predictor.progress import Passes
 from damamba.predictor.result import ParticipantPrediction, Prediction
 from damamba.predictor.videos import CORPUS, Conversation
 from damamba.scoring.series import missing_cues
@@ -33,7 +35,11 @@ SIMULATED = "simulated people, made by damamba_sim: what its scores are worth on
 
 
 def predict_videos(
-    conversations: Sequence[Conversation], checkpoint: Path, out: Path, loop: ExtractParams
+    conversations: Sequence[Conversation],
+    checkpoint: Path,
+    out: Path,
+    loop: ExtractParams,
+    people_in: People | None = None,
 ) -> Prediction:
     """Engagement of the people in some conversations, at 25 Hz.
 
@@ -44,15 +50,20 @@ def predict_videos(
         checkpoint: Folder of a trained model.
         out: Folder of the results; holds the cues too.
         loop: Worker processes.
+        people_in: How many people each video shows; None: one.
 
     Raises:
         InputError: A video or the model cannot be used, or another run works in `out`.
     """
     inputs = ModelInputs.of(checkpoint)
-    named = {one.name: one for one in conversations}
     work = out / WORK
+    passes = passes_of(inputs.cues, "align", "sound", "predict", people=people_in is not None)
     with only_one(work / "lock", "damamba predict"):
-        aligned = _aligned(named, inputs, work, loop)
+        if people_in is not None:
+            passes.begin("people")
+            conversations = [people_of(one, people_in, inputs.faces, work) for one in conversations]
+        named = {one.name: one for one in conversations}
+        aligned = _aligned(named, inputs, work, loop, passes)
         inputs.check(aligned.cues)
         model, grid = inference.load_trained(checkpoint)
         require_causal(aligned, model.causal)
@@ -64,7 +75,9 @@ def predict_videos(
             for number, seat in enumerate(session.seats)
             if people[session.session, seat.participant].predicted
         ]
+        passes.begin("sound")
         sounds = _sounds(work, loop)
+        passes.begin("predict")
         classes = model.classes.names if model.classes else ()
         found = []
         for session, number in progress(targets, "predict", unit="participant"):
@@ -96,6 +109,7 @@ def predict(
     partners: Sequence[Path | str] = (),
     out: Path | str | None = None,
     jobs: int | None = None,
+    people: People | None = None,
 ) -> Prediction:
     """Engagement of the people in one conversation, at 25 Hz: what ``damamba predict`` does, as an object.
 
@@ -106,19 +120,24 @@ def predict(
         out: Folder in which cues are kept for the next call; None: a temporary one.
         jobs: Worker processes, 0 = one a core; then the calling script needs ``if __name__ == "__main__":``. None:
             everything in this process.
+        people: How many people one video shows, or ``"all"`` who are found in it; None: one.
 
     Raises:
         InputError: A video or the model cannot be used.
     """
     with one_conversation(videos, partners, out, jobs) as (conversation, folder, loop):
-        return predict_videos([conversation], Path(model), folder, loop)
+        return predict_videos([conversation], Path(model), folder, loop, people)
 
 
-def _aligned(named: dict[str, Conversation], inputs: ModelInputs, work: Path, loop: ExtractParams) -> Aligned:
+def _aligned(
+    named: dict[str, Conversation], inputs: ModelInputs, work: Path, loop: ExtractParams, passes: Passes
+) -> Aligned:
     """The pipeline from videos to shards, below `work`."""
+    passes.begin("check")
     manifest = list_videos(named, work, loop)
     like = {name: source.like(name) for name, source in inputs.sources.items()}
-    compute_cues(inputs.cues, inputs.faces, work, loop, like)
+    compute_cues(inputs.cues, inputs.faces, work, loop, passes, like)
+    passes.begin("align")
     features, corpus, aligned = (work / name for name in ("features", "corpus", "aligned"))
     run = in_workers(loop, "align")
     align_all(inputs.cues, inputs.align, PROTOCOL.name, manifest, features, corpus, aligned, run, training=False)
@@ -152,6 +171,11 @@ def _notes(named: dict[str, Conversation], found: Sequence[ParticipantPrediction
                 word = "observed" if seen.any() else "missing"
                 yield f"{one.session}/{one.participant}: {cue} is {word} {share}"
     for name, conversation in named.items():
+        if any(one.region for one in conversation.people):
+            yield (
+                f"{name}: {len(conversation.people)} people in one video, named from left to right; sound is shared: "
+                "cues of speech hear everyone, and are the same for all of them"
+            )
         if len(conversation.people) == 1:
             yield f"{name}: no partner; the model is used to seeing and hearing at least one"
 

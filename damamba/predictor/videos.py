@@ -25,6 +25,10 @@ class Person:
     """The video where its own sound track is heard."""
     predicted: bool = True
     """False for a partner, whose own engagement is not wanted."""
+    region: str = ""
+    """Where in the picture they are, as in the manifest; "" where it shows nobody else."""
+    reference: str = ""
+    """Picture of them; "" without one."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,7 @@ class VideoSource(Source[NoParams]):
             Participant(
                 corpus=CORPUS, session=session, participant=one.name, role=one.name, split="test", language="",
                 person=f"{session}-{one.name}"[:64], video=one.video.resolve().as_posix(),
-                audio=one.audio.resolve().as_posix(), label="",
+                audio=one.audio.resolve().as_posix(), label="", region=one.region, reference=one.reference,
             )
             for session, conversation in self.conversations.items()
             for one in conversation.people

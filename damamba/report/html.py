@@ -15,11 +15,12 @@ from damamba.page.participant import participant_data
 from damamba.report.markdown import number, to_html
 from damamba.report.published import corpus_title, published, session_title
 from damamba.report.tables import NOT_COMPARABLE, SPLITS, score_columns
+from damamba.report.timeline import clock
 from damamba.report.timing import MACHINE, elapsed
 from damamba.scoring.comparison import main_variant
 from damamba.scoring.layout import of_metric
 from damamba.scoring.participants import ParticipantScore
-from damamba.scoring.series import SessionSeries, stretches
+from damamba.scoring.series import SessionSeries, Stretch, stretches
 from damamba.svg import COLOURS, SERIES, inline_svg
 
 HERE = Path(__file__).parent
@@ -36,6 +37,7 @@ def report_html(
     texts: Mapping[str, str],
     figures: Mapping[str, Path],
     videos: Mapping[tuple[str, str, str], str],
+    worst: Sequence[Stretch],
 ) -> str:
     """The whole page.
 
@@ -50,6 +52,7 @@ def report_html(
         texts: Name -> Markdown of ``ablation.md``, ``memory.md`` and ``speed.md``.
         figures: Name -> SVG file.
         videos: Corpus, session and participant -> link to the video, of those who have one.
+        worst: The longest stretches without cues, of all sessions.
     """
     columns = score_columns(comparison, metrics)
     scales, difference_scales = {}, {}
@@ -60,7 +63,7 @@ def report_html(
     return page(
         HERE,
         "report",
-        {"number": number, "title": corpus_title, "elapsed": elapsed, "thousands": "{:,}".format},
+        {"number": number, "title": corpus_title, "elapsed": elapsed, "thousands": "{:,}".format, "clock": clock},
         comparison=comparison,
         columns=columns,
         of_metric=of_metric,
@@ -83,6 +86,7 @@ def report_html(
         not_comparable=Markup(to_html(NOT_COMPARABLE)),
         texts={name: Markup(to_html(_without_title(text))) for name, text in texts.items()},
         figures={name: Markup(inline_svg(path)) for name, path in figures.items()},
+        worst=[(one, videos.get((one.corpus, one.session, one.participant), "")) for one in worst],
         timelines=script_data(timeline_data(series, participants[shown], videos, _colour(comparison, shown))),
     )
 

@@ -3,6 +3,13 @@
 (() => {
   damamba.sessions(document.getElementById("timeline"), JSON.parse(document.getElementById("series").textContent));
 
+  const worst = document.getElementById("worst");
+  worst?.addEventListener("toggle", async () => {
+    const shots = {};
+    for (const canvas of worst.querySelectorAll("canvas")) (shots[canvas.dataset.source] ??= []).push({ canvas, at: Number(canvas.dataset.at) });
+    for (const source of Object.keys(shots)) await damamba.pictures(source, shots[source]);
+  }, { once: true });
+
   const table = document.getElementById("participants");
   const run = document.getElementById("shown-run");
   const bodies = [...table.tBodies];

@@ -16,6 +16,10 @@ LARGEST_POINTS = 1500
 """Points a series in a picture, and in the report; longer sessions show the mean of each few frames."""
 
 
+MOST_STRETCHES = 24
+"""Stretches without cues that a report lists, of a second or more."""
+
+
 @dataclass(frozen=True)
 class ParticipantSeries:
     """One participant."""
@@ -43,6 +47,23 @@ class SessionSeries:
     def n_labels(self) -> int:
         """Label frames of the session."""
         return len(self.participants[0].prediction)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A time in which cues of a participant are missing."""
+
+    corpus: str
+    session: str
+    participant: str
+    start_s: float
+    stop_s: float
+    cues: tuple[str, ...]
+
+    @property
+    def key(self) -> tuple[str, str, str, float, float]:
+        """Its place in a list."""
+        return self.corpus, self.session, self.participant, self.start_s, self.stop_s
 
 
 def read_series(aligned: Aligned, predictions: Path, split: str) -> Iterator[SessionSeries]:
@@ -98,6 +119,29 @@ def stretches(mask: np.ndarray, step: int = 1) -> list[tuple[int, int]]:
     grouped = np.pad(mask, (0, -len(mask) % step)).reshape(-1, step).any(1)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], grouped, [False]]).astype(np.int8)))
     return [(int(start) * step, min(int(stop) * step, len(mask))) for start, stop in edges.reshape(-1, 2)]
+
+
+def worst_stretches(aligned: Aligned, most: int = MOST_STRETCHES) -> list[Stretch]:
+    """The longest stretches of all sessions without some cues, by session, participant and time."""
+    found: list[Stretch] = []
+    for session in aligned.sessions:
+        n_frames = session.n_labels * aligned.rate_hz // LABEL_RATE_HZ
+        for seat in session.seats:
+            who = seat.participant
+            if all(aligned.moments(session, who, cue).n == n_frames for cue in aligned.cues):
+                continue
+            cues: dict[tuple[int, int], list[str]] = {}
+            for cue, mask in missing_cues(aligned, session, who).items():
+                for ends in stretches(mask):
+                    if ends[1] - ends[0] >= LABEL_RATE_HZ:
+                        cues.setdefault(ends, []).append(cue)
+            at = session.corpus, session.session, who
+            found += [
+                Stretch(*at, start / LABEL_RATE_HZ, stop / LABEL_RATE_HZ, tuple(names))
+                for (start, stop), names in cues.items()
+            ]
+            found = sorted(found, key=lambda one: (one.start_s - one.stop_s, one.key))[:most]
+    return sorted(found, key=lambda one: one.key)
 
 
 def decimate(series: np.ndarray, step: int) -> np.ndarray:

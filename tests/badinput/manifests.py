@@ -13,6 +13,7 @@ PLACEHOLDERS: dict[str, bytes | str] = {"r/anna.mp4": b"x", "r/ben.mp4": b"x", "
 TWICE = "a model would be tested on people it was trained on: give all of them one split"
 NAME = "use 1-64 letters, digits, '.', '_' or '-', first a letter or digit"
 TEXT = "use up to 64 printed characters, the first none of =+-@"
+SHARED = "give each of them a region of the picture or a reference of their own (damamba init proposes regions)"
 PRINTED = "has characters that cannot be printed; rename the file"
 
 
@@ -77,6 +78,13 @@ MANIFESTS = [
     row("a language with a separator of lines", ANNA.replace("de", "d\u2028e"), f"language is 'd\\u2028e'; {TEXT}"),
     row("a gender of a page", f"{ANNA},{'x' * 99}", f"gender is '{'x' * 80}'; {TEXT}", f"{HEADER},gender"),
     row("a stream of another name", f"{ANNA},ben.audio.stream", "streams 'ben.audio.stream' is not called anna.NAME.stream or NAME.parquet; damamba import makes such", f"{HEADER},streams"),
+    row("a region of words", f"{ANNA},left half", "region 'left half': write left,top,width,height as shares of the picture, such as 0.5,0,0.5,1", f"{HEADER},region"),
+    row("a region in pixels", f'{ANNA},"0,0,640,720"', "region '0,0,640,720': write left,top,width,height as shares of the picture, such as 0.5,0,0.5,1", f"{HEADER},region"),
+    row("a region outside the picture", f'{ANNA},"0.6,0,0.5,1"', "region '0.6,0,0.5,1': lies outside the picture; left + width and top + height are shares of it and 1 at most, such as 0.5,0,0.5,1", f"{HEADER},region"),
+    row("a region without width", f"{ANNA},0.5 0 0 1", "region '0.5 0 0 1': its width and height must be above 0", f"{HEADER},region"),
+    row("a reference that is not there", f"{ANNA},anna.png", "reference 'anna.png' is missing: there is no file r/anna.png", f"{HEADER},reference"),
+    manifest("two people in one video", f"{HEADER}\n{ANNA}\n{ANNA.replace('anna,host', 'ben,guest').replace('de,anna', 'de,ben')}\n", f": own/s1/anna, own/s1/ben share the video r/anna.mp4; {SHARED}"),
+    manifest("two people in one region", f'{HEADER},region\n{ANNA},"0,0,1,1"\n{ANNA.replace("anna,host", "ben,guest").replace("de,anna", "de,ben")},"0,0,1,1"\n', f": own/s1/anna, own/s1/ben share the video r/anna.mp4; {SHARED}"),
     manifest("a participant twice", f"{HEADER}\n{ANNA}\n{ANNA}\n", ": own/s1/anna is listed twice; a participant of a session has one row"),
     manifest("a session in two splits", f"{HEADER}\n{ANNA}\n{BEN.replace('s2', 's1')}\n", f": session s1 of own is in the splits test and train: s1/anna (train), s1/ben (test); {TWICE}"),
     manifest("a person in two splits", f"{HEADER}\n{ANNA}\n{BEN.replace('de,ben', 'de,anna')}\n", f": person anna of own is in the splits test and train: s1/anna (train), s2/ben (test); {TWICE}"),

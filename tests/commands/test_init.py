@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from damamba.console import InputError
+from damamba.corpus.region import Region
 from damamba.ingest.proposal import propose
 from damamba_sim.faces.actor import Actor, Pose
 from damamba_sim.faces.render import write_video
@@ -141,7 +142,7 @@ def test_a_directory_without_videos_is_refused(tmp_path):
         init(tmp_path / "nowhere")
 
 
-def test_a_video_of_two_people_is_refused_with_the_commands_that_cut_it(tmp_path, monkeypatch, capsys):
+def test_a_video_of_two_people_gets_a_row_for_each_of_them(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     shutil.copy(FROZEN_PARAMS, tmp_path)
     (tmp_path / "data").symlink_to(ROOT / "data")
@@ -150,9 +151,14 @@ def test_a_video_of_two_people_is_refused_with_the_commands_that_cut_it(tmp_path
     (tmp_path / "recordings").mkdir()
     write_video(tmp_path / "recordings/talk.mp4", pictures, (np.arange(25) / 25).tolist(), 25)
     make_wav(tmp_path / "recordings/talk.wav", tone(1))
-    with pytest.raises(InputError, match=r"talk\.mp4: shows 2 people; damamba needs one file a person"):
-        init(Path("recordings"), no_faces=False)
+    left, right = init(Path("recordings"), no_faces=False)
+    assert [left.participant, right.participant] == ["a-1", "a-2"]
+    assert left.video == right.video
+    left, right = (Region.parse(one.region) for one in (left, right))
+    assert left.left + left.width == pytest.approx(right.left, abs=0.002)
+    assert 0.4 < right.left < 0.6
     printed = capsys.readouterr().out
-    assert "mkdir -p recordings/talk" in printed
-    assert printed.count("ffmpeg -i recordings/talk.mp4 -vf crop=") == 2
-    assert "recordings/talk/p2.mp4" in printed
+    assert "talk/a: 2 people in talk.mp4: a-1, a-2, from left to right, each with a region" in printed
+    assert "PROBLEM" not in printed
+    assert len(init(Path("recordings"), no_faces=False)) == 2
+    assert "nothing is new" in capsys.readouterr().out

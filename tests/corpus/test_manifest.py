@@ -1,13 +1,16 @@
 import json
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from damamba.config import EvaluateParams
 from damamba.console import InputError
 from damamba.corpus.manifest import RESERVED, Manifest, Participant, join, label_files
 from damamba.corpus.manifest_csv import COLUMNS, ManifestRow, add_rows, read_csv, read_rows
+from damamba.corpus.region import Region
 from damamba.data.shards import AlignedSeat, AlignedSession
 from damamba.metrics import find_metrics
 from damamba.scoring.evaluate import score_participant, write_scores
@@ -43,6 +46,43 @@ def test_manifest_is_read_as_it_was_written(folder, tmp_path):
     with pytest.raises(InputError, match="no session '7'"):
         manifest.of_session("7")
     assert manifest.of_session("own/s1") == manifest
+
+
+def test_people_of_one_video_are_told_apart_by_region_or_reference(folder, tmp_path):
+    (folder / "b.png").write_bytes(b"x")
+    lines = [
+        f"{HEADER},region,reference",
+        's,a,host,test,en,p1,a.mp4,,,"0,0,0.5,1",',
+        "s,b,host,test,en,p2,a.mp4,,,,b.png",
+    ]
+    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
+    a, b = read_csv(folder, "manifest.csv", "own")
+    assert (a.region, a.reference) == ("0,0,0.5,1", "")
+    assert b.reference.endswith("b.png")
+    add_rows(
+        folder / "manifest.csv", [replace(read_rows(folder / "manifest.csv")[0], participant="c", video="b.mp4")], {}
+    )
+    assert [row.region for row in read_rows(folder / "manifest.csv")] == ["0,0,0.5,1", "", "0,0,0.5,1"]
+    join([[a, b]]).write(tmp_path / "m.jsonl")
+    assert Manifest.read(tmp_path / "m.jsonl").participants == (a, b)
+
+
+def test_who_is_alone_in_a_video_is_written_without_the_fields_of_those_who_share_one(folder, tmp_path):
+    """Manifests of earlier versions stay the same to the byte."""
+    join([write(folder, "s1,a,host,test,en,p1,a.mp4,a.wav,a.csv")]).write(tmp_path / "m.jsonl")
+    assert not {"region", "reference", "reference_sha256"} & set(
+        json.loads((tmp_path / "m.jsonl").read_text().split("\n")[1])
+    )
+
+
+@given(st.tuples(*[st.floats(0, 1)] * 4))
+def test_a_region_is_read_as_it_was_written(numbers):
+    left, top, right, bottom = numbers
+    region = Region(min(left, right), min(top, bottom), abs(left - right), abs(top - bottom))
+    assume(region.width > 1e-3 and region.height > 1e-3)
+    again = Region.parse(str(region)) if max(region.left + region.width, region.top + region.height) < 0.999 else region
+    assert np.allclose(astuple(again), astuple(region), atol=1e-4)
+    assert again.holds(*np.array([left + right, top + bottom]) * 320, width_px=640, height_px=640)
 
 
 def test_an_empty_shortened_or_damaged_manifest_is_refused(folder, tmp_path):

@@ -1,32 +1,16 @@
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from damamba.features.regions import Region, find_faces, separate
-from damamba.media.glance import length_s, sample_frames
+from damamba.features.regions import find_faces
+from damamba.media.decode import read_frames
+from damamba.media.glance import frame_at, length_s, sample_frames
 from damamba_sim.faces.actor import Actor, Pose
 from damamba_sim.faces.render import write_video
 from tests.conftest import make_video
 
 MODEL = Path(__file__).parents[2] / "data/landmarker/face_landmarker.task"
-
-
-def test_regions_hold_every_face_and_never_overlap():
-    rng = np.random.default_rng(0)
-    left = np.array([80, 120, 560]) + rng.integers(-10, 10, (4, 3))
-    boxes = np.stack([left, np.full((4, 3), 60), left + 40, np.full((4, 3), 110)], axis=-1).astype(float)
-    boxes[:, 1, [0, 2]] += 60
-    regions = separate(boxes, (641, 361))
-    for person, region in enumerate(regions):
-        assert region.left <= boxes[:, person, 0].min()
-        assert region.left + region.width >= boxes[:, person, 2].max()
-        assert all(value % 2 == 0 for value in (region.left, region.top, region.width, region.height))
-    for one, following in pairwise(regions):
-        assert one.left + one.width <= following.left
-    last = regions[-1]
-    assert last.left + last.width <= 641
-    assert isinstance(last, Region)
 
 
 def test_frames_are_sampled_over_the_whole_video(tmp_path):
@@ -51,8 +35,17 @@ def test_people_are_counted_and_each_gets_a_region(tmp_path):
         assert set(faces.counts) == {people}
         assert len(faces.regions) == (people if people > 1 else 0)
     one, other = faces.regions
-    assert one.left + one.width <= 330
-    assert other.left >= 310
+    assert faces.are_apart
+    assert one.left + one.width == pytest.approx(other.left)
+    assert 0.45 < other.left < 0.55
+    assert set(find_faces(path, MODEL, one).counts) == {1}
+
+
+def test_a_frame_is_the_first_at_or_after_its_time(tmp_path):
+    path = make_video(tmp_path / "v.mp4", np.arange(60) / 25, np.linspace(0.1, 0.9, 60))
+    frames = list(read_frames(path))
+    for t_s, number in ((0, 0), (1, 25), (1.02, 26), (2.36, 59), (9, 59)):
+        np.testing.assert_array_equal(frame_at(path, t_s), frames[number].image)
 
 
 def test_a_video_without_people_has_none(tmp_path):

@@ -20,7 +20,7 @@ from damamba.report.timing import read_timing
 from damamba.scoring.evaluate import write_scores
 from damamba.scoring.participants import read_participants
 from damamba.scoring.runs import RunResult
-from damamba.scoring.series import read_series
+from damamba.scoring.series import read_series, worst_stretches
 from stages import ablate, report
 from tests.report.conftest import EVALUATE, METRICS, PARAMS_TEXT, RUNS
 
@@ -125,6 +125,15 @@ def test_the_page_holds_the_series_of_every_test_session(page, reported):
     np.testing.assert_allclose(drawn["annotated"], own.label, atol=0.51e-4)  # NaN where NaN
     assert np.isnan(drawn["annotated"]).any()
     assert set(participant["missing"]) == {"wav2vec2", "emotion", "clip", "flow", "landmark_flow"}
+
+
+def test_the_longest_stretches_without_cues_stand_beside_the_health_of_the_data(page, reported):
+    section = re.search(r'<section id="data">(.*?)</section>', page, re.DOTALL)[1]
+    found = worst_stretches(Aligned.read(reported / "data/aligned"))
+    assert section.count("<li>") == len(found) > 0
+    assert f"({len(found)})" in section
+    assert all(f", {one.participant}</span>" in section for one in found)
+    assert "data:image" not in section  # no face of anybody is stored in the page
 
 
 def test_one_figure_a_test_session_all_of_them_valid_and_no_stale_one(reported):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from damamba.console import InputError
 from damamba.data.shards import Aligned
 from damamba.report.timeline import timeline_figure
-from damamba.scoring.series import ParticipantSeries, SessionSeries, decimate, read_series, stretches
+from damamba.scoring.series import ParticipantSeries, SessionSeries, decimate, read_series, stretches, worst_stretches
 from damamba.svg import COLOURS, LARGEST_BYTES, inline_svg
 
 
@@ -27,6 +27,26 @@ def test_series_carry_labels_predictions_and_the_masks_of_the_shards(finished):
         for cue in aligned.cues:
             _, seen = shard.read(cue, 0, shard.rows)
             assert [bool(seen[4 * i : 4 * i + 4].any()) for i in range(500)] == (~participant.missing[cue]).tolist()
+
+
+def test_the_worst_stretches_are_the_longest_of_all_sessions_with_the_cues_that_they_lack(finished):
+    aligned = Aligned.read(finished / "data/aligned")
+    longest = {}
+    for session in aligned.sessions:
+        for seat in session.seats:
+            shard = aligned.shard(session, seat.participant)
+            for cue in aligned.cues:
+                seen = shard.read(cue, 0, shard.rows)[1].reshape(-1, 4).any(1)
+                gaps = "".join("x" if one else "." for one in seen)
+                for gap in re.finditer(r"\.{25,}", gaps):
+                    key = session.corpus, session.session, seat.participant, gap.start() / 25, gap.end() / 25
+                    longest.setdefault(key, []).append(cue)
+    assert len(longest) > 4
+    found = worst_stretches(aligned)
+    assert {one.key: list(one.cues) for one in found} == longest
+    assert [one.key for one in found] == sorted(longest)
+    few = worst_stretches(aligned, 3)
+    assert min(b - a for *_, a, b in (one.key for one in few)) >= sorted(b - a for *_, a, b in longest)[-3]
 
 
 def test_a_missing_prediction_and_one_of_another_length_are_named(finished, tmp_path):
