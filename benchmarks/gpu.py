@@ -277,7 +277,8 @@ def _lines(measured: Mapping[str, Any]) -> Iterator[str]:
     yield f"# One visit: {measured['device']}, preset {measured['preset']}, scan {measured['scan']}"
     yield from ("", "## Conformance with the CPU", "", "| what | difference | bar | |", "|---|---|---|---|")
     for row in measured["conformance"]:
-        yield f"| {row['what']} | {row['difference']:.1e} | {row['bar']:g} | {'kept' if row['kept'] else '**missed**'} |"
+        kept = "kept" if row["kept"] else "**missed**"
+        yield f"| {row['what']} | {row['difference']:.1e} | {row['bar']:g} | {kept} |"
     yield from ("", memory_table(measured["results"]).strip().replace("# ", "## ", 1))
     yield from ("", "## Windows a second in training", "", "| model | frames | batch | windows a second |")
     yield "|---|---|---|---|"

@@ -1,12 +1,12 @@
 """Time and memory of the pipeline by the number of sessions, which are small: what grows with their number alone.
 
-    PYTHONPATH=. python benchmarks/many_sessions.py --sessions 1000 2000 10000 --out benchmarks/many_sessions.jsonl
+    PYTHONPATH=. python benchmarks/many_sessions.py --sessions 1000 2000 10000 --dvc
 
 Makes a project of two people a session, each with two streams as wide as the demo's cues and a label file, lasting four
-seconds; runs the stages up to align, in one process each, and align again with nothing to do; lets DVC record them, and
-runs `dvc status`, `dvc repro` and `damamba status`, which have nothing to do; then opens the index and draws training
-windows. Wall and CPU seconds (of a command with all its processes) and the largest RssAnon, MiB. CPU seconds hardly
-depend on what else the machine does. One line of JSON for each number.
+seconds. One process then ingests, extracts and aligns them, aligns again with nothing to do, counts as `damamba
+status` does, opens the index and draws training windows; CPU seconds, which hardly depend on the load. With
+``--dvc``, `dvc repro align` records what is there, and `dvc status` and another `dvc repro` have nothing to do; wall
+and CPU seconds of the commands with all their processes, and the largest RssAnon, MiB. A line of JSON for each number.
 """
 
 import argparse
@@ -19,7 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,20 @@ import numpy as np
 import yaml
 
 from benchmarks.long_sessions import LOOKS_A_FAMILY, SAMPLE_S, anonymous_kib, family
-from damamba.commands.status import UNFINISHED
-from damamba.config import Params
+from damamba.config import Params, parse_section
+from damamba.corpus.manifest import Manifest
 from damamba.corpus.manifest_csv import COLUMNS
+from damamba.data.align import align_all
 from damamba.data.batch import TrainingWindows, WindowReader
 from damamba.data.shards import Aligned
 from damamba.data.windows import WindowGrid
+from damamba.executor import run_all
+from damamba.extractors.stream import Stream
+from damamba.features.extract import extract_manifest
+from damamba.ingest.run import ingest
 from damamba.presets.apply import write_presets
 from damamba.project import make
+from damamba.status import pipeline_status
 from damamba.streams.store import write_stream
 from damamba.streams.stream import FeatureStream
 
@@ -42,15 +49,16 @@ ROOT = Path(__file__).parent.parent
 WIDTHS = {"voice": 64 + 71, "face": 64 + 76 + 100}
 """Channels of the demo's audio and visual cues."""
 PEOPLE, SECONDS, RATE_HZ = 2, 4, 25
+RECORDINGS = "data/recordings"
 LANDMARKER = "data/landmarker/face_landmarker.task"
 BATCH, BATCHES = 128, 20
 
 
-def write_project(folder: Path, sessions: int) -> None:
-    """A project with recordings; one session in fifty is for validation, one for the test."""
+def write_project(folder: Path, sessions: int, landmarker: Path) -> None:
+    """A project with streams in place of media; one session in fifty is for validation, one for the test."""
     make(folder)
     (folder / "data/landmarker").mkdir()
-    shutil.copy(ROOT / LANDMARKER, folder / LANDMARKER)
+    shutil.copy(landmarker, folder / LANDMARKER)
     write_presets(["smoke"], folder / "params.yaml")
     values = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf8"))
     values["corpus"]["sources"] = ["folder"]
@@ -62,7 +70,7 @@ def write_project(folder: Path, sessions: int) -> None:
     values["align"]["rate_hz"] = RATE_HZ
     values["extract"]["executor"] = "serial"
     (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf8")
-    recordings = folder / "data/recordings"
+    recordings = folder / RECORDINGS
     n = SECONDS * RATE_HZ
     rng = np.random.default_rng(0)
     pool = np.round(rng.standard_normal((n + 997, sum(WIDTHS.values()))), 2).astype(np.float32)
@@ -92,7 +100,7 @@ def write_project(folder: Path, sessions: int) -> None:
                 rows.writerow([*(cells.get(column, "") for column in COLUMNS), streams])
 
 
-def timed(folder: Path, *command: str, may_be: tuple[int, ...] = (0,)) -> dict[str, float]:
+def timed(folder: Path, *command: str) -> dict[str, float]:
     """Wall and CPU seconds of a command in `folder`, and the largest RssAnon of it and all its processes together."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
@@ -111,7 +119,7 @@ def timed(folder: Path, *command: str, may_be: tuple[int, ...] = (0,)) -> dict[s
                 pid, status, spent = os.wait4(process.pid, os.WNOHANG)
                 usage = spent if pid else None
         process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode not in may_be:
+        if process.returncode:
             output.seek(0)
             sys.exit(f"{' '.join(command)} failed:\n{output.read().decode()[-3000:]}")
     wall_s = time.perf_counter() - started
@@ -119,36 +127,61 @@ def timed(folder: Path, *command: str, may_be: tuple[int, ...] = (0,)) -> dict[s
     return {"seconds": round(wall_s, 1), "cpu_s": round(cpu_s, 1), "peak_mib": round(peak_kib / 1024)}
 
 
-def sample(folder: Path) -> dict[str, float]:
-    """Opening the index, and reading training windows in the order in which training draws them."""
+def phases(folder: Path) -> dict[str, Any]:
+    """CPU seconds of each phase in this process; windows a CPU second, in the order in which training draws them."""
     os.chdir(folder)
-    window = Params.load().window
-    started, started_cpu = time.perf_counter(), time.process_time()
-    aligned = Aligned.read(Path("data/aligned"))
-    opened_s, opened_cpu = time.perf_counter() - started, time.process_time() - started_cpu
-    grid = WindowGrid.of(window)
-    reader = WindowReader(aligned, grid)
-    windows = TrainingWindows(aligned.split("train"), grid, 0)
-    aligned.verify()  # as the stage does before it trains
+    params, corpus, features, aligned = Params.load(), *(Path("data") / x for x in ("corpus", "features", "aligned"))
+    spent: dict[str, Any] = {}
+
+    def serially(function: Callable[[Any], Any], tasks: Sequence[Any]) -> list[Any]:
+        return run_all(function, tasks, 1, "serial", "many sessions")
+
+    @contextmanager
+    def clock(name: str) -> Iterator[None]:
+        started = time.process_time()
+        yield
+        spent[name] = round(time.process_time() - started, 2)
+
+    def align() -> str:
+        parts = params.cues, params.align, "as given", Manifest.read(corpus / "manifest.jsonl")
+        return align_all(*parts, features, corpus, aligned, serially)
+
+    with clock("ingest"):
+        ingest(params.corpus, corpus, serially, params.labels)
+    with clock("extract"):
+        for name, cue in params.cues.items():
+            settings = parse_section(Stream.Params, cue.settings(), name)
+            extract_manifest(Stream, settings, features / name, params.extract, name)
+    with clock("align"):
+        align()
+    with clock("align_again"):
+        align()
+    with clock("status"):
+        pipeline_status(Path())
+    with clock("index"):
+        index = Aligned.read(aligned)
+    with clock("verify"):
+        index.verify()  # as the stage does before it trains
+    grid = WindowGrid.of(params.window)
+    reader, windows = WindowReader(index, grid), TrainingWindows(index.split("train"), grid, 0)
     rates = []
-    for _ in range(2):
-        first = len(rates) * BATCHES
-        started_cpu = time.process_time()
-        for step in range(first, first + BATCHES):
+    for half in range(2):
+        started = time.process_time()
+        for step in range(half * BATCHES, (half + 1) * BATCHES):
             reader.read(windows.batch(step, BATCH))
-        rates.append(BATCH * BATCHES / (time.process_time() - started_cpu))
-    return {
-        "index_s": round(opened_s, 3),
-        "index_cpu_s": round(opened_cpu, 3),
-        "windows_per_cpu_s": round(rates[-1]),
-        "rss_anon_mib": round(anonymous_kib(os.getpid()) / 1024),
-    }
+        rates.append(BATCH * BATCHES / (time.process_time() - started))
+    started = time.process_time()
+    for step in range(BATCHES):
+        windows.batch(step, BATCH)
+    drawn = BATCH * BATCHES / (time.process_time() - started)
+    rss_mib = round(anonymous_kib(os.getpid()) / 1024)
+    return {"cpu_s": spent, "drawn_a_cpu_s": round(drawn), "read_a_cpu_s": round(rates[-1]), "rss_anon_mib": rss_mib}
 
 
-def measure(folder: Path, sessions: int) -> dict[str, Any]:
-    """All commands on so many sessions."""
+def measure(folder: Path, sessions: int, dvc: bool) -> dict[str, Any]:
+    """All phases on so many sessions, and the commands of DVC if they are asked for."""
     started = time.perf_counter()
-    write_project(folder, sessions)
+    write_project(folder, sessions, ROOT / LANDMARKER)
     result: dict[str, Any] = {
         "sessions": sessions,
         "people": PEOPLE,
@@ -157,24 +190,14 @@ def measure(folder: Path, sessions: int) -> dict[str, Any]:
         "processor": platform.machine(),
         "write_s": round(time.perf_counter() - started, 1),
     }
-    for stage, *names in (("ingest",), *(("extract", name) for name in WIDTHS), ("align",)):
-        result["-".join([stage, *names])] = timed(folder, sys.executable, f"stages/{stage}.py", *names)
-    result["align_again"] = timed(folder, sys.executable, "stages/align.py")
-    result["repro"] = timed(folder, "dvc", "repro", "align")
-    result["dvc_status"] = timed(folder, "dvc", "status", "align")
-    result["repro_again"] = timed(folder, "dvc", "repro", "align")
-    result["damamba_status"] = timed(
-        folder, sys.executable, "-c", "from damamba.cli import main; main()", "status", may_be=(UNFINISHED,)
-    )
-    script = str(Path(__file__).resolve())
-    sampled = subprocess.run(
-        [sys.executable, script, "--sample", str(folder)],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    result["sampler"] = json.loads(sampled.stdout)
+    script = [sys.executable, str(Path(__file__).resolve()), "--phases", str(folder)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(script, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    result |= json.loads(done.stdout)
+    if dvc:
+        result["repro"] = timed(folder, "dvc", "repro", "align")
+        result["dvc_status"] = timed(folder, "dvc", "status", "align")
+        result["repro_again"] = timed(folder, "dvc", "repro", "align")
     return result
 
 
@@ -182,14 +205,15 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sessions", type=int, nargs="+", default=[1000, 2000])
     parser.add_argument("--out", type=Path, help="append the lines to this file too")
-    parser.add_argument("--sample", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--dvc", action="store_true", help="DVC's commands too")
+    parser.add_argument("--phases", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.sample:
-        print(json.dumps(sample(options.sample)))
+    if options.phases:
+        print(json.dumps(phases(options.phases)))
         sys.exit()
     for number in options.sessions:
         with tempfile.TemporaryDirectory() as temporary:
-            line = json.dumps(measure(Path(temporary) / "project", number))
+            line = json.dumps(measure(Path(temporary) / "project", number, options.dvc))
             print(line, flush=True)
             if options.out:
                 with options.out.open("a", encoding="utf8") as file:

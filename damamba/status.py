@@ -116,9 +116,7 @@ Artefacts = tuple[Path | None, Sequence[tuple[str, str]] | None]
 """Folder, and the file below it of each participant or run with the name of the former; None: not known yet."""
 
 
-def _artefacts(
-    wanted: _Wanted, root: Path, people: Sequence[Participant] | None
-) -> Iterator[tuple[str, Artefacts]]:
+def _artefacts(wanted: _Wanted, root: Path, people: Sequence[Participant] | None) -> Iterator[tuple[str, Artefacts]]:
     """What each stage writes; the names of stages are those of their locks."""
 
     def shards(chosen: Sequence[Participant] | None, suffix: str = ".parquet") -> Sequence[tuple[str, str]] | None:
