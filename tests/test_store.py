@@ -43,6 +43,6 @@ def test_another_clone_trains_from_the_bucket_without_media(bucket, tmp_path):
     shutil.rmtree(first)  # nothing is left but what git and the bucket hold
     assert not list((second / RECORDINGS).glob("*/*"))
     assert len(list((second / "data/features").rglob("p*.parquet"))) == 3 * 2 * len(WIDTHS)
-    set_param(second, "steps: 6", "steps: 2")
+    set_param(second, "steps: 6", "steps: 4")
     assert repro(second, "--single-item", "train@da_mamba-0") == ["train@da_mamba-0"]
     assert (second / "data/models/da_mamba-0/model.safetensors").is_file()
