@@ -8,10 +8,24 @@ from pathlib import Path
 import shtab
 
 from damamba import __version__
-from damamba.commands import convert, export, extract, import_, init, new, plan, predict, preset, score, submit
+from damamba.commands import (
+    convert,
+    export,
+    extract,
+    failed,
+    import_,
+    init,
+    new,
+    plan,
+    predict,
+    preset,
+    score,
+    status,
+    submit,
+)
 from damamba.console import one_line_errors, plain_terminal
 
-COMMANDS = (new, predict, extract, export, preset, convert, import_, init, plan, score, submit)
+COMMANDS = (new, predict, extract, export, preset, convert, import_, init, plan, status, failed, score, submit)
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +24,8 @@ ItemT = TypeVar("ItemT")
 logger = logging.getLogger(__name__)
 LOCKS = Path("state/locks")
 """Below the working folder: a file a stage, locked while the stage runs."""
+FAILED = Path("state/failed")
+"""Below the working folder: a note for each stage whose last run failed."""
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 WATCH_S = 1.0
 
@@ -34,6 +36,28 @@ class InputError(FileError):
     The message is for the user and complete: which file, which place, what was expected, what to do. A stage prints it
     without a traceback and exits with 1.
     """
+
+
+def note_of(shard: Path) -> Path:
+    """Where the reason lies why a shard could not be made: beside it."""
+    return shard.with_name(f"{shard.stem}.failed.json")
+
+
+def write_note(note: Path, reason: str) -> None:
+    """Keep the reason of a failure, for ``damamba failed``."""
+    with suppress(FileError):  # of a full disk: the failure itself is reported, and must not be hidden
+        replace_file(note, (json.dumps({"error": reason}, ensure_ascii=False) + "\n").encode())
+
+
+@contextmanager
+def noted(note: Path) -> Iterator[None]:
+    """Keep the reason where the block fails, and remove an earlier one where it succeeds."""
+    try:
+        yield
+    except Exception as error:
+        write_note(note, str(error) if isinstance(error, FileError) else f"{type(error).__name__}: {error}")
+        raise
+    note.unlink(missing_ok=True)
 
 
 def printable(text: str) -> str:
@@ -188,7 +212,9 @@ def run_stage(name: str, main: Callable[[], str], timed: bool = True, rank: int 
             _end_with_dvc()
     started = time.perf_counter()
     try:
-        with one_line_errors(name), nullcontext() if rank else only_one(LOCKS / f"{name}.lock", name):
+        lock = nullcontext() if rank else only_one(LOCKS / f"{name}.lock", name)
+        note = nullcontext() if rank else noted(FAILED / f"{name}.json")
+        with one_line_errors(name), lock, note:
             summary = main()
             seconds = time.perf_counter() - started
             if timed and not rank:

@@ -157,6 +157,7 @@ def run_all(
     name: Callable[[TaskT], str] | None = None,
     limit_s: Callable[[TaskT], float] | float | None = None,
     most: int | None = None,
+    died: Callable[[TaskT, str], None] | None = None,
 ) -> list[ResultT]:
     """Apply `function` to every task, with a progress bar; results come in the order of `tasks`.
 
@@ -173,6 +174,7 @@ def run_all(
         name: Name of a task, for messages; by default its number.
         limit_s: Seconds that a task may take, or a function from a task to these; None = no limit.
         most: Upper bound of the workers, such as those whose models fit on one GPU.
+        died: Called with each task that could not end by itself, and the fate of its worker.
 
     Raises:
         InputError: The messages of all tasks that failed, one per line.
@@ -194,6 +196,8 @@ def run_all(
             else:
                 called = name(tasks[index]) if name else f"task {index + 1} of {len(tasks)}"
                 problems[index] = f"{called}: {problem}"
+                if died:
+                    died(tasks[index], problem)
     finally:
         outcomes.close()  # stops the workers
     if problems:

@@ -29,6 +29,8 @@ MANY = 10
 PERMISSION = "DAMAMBA_PRUNE"
 """Environment variable that permits to remove more than half of many files."""
 _SEAL = re.compile(rb"damamba-sha256:([0-9a-f]{64})")
+PATIENCE_S = 0.3
+"""For a lock that `is_held` may have for a moment."""
 _DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 _STAT = ("st_size", "st_ino", "st_mtime_ns", "st_ctime_ns")
@@ -222,16 +224,42 @@ def only_one(path: Path, what: str) -> Iterator[None]:
     except OSError as error:
         raise FileError(f"{path}: cannot be written ({error.strerror}); make the folder writable") from None
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked_soon(lock):
             holder = os.pread(lock, 20, 0).decode(errors="replace").strip() or "unknown"
-            raise FileError(f"{what}: runs already in this folder, as process {holder}; wait until it ends") from None
+            raise FileError(f"{what}: runs already in this folder, as process {holder}; wait until it ends")
         os.truncate(lock, 0)
         os.pwrite(lock, str(os.getpid()).encode(), 0)
         yield
     finally:
         os.close(lock)
+
+
+def _locked_soon(lock: int) -> bool:
+    """Lock an open file for this process alone; False where another one keeps it."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                return False
+            time.sleep(PATIENCE_S / 10)
+
+
+def is_held(path: Path) -> bool:
+    """Whether a living process has locked a file: a stage of `only_one`, the writer of a `whole_file`."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
 
 
 def prune(folder: Path, keep: set[Path], aside: bool = False) -> list[Path]:
@@ -251,7 +279,7 @@ def prune(folder: Path, keep: set[Path], aside: bool = False) -> list[Path]:
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         if path in keep:
             stay += 1
-        elif _is_part(path):
+        elif is_part(path.name):
             _remove_dead(path)
         else:
             removed.append(path)
@@ -296,9 +324,9 @@ def _aside(path: Path) -> Path:
     return ASIDE / (whole.relative_to(here) if whole.is_relative_to(here) else whole.relative_to(whole.anchor))
 
 
-def _is_part(path: Path) -> bool:
-    """Whether it is a temporary file of `whole_file`."""
-    return path.name.startswith(".") and re.search(r"\.\d+\.part", path.name) is not None
+def is_part(name: str) -> bool:
+    """Whether it is the name of a temporary file of `whole_file`."""
+    return name.startswith(".") and re.search(r"\.\d+\.part", name) is not None
 
 
 def _remove_dead(path: Path) -> None:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from damamba.corpus.manifest import Manifest
+from tests.features.test_extract import person
+
 pytest.importorskip("distributed")
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]
@@ -71,6 +74,44 @@ def test_a_worker_that_dies_costs_nothing(script, tmp_path):
     (out,) = script("""print(run_all(dies_once, range(6), 0, kind, "dies"))""")
     assert out == str([10 * n for n in range(6)])
     assert (tmp_path / "died").is_file()
+
+
+def test_shards_are_the_bytes_of_one_process_though_a_worker_is_killed(script, tmp_path):
+    people = [person(tmp_path, f"p{number}") for number in range(8)]
+    Manifest(tuple(people)).write(tmp_path / "corpus/manifest.jsonl")
+    before, after, same = script(
+        """
+import signal, threading, time
+from functools import partial
+from pathlib import Path
+from damamba.config import ExtractParams
+from damamba.features.extract import extract_manifest
+from damamba.files import sha256
+from tests.extractors_for_tests import Brightness, Settings
+
+def pids():
+    return sorted(nanny.pid for nanny in cluster.workers.values())
+
+def kill_one():
+    while not list(Path("dask").rglob("p.parquet")):
+        time.sleep(0.005)
+    os.kill(first[0], signal.SIGKILL)
+
+first = pids()
+print(first)
+killer = threading.Thread(target=kill_one)
+killer.start()
+for kind, out in ((kind, "dask"), ("serial", "one")):
+    loop = ExtractParams(jobs=0, executor=kind)
+    extract_manifest(Brightness, Settings(), Path(out), loop, "brightness", corpus=Path("corpus"))
+killer.join()
+print([pid for pid in first if Path(f"/proc/{pid}").exists()])
+print(sha256(Path("dask")) == sha256(Path("one")))
+"""
+    )
+    assert before.count(",") == 1
+    assert "," not in after
+    assert same == "True"
 
 
 def test_what_cannot_work_is_refused(script):

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from damamba.config import ExtractParams, Section
-from damamba.console import InputError
+from damamba.console import InputError, note_of, noted, write_note
 from damamba.corpus.manifest import Manifest, Participant
 from damamba.device import jobs_on_device
 from damamba.executor import run_all
@@ -77,6 +77,11 @@ def _loaded(extractor: type[Extractor[Any]], params: Any) -> Extractor[Any]:
 
 
 def _make(task: ExtractionTask) -> StreamSize:
+    with noted(note_of(task.shard)):
+        return _made(task)
+
+
+def _made(task: ExtractionTask) -> StreamSize:
     extractor = _loaded(task.extractor, task.params)
     with ExitStack() as stack:
         for path, digest in _media(task.extractor, task.source.participant):
@@ -168,6 +173,8 @@ def extract_all(
             take_back(shard)
         if _key_of(shard) != key:
             tasks.append(ExtractionTask(extractor, params, ExtractorInput(participant, track), shard, key))
+        else:
+            note_of(shard).unlink(missing_ok=True)
     kept = len(present) - len(tasks)
     made: list[StreamSize] = []
     if tasks:
@@ -270,14 +277,18 @@ def extract_manifest(
             what,
             name=lambda task: task.name,
             limit_s=lambda task: task.limit_s,
+            died=lambda task, fate: write_note(note_of(task.shard), fate),
         )
 
-    chosen = manifest.of_session(session).participants
+    asked = chosen = manifest.of_session(session).participants
     if skip_missing:
-        chosen = [p for p in chosen if getattr(p, extractor.media)]
+        chosen = [p for p in asked if getattr(p, extractor.media)]
     out.mkdir(parents=True, exist_ok=True)
     summary = extract_all(extractor, params, chosen, out, run, faces, like)
-    wanted = {out / HEALTH, *(participant.shard(out) for participant in manifest.participants)}
+    for participant in asked:
+        note_of(participant.shard(out)).unlink(missing_ok=True)
+    shards = [participant.shard(out) for participant in manifest.participants]
+    wanted = {out / HEALTH, *shards, *map(note_of, shards)}
     removed = [] if keep_others else prune(out, wanted, aside=True)
     for line in write_health(manifest.participants, out):
         logger.info("%s: %s", what, line)

@@ -1,14 +1,15 @@
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from damamba.config import AlignParams
-from damamba.console import InputError
-from damamba.corpus.manifest import Participant
+from damamba.config import AlignParams, ExtractParams
+from damamba.console import InputError, note_of, write_note
+from damamba.corpus.manifest import Manifest, Participant
 from damamba.data.stream_on_grid import StreamOnGrid
 from damamba.executor import run_all
-from damamba.features.extract import extract_all
+from damamba.features.extract import extract_all, extract_manifest
 from damamba.features.health import longest_gap_s, write_health
 from damamba.files import prune, sha256
 from damamba.streams.reader import StoredStream, read_stream
@@ -71,6 +72,36 @@ def test_one_bad_participant_stops_no_other_and_is_named(tmp_path, people):
     assert len(made(out)) == 2
     with pytest.raises(InputError, match="1 of 1 failed"):
         extract_all(Brightness, Settings(), people, out, serially)
+
+
+def test_the_reason_of_a_failure_lies_beside_the_shard_until_it_is_made(tmp_path, people, monkeypatch):
+    people[1] = person(tmp_path, "dark", [0.01] * 10)
+    Manifest(tuple(people)).write(tmp_path / "corpus/manifest.jsonl")
+    out = tmp_path / "out"
+    notes = [note_of(each.shard(out)) for each in people]
+
+    def extract(settings, what="a"):
+        loop = ExtractParams(jobs=1, executor="processes" if what == "dies" else "serial")
+        return extract_manifest(Brightness, settings, out, loop, what, corpus=tmp_path / "corpus")
+
+    with pytest.raises(InputError, match="too dark"):
+        extract(Settings())
+    assert [note.exists() for note in notes] == [False, True, False]
+    assert json.loads(notes[1].read_text())["error"].endswith("dark.mp4: too dark")
+    write_note(notes[0], "of an earlier version, which the shard there has outlived")
+    with pytest.raises(InputError, match="too dark"):
+        extract(Settings())
+    assert not notes[0].exists()
+    monkeypatch.setattr("damamba.features.extract.ExtractionTask.limit_s", 0.0)
+    with pytest.raises(InputError, match="the limit of a task"):
+        extract(Settings(gain=2.0), "dies")
+    assert all("the limit of a task" in json.loads(note.read_text())["error"] for note in notes)
+    monkeypatch.undo()
+    people[1] = person(tmp_path, "dark", [0.9] * 10)
+    Manifest(tuple(people)).write(tmp_path / "corpus/manifest.jsonl")
+    extract(Settings(gain=2.0))
+    assert not any(note.exists() for note in notes)
+    assert len(made(out)) == 3
 
 
 def test_a_damaged_shard_is_made_again(tmp_path, people):
