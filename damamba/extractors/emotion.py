@@ -140,7 +140,7 @@ class _Tokens(SoundStepper):
     def __init__(self, emotion: Emotion, encoder: SpeechEncoder, params: EmotionParams, start_s: float) -> None:
         self._emotion, self._params, self._start_s = emotion, params, start_s
         self._clock, self._frames = encoder.frames, CausalFrames(encoder)
-        self.width = emotion.width
+        self.width, self.rate_hz = emotion.width, 1 / params.hop_s
         self._next = 0
         """Number of the next token."""
         self._window = round(params.window_s * SAMPLE_RATE_HZ)
@@ -188,8 +188,8 @@ class _Tokens(SoundStepper):
         observed = self._observed[max(stop - self._window, 0) : stop]
         if not inside or t_s < self._params.window_s / 2 or observed.mean() < LEAST_OBSERVED:
             return None
-        pooled = np.mean(np.stack(inside)[None], axis=1, dtype=np.float64)
-        return self._emotion.tokens(pooled.astype(np.float32))[0]
+        pooled = np.stack(inside).sum(0, dtype=np.float64) / len(inside)
+        return self._emotion.tokens(pooled[None].astype(np.float32))[0]
 
 
 def _where(heard: np.ndarray, pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:

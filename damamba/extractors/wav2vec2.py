@@ -94,7 +94,7 @@ class _Frames(SoundStepper):
     """Hidden states as the sound arrives."""
 
     def __init__(self, encoder: SpeechEncoder, start_s: float) -> None:
-        self.width = encoder.width
+        self.width, self.rate_hz = encoder.width, encoder.frames.rate_hz
         self._clock, self._frames, self._start_s = encoder.frames, CausalFrames(encoder), start_s
 
     @property

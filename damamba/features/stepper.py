@@ -69,6 +69,8 @@ class SoundStepper(ABC):
 
     width: int
     """D."""
+    rate_hz: float
+    """Nominal rate of the rows."""
 
     @property
     @abstractmethod
