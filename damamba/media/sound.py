@@ -192,6 +192,11 @@ class ArrivingSound:
         """Time of the first sample, once there is one."""
         return self._place.start_s
 
+    @property
+    def end_s(self) -> float:
+        """Time at which the last piece ends."""
+        return self._place.next_s
+
     def of(self, pieces: "Iterable[DecodedSound]") -> Iterator[tuple[np.ndarray, bool]]:
         """`add` of each, then `finish`."""
         for piece in pieces:
