@@ -4,10 +4,10 @@ import argparse
 import signal
 
 from damamba import __version__
-from damamba.commands import convert, export, extract, import_, init, new, plan, predict, preset, score, submit
+from damamba.commands import convert, export, extract, import_, init, new, plan, predict, preset, score, stream, submit
 from damamba.console import one_line_errors, plain_terminal
 
-COMMANDS = (new, predict, extract, export, preset, convert, import_, init, plan, score, submit)
+COMMANDS = (new, predict, stream, extract, export, preset, convert, import_, init, plan, score, submit)
 
 
 def main() -> None:

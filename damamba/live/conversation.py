@@ -1,4 +1,4 @@
-"""The people of a conversation together: one score for each of them 25 times a second, from a model that carries state."""
+"""The people of a conversation together: 25 scores a second for each, from a model that carries its state."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +18,7 @@ from damamba.features.faces import FaceTracker
 from damamba.live.measure import Durations
 from damamba.live.person import Person
 from damamba.live.sources import Clock, Source
+from damamba.media.sound import SAMPLE_RATE_HZ
 from damamba.model import EngagementModel
 from damamba.predictor.inputs import ModelInputs
 from damamba.predictor.passes import landmarker, ready_extractor
@@ -57,6 +58,9 @@ class CarriedModel:
         self._device = next(model.parameters()).device
         self._present = torch.ones(self._order.shape, dtype=torch.bool, device=self._device)
         self._state = self._model.stream()
+        nothing = {name: (np.zeros((1, width), np.float32), np.zeros(1, bool)) for name, width in model.widths.items()}
+        self.step([nothing] * seats)  # the first call of all takes many times as long
+        self._state = self._model.stream()
 
     @torch.inference_mode()
     def step(self, people: Sequence[Mapping[str, tuple[np.ndarray, np.ndarray]]]) -> np.ndarray:
@@ -87,7 +91,7 @@ class Stream:
         inputs = ModelInputs.of(checkpoint)
         model, window = inference.load_trained(checkpoint)
         _refuse(checkpoint, inputs, model, window.rate_hz)
-        self._clock, self._targets, self.model_folder = clock, list(targets), checkpoint
+        self._clock, self._targets, self._inputs = clock, list(targets), inputs
         ahead = {name: source.lookahead_s or 0.0 for name, source in inputs.sources.items()}
         self.delay: Delay = delay_with(ahead, inputs.align.rate_hz, window.rate_hz)
         self.lag, self.steps = Durations(), Durations()
@@ -116,6 +120,11 @@ class Stream:
         self._n_labels = max(round(s * LABEL_RATE_HZ) for s in ends_s if s is not None) if None not in ends_s else None
 
     @property
+    def cues(self) -> list[str]:
+        """That the model uses."""
+        return list(self._inputs.cues)
+
+    @property
     def names(self) -> list[str]:
         """Of the people whose engagement is wanted."""
         return [self.people[seat].source.name for seat in self._targets]
@@ -126,9 +135,11 @@ class Stream:
         Raises:
             InputError: A source cannot be read.
         """
+        for person in self.people:
+            person.prepare()
         self._clock.begin()
         for person in self.people:
-            person.thread.start()
+            person.begin()
         label = 0
         while self._n_labels is None or label < self._n_labels:
             label_s = label / LABEL_RATE_HZ
@@ -139,6 +150,29 @@ class Stream:
                 continue
             yield self._score(label, label_s)
             label += 1
+
+    @property
+    def delay_in_words(self) -> str:
+        """The delay that does not depend on the machine."""
+        return f"delay: {self.delay['total_s']:.2f} s by the cues and the grid, and the time of computing"
+
+    def summary(self) -> Iterator[str]:
+        """What was delayed, dropped and spent, a line each."""
+        waited = ""
+        if self._clock.live and self.labels:
+            middle, late = (self.delay["total_s"] + (self.lag.quantile(share) or 0.0) for share in (0.5, 0.99))
+            waited = f"; total delay: median {middle:.3f} s, p99 {late:.3f} s"
+        steps = [f"{1000 * (self.steps.quantile(share) or 0.0):.0f} ms" for share in (0.5, 0.99)]
+        yield f"{self.labels} scores a person; {self.delay_in_words}{waited}; model: median {steps[0]}, p99 {steps[1]}"
+        yield (
+            f"dropped: {self.dropped} scores, {sum(one.dropped for one in self.people)} pictures, "
+            f"{sum(one.lost_s for one in self.people):.2f} s of sound; "
+            f"{self.incomplete} scores did not wait for all cues"
+        )
+        for one in self.people:
+            spent = sorted(one.seconds.items(), key=lambda item: -item[1])
+            shares = (f"{name} {1000 * s / max(one.pictures, 1):.1f} ms" for name, s in spent)
+            yield f"{one.source.name}: {one.pictures} pictures; time a picture: {', '.join(shares)}"
 
     def stop(self) -> None:
         """Let the sources end."""
@@ -191,6 +225,8 @@ def _extractor(name: str, inputs: ModelInputs, shared: dict[str, Any]) -> Any:
         return shared[name]
     extractor = ready_extractor(name, inputs.cues[name])
     extractor.load()
+    if extractor.media == "audio":  # the first call takes many times as long
+        extractor.sound_stepper(0.0).hear(np.zeros(SAMPLE_RATE_HZ, np.float32), True)
     if extractor.uses_device:
         shared[name] = extractor
     return extractor

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
@@ -64,9 +64,19 @@ class Person:
         self.lost_s = 0.0
         """Length of the sound that was not listened to."""
         self.pictures = 0
-        self.seconds: Counter[str] = Counter()
-        """Cue, or `FACES` -> time of computing."""
-        self.thread = threading.Thread(target=self._run, name=source.name, daemon=True)
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        """Cue, or `FACES` -> time of computing, of this thread alone."""
+        self._ready, self._begun = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name=source.name, daemon=True)
+
+    def prepare(self) -> None:
+        """Start the thread; return when it could begin to read."""
+        self._thread.start()
+        self._ready.wait()
+
+    def begin(self) -> None:
+        """Read from now on."""
+        self._begun.set()
 
     def take(self, label: int, until_s: float, patience_s: float | None) -> tuple[dict[str, Any], bool]:
         """Frames of a label, and whether all rows that belong to it were there.
@@ -94,6 +104,7 @@ class Person:
             self._read()
         except BaseException as caught:  # raised again by `take`, in the thread that waits
             error = caught
+        self._ready.set()
         with self._changed:
             self._error = error
             self._settled = dict.fromkeys(self._settled, np.inf)
@@ -102,6 +113,8 @@ class Person:
     def _read(self) -> None:
         with ExitStack() as stack:
             follow = stack.enter_context(self._faces.following(Counts())) if self.source.has_picture else None
+            self._ready.set()
+            self._begun.wait()
             for arrival in self.source.arrivals():
                 self._clock.wait(arrival.at_s)
                 late_s = self._clock.now_s() - arrival.at_s if self._clock.live else 0.0
@@ -117,12 +130,12 @@ class Person:
         self._give(ends, {})
 
     def _see(self, frame: Frame, follow: Callable[[Frame], tuple[np.ndarray, float]]) -> None:
-        started = time.perf_counter()
+        started = time.thread_time()
         row, inside = follow(frame)
         score = float(np.float32(inside))
         seen = SeenFrame(frame.t_s, frame.image, TrackedFace.of(row) if score > 0 else None, score)
         self.pictures += 1
-        self.seconds[FACES] += time.perf_counter() - started
+        self.seconds[FACES] += time.thread_time() - started
         rows = {name: self._timed(name, step.see, seen) for name, step in self._sight.items()}
         self._give(rows, {name: frame.t_s + self._ahead[name] for name in rows})
 
@@ -138,9 +151,9 @@ class Person:
         self._give(rows, settled)
 
     def _timed(self, name: str, step: Callable[..., Rows], *arguments: Any) -> Rows:
-        started = time.perf_counter()
+        started = time.thread_time()
         rows = step(*arguments)
-        self.seconds[name] += time.perf_counter() - started
+        self.seconds[name] += time.thread_time() - started
         return rows
 
     def _give(self, rows: Mapping[str, Rows], settled: Mapping[str, float]) -> None:
@@ -149,4 +162,3 @@ class Person:
                 self._grid.add(name, some.t_s, np.asarray(some.x), some.valid)
             self._settled |= settled
             self._changed.notify_all()
-

@@ -18,7 +18,9 @@ def file_sources(videos: Sequence[Path], partners: Sequence[Path]) -> list[Sourc
     """
     conversation = Conversation.of_files(videos, partners)
     with TemporaryDirectory() as folder:
-        manifest = list_videos({conversation.name: conversation}, Path(folder), ExtractParams(jobs=0, executor="serial"))
+        manifest = list_videos(
+            {conversation.name: conversation}, Path(folder), ExtractParams(jobs=0, executor="serial")
+        )
     checked = {one.participant: one for one in manifest.participants}
     return [FileSource(checked[person.name]) for person in conversation.people]
 

@@ -68,8 +68,9 @@ class Source(ABC):
     def arrivals(self) -> Iterator[Arrival]:
         """Pictures and sound in the order in which they arrive; raises `InputError` where they cannot be read."""
 
+    @abstractmethod
     def stop(self) -> None:
-        """End `arrivals`."""
+        """Let `arrivals` end."""
 
 
 class FileSource(Source):
@@ -91,6 +92,9 @@ class FileSource(Source):
         """As of `Source`."""
         pictures = (Arrival(frame.t_s, frame) for frame in (read_frames(self._video) if self.has_picture else ()))
         return heapq.merge(pictures, self._sound(), key=lambda arrival: arrival.at_s)
+
+    def stop(self) -> None:
+        """Nothing: a file ends by itself, and its thread with the program."""
 
     def _sound(self) -> Iterator[Arrival]:
         if self._survey is None:
@@ -152,7 +156,9 @@ class DeviceSource(Source):
         try:
             read(container)
         except av.error.FFmpegError as error:
-            self._queue.put(InputError(f"{self.name}: the device stopped ({reason(error)}); plug it in and begin again"))
+            self._queue.put(
+                InputError(f"{self.name}: the device stopped ({reason(error)}); plug it in and begin again")
+            )
         finally:
             container.close()
 

@@ -1,7 +1,8 @@
-"""A causal model with random weights that fits the example dyad, and its offline prediction."""
+"""A causal model with random weights that fits the beginning of the example dyad, and its offline prediction."""
 
 from pathlib import Path
 
+import av
 import pytest
 import torch
 
@@ -16,6 +17,7 @@ from tests.conftest import frozen_params
 
 ROOT = Path(__file__).parents[2]
 DYAD = [ROOT / f"examples/dyad/{name}.mp4" for name in ("expert", "novice")]
+SECONDS = 5
 LOOP = ExtractParams(jobs=0, executor="serial")
 
 
@@ -56,11 +58,29 @@ def save_model(folder: Path, aligned, inputs: ModelInputs, rate_hz: int = 25) ->
     return folder
 
 
+def beginning(video: Path, out: Path) -> Path:
+    """The first seconds of a video, packet by packet."""
+    with av.open(str(video)) as source, av.open(str(out), "w") as container:
+        streams = {one.index: container.add_stream_from_template(one) for one in source.streams}
+        for packet in source.demux():
+            if packet.dts is not None and packet.dts * packet.time_base < SECONDS:
+                packet.stream = streams[packet.stream_index]
+                container.mux(packet)
+    return out
+
+
 @pytest.fixture(scope="session")
-def predicted(tmp_path_factory):
-    """(folder of the model, offline prediction of the dyad)."""
+def videos(tmp_path_factory):
+    """The beginning of the example dyad."""
+    out = tmp_path_factory.mktemp("dyad")
+    return [beginning(video, out / video.name) for video in DYAD]
+
+
+@pytest.fixture(scope="session")
+def predicted(videos, tmp_path_factory):
+    """(folder of the model, offline prediction of the videos)."""
     out = tmp_path_factory.mktemp("live")
-    conversation = Conversation.of_files(DYAD)
+    conversation = Conversation.of_files(videos)
     aligned = _aligned({conversation.name: conversation}, causal_inputs(), out / ".damamba", LOOP)
     model = save_model(out / "model", aligned, causal_inputs())
     return model, predict_videos([conversation], model, out, LOOP)

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from damamba.live.conversation import Stream
-from damamba.live.sources import Clock
 from damamba.live.session import file_sources
-from tests.live.conftest import DYAD
+from damamba.live.sources import Clock
 
 pytestmark = pytest.mark.slow
 
@@ -24,14 +23,14 @@ def collected(stream):
     }
 
 
-def test_a_stream_over_files_is_the_offline_pass(predicted):
+def test_a_stream_over_files_is_the_offline_pass(predicted, videos):
     model, offline = predicted
-    stream = Stream(model, file_sources(DYAD, []), [0, 1], Clock(live=False))
+    stream = Stream(model, file_sources(videos, []), [0, 1], Clock(live=False))
     live = collected(stream)
     assert list(live) == [one.participant for one in offline.participants] == ["expert", "novice"]
     for one in offline.participants:
         engagement, observed = live[one.participant]
-        assert len(engagement) == 450
+        assert len(engagement) == 125
         np.testing.assert_allclose(engagement, one.engagement, atol=1e-4, equal_nan=True)
         assert np.nanstd(one.engagement) > 0.01  # what was compared moves
         for cue, seen in one.cues.items():
