@@ -17,6 +17,7 @@ import numpy as np
 
 from damamba.console import InputError
 from damamba.corpus.manifest import Participant
+from damamba.features.landmarker import without_native_log
 from damamba.media.container import reason
 from damamba.media.decode import Frame, read_frames
 from damamba.media.geometry import upright
@@ -233,7 +234,8 @@ def _opened(kind: str, device: str) -> Any:
         raise InputError(f"{kind}{device}: no devices are known on {sys.platform}; name a file")
     name, pattern = formats[kind]
     try:
-        return av.open(pattern.format(device), format=name)
+        with without_native_log():
+            return av.open(pattern.format(device), format=name)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise InputError(
             f"{kind}{device}: cannot be opened ({name}: {reason(error)}); is it there, free, and may you use it?"
