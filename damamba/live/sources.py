@@ -132,7 +132,9 @@ class DeviceSource(Source):
         self.has_picture, self.has_sound = CAMERA in self._inputs, MICROPHONE in self._inputs
         rate = self._inputs[CAMERA].streams.video[0].average_rate if self.has_picture else None
         self.rate_hz = float(rate or 25)
-        self._queue: queue.SimpleQueue[Arrival | InputError] = queue.SimpleQueue()
+        import soxr  # noqa: F401 (it would take its time when the first sound is there)
+
+        self._queue: queue.SimpleQueue[Arrival | Exception] = queue.SimpleQueue()
         self._stopped = threading.Event()
 
     def arrivals(self) -> Iterator[Arrival]:
@@ -145,7 +147,7 @@ class DeviceSource(Source):
                 arrived = self._queue.get(timeout=POLL_S)
             except queue.Empty:
                 continue
-            if isinstance(arrived, InputError):
+            if isinstance(arrived, Exception):
                 raise arrived
             yield arrived
 
@@ -160,6 +162,8 @@ class DeviceSource(Source):
             self._queue.put(
                 InputError(f"{self.name}: the device stopped ({reason(error)}); plug it in and begin again")
             )
+        except Exception as error:  # raised again by `arrivals`, in the thread that waits
+            self._queue.put(error)
         finally:
             container.close()
 
