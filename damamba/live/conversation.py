@@ -1,6 +1,7 @@
 """The people of a conversation together: 25 scores a second for each, from a model that carries its state."""
 
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from damamba import inference
 from damamba.config import LABEL_RATE_HZ
 from damamba.console import InputError
 from damamba.data.causality import Delay, delay_with
 from damamba.data.live_grid import LiveGrid
+from damamba.export import Step, StreamState
 from damamba.features.faces import FaceTracker
 from damamba.live.measure import Durations
 from damamba.live.person import Person
@@ -27,6 +30,9 @@ PATIENCE_S = 0.5
 """A live score does not wait longer for rows; it is then computed from what is there."""
 MOST_BEHIND_S = 1.5
 """Live scores that are later than this are dropped."""
+
+WARM_STEPS = 5
+"""The first calls of a traced model optimise it, which takes many times as long."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,9 @@ class LiveScore:
 class CarriedModel:
     """A causal model with its state, for several targets of one conversation at once.
 
+    A step is traced once: without Python between its small operations it takes half the time, and other threads run
+    meanwhile.
+
     Args:
         model: Streams; in evaluation mode.
         seats: Number of people.
@@ -53,25 +62,57 @@ class CarriedModel:
     """
 
     def __init__(self, model: EngagementModel, seats: int, targets: Sequence[int]) -> None:
-        self._model: Any = model
+        self._widths, self._frames = model.widths, model.rate_hz // LABEL_RATE_HZ
         self._order = torch.tensor([[target, *(i for i in range(seats) if i != target)] for target in targets])
         self._device = next(model.parameters()).device
         self._present = torch.ones(self._order.shape, dtype=torch.bool, device=self._device)
-        self._state = self._model.stream()
-        nothing = {name: (np.zeros((1, width), np.float32), np.zeros(1, bool)) for name, width in model.widths.items()}
-        self.step([nothing] * seats)  # the first call of all takes many times as long
-        self._state = self._model.stream()
+        n = self._frames
+        nothing = {name: (np.zeros((n, width), np.float32), np.zeros(n, bool)) for name, width in self._widths.items()}
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the tracer, about branches on sizes, which stay as they are
+            start = StreamState(model, seats, len(targets))
+            inputs = (*self._tensors([nothing] * seats)[0], *start.zeros)
+            traced = torch.jit.trace(_Flat(Step(model, start)), inputs, check_trace=False)
+            self._step: Any = torch.jit.freeze(traced.eval())
+        self._state = start.zeros
+        for _ in range(WARM_STEPS):
+            self.step([nothing] * seats)
+        self._state = start.zeros
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def step(self, people: Sequence[Mapping[str, tuple[np.ndarray, np.ndarray]]]) -> np.ndarray:
         """(targets,) scores of the next label, from (K, D) values and (K,) masks of every cue of everyone."""
-        cues, valid = {}, {}
-        for name in self._model.widths:
-            x = torch.from_numpy(np.stack([frames[name][0] for frames in people]))
-            seen = torch.from_numpy(np.stack([frames[name][1] for frames in people]))
-            cues[name], valid[name] = x[self._order].to(self._device), seen[self._order].to(self._device)
-        frames, self._state = self._model.extend(cues, valid, self._present, self._state)
-        return frames.mean(1).float().cpu().numpy()
+        scores = []
+        for inputs in self._tensors(people):
+            engagement, *self._state = self._step(*inputs, *self._state)
+            scores.append(engagement)
+        return torch.stack(scores).mean(0).float().cpu().numpy()
+
+    def _tensors(self, people: Sequence[Mapping[str, tuple[np.ndarray, np.ndarray]]]) -> list[list[Tensor]]:
+        """Arguments of the step for each of the K frames."""
+        x, seen = (
+            [torch.from_numpy(np.stack([one[name][part] for one in people]))[self._order] for name in self._widths]
+            for part in (0, 1)
+        )
+        x, seen = ([tensor.to(self._device) for tensor in tensors] for tensors in (x, seen))
+        return [
+            [*(each[:, :, k] for each in x), *(each[:, :, k] for each in seen), self._present]
+            for k in range(x[0].shape[2])
+        ]
+
+
+class _Flat(nn.Module):
+    """A step whose arguments and results stand one after the other, as a trace has them."""
+
+    def __init__(self, step: Step) -> None:
+        super().__init__()
+        self.step = step
+
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        n = len(self.step.names)
+        cues, valid, present, state = tensors[:n], tensors[n : 2 * n], tensors[2 * n], tensors[2 * n + 1 :]
+        engagement, state = self.step(list(cues), list(valid), present, list(state))
+        return (engagement, *state)
 
 
 class Stream:
