@@ -72,7 +72,7 @@ class CarriedModel:
             warnings.simplefilter("ignore")  # of the tracer, about branches on sizes, which stay as they are
             start = StreamState(model, seats, len(targets))
             inputs = (*self._tensors([nothing] * seats)[0], *start.zeros)
-            traced = torch.jit.trace(_Flat(Step(model, start)), inputs, check_trace=False)
+            traced: Any = torch.jit.trace(_Flat(Step(model, start)), inputs, check_trace=False)
             self._step: Any = torch.jit.freeze(traced.eval())
         self._state = start.zeros
         for _ in range(WARM_STEPS):
