@@ -71,7 +71,8 @@ def run(options: argparse.Namespace) -> None:
     stream = Stream(options.model, sources, range(len(options.sources)), clock)
     with ExitStack() as stack:
         lines = stack.enter_context(_opened(options.jsonl))
-        _say(f"{len(sources)} people, {options.model}; {stream.delay_in_words}")
+        people = "1 person" if len(sources) == 1 else f"{len(sources)} people"
+        _say(f"{people}, {options.model}; {stream.delay_in_words}")
         page = None
         if not options.no_page:
             page = stack.enter_context(serve(stream, options.port))
