@@ -21,11 +21,12 @@ from damamba.commands import (
     preset,
     score,
     status,
+    stream,
     submit,
 )
 from damamba.console import one_line_errors, plain_terminal
 
-COMMANDS = (new, predict, extract, export, preset, convert, import_, init, plan, status, failed, score, submit)
+COMMANDS = (new, predict, stream, extract, export, preset, convert, import_, init, plan, status, failed, score, submit)
 
 
 def main() -> None:

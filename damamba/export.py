@@ -59,8 +59,8 @@ class _Whole(nn.Module):
         return self.model(_named(self.names, cues), _named(self.names, valid), present).engagement
 
 
-class _Step(nn.Module):
-    """One frame of a stream."""
+class Step(nn.Module):
+    """One frame of a stream; the state is a list of tensors, as a graph has it."""
 
     def __init__(self, model: Any, start: "StreamState") -> None:
         super().__init__()
@@ -69,6 +69,7 @@ class _Step(nn.Module):
     def forward(
         self, cues: list[Tensor], valid: list[Tensor], present: Tensor, state: list[Tensor]
     ) -> tuple[Tensor, list[Tensor]]:
+        """(engagement (B,), state after the frame)."""
         memory = self.start.memory(state)
         engagement, memory = self.model.step(_named(self.names, cues), _named(self.names, valid), present, memory)
         return engagement, self.start.tensors(memory)
@@ -89,11 +90,12 @@ class StreamState:
     Args:
         model: Causal.
         seats: Participants of the conversation.
+        targets: B, participants that are predicted side by side.
     """
 
-    def __init__(self, model: Any, seats: int) -> None:
+    def __init__(self, model: Any, seats: int, targets: int = 1) -> None:
         self.seats = seats
-        cues, valid, present = _inputs(model, (1, seats, 1), np.random.default_rng(0))
+        cues, valid, present = _inputs(model, (targets, seats, 1), np.random.default_rng(0))
         _, memory = model.extend(cues, valid, present, model.stream())
         paths = {module: name for name, module in model.named_modules()}
         self._like: Memory = {module: memory[module] for module in sorted(memory, key=lambda one: paths[one])}
@@ -215,7 +217,7 @@ def _step(model: Any, start: StreamState) -> Any:
     cues, valid, present = _frame(_inputs(model, (1, start.seats, 1), np.random.default_rng(0)), 0)
     names = list(model.widths)
     return _graph(
-        _Step(model, start),
+        Step(model, start),
         ([cues[name] for name in names], [valid[name] for name in names], present, start.zeros),
         None,
         [*_inputs_of(names), *start.names],

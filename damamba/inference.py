@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from damamba.config import WindowParams, parse_section
+from damamba.config import LABEL_RATE_HZ, WindowParams, parse_section
 from damamba.data.batch import Batch, WindowReader, at_labels, tiled
 from damamba.data.shards import AlignedSession
 from damamba.data.windows import WindowGrid
@@ -33,7 +34,8 @@ def load_trained(checkpoint: Path) -> tuple[EngagementModel, WindowGrid]:
 def predict(model: EngagementModel, reader: WindowReader, session: AlignedSession, seat: int) -> np.ndarray:
     """Engagement of one participant of a session.
 
-    The model must be in evaluation mode. Cores of the windows are stitched; `at_labels` brings frames to labels.
+    The model must be in evaluation mode. A causal model that streams carries its state through the whole session, as it
+    does live. Of others, cores of windows are stitched. `at_labels` brings frames to labels.
 
     Args:
         model: Trained.
@@ -97,6 +99,8 @@ def _passes(
     changes: dict[str, Callable[[Batch], Batch]],
 ) -> dict[str, np.ndarray]:
     """One prediction a change of the windows, which are read once."""
+    if model.streams:
+        return _carried(model, reader, session, seat, changes)
     grid = reader.grid
     device = next(model.parameters()).device
 
@@ -105,6 +109,30 @@ def _passes(
         batch = batch.to(device)
         pieces.append({name: _cores(model, change(batch), grid) for name, change in changes.items()})
     return {name: grid.stitch(np.concatenate([one[name] for one in pieces]), session.n_labels) for name in changes}
+
+
+def _carried(
+    model: Any,
+    reader: WindowReader,
+    session: AlignedSession,
+    seat: int,
+    changes: dict[str, Callable[[Batch], Batch]],
+) -> dict[str, np.ndarray]:
+    """`_passes` in pieces of which each continues from the state after the one before it."""
+    rate_hz, device = reader.grid.rate_hz, next(model.parameters()).device
+    seconds = min(BATCH_FRAMES // rate_hz, -(-session.n_labels // LABEL_RATE_HZ))
+    grid = WindowGrid(seconds * LABEL_RATE_HZ, 0, rate_hz)
+    pieces: dict[str, list[torch.Tensor]] = {name: [] for name in changes}
+    states = {name: model.stream() for name in changes}
+    for batch in tiled(WindowReader(reader.aligned, grid), session, seat, 1):
+        batch = batch.to(device)
+        for name, change in changes.items():
+            changed = change(batch)
+            frames, states[name] = model.extend(changed.cues, changed.valid, changed.present, states[name])
+            pieces[name].append(frames)
+    whole = WindowGrid(grid.count(session.n_labels) * grid.core, 0, rate_hz)
+    engagement = {name: at_labels(torch.cat(frames, dim=1), whole) for name, frames in pieces.items()}
+    return {name: x[0, : session.n_labels].float().cpu().numpy() for name, x in engagement.items()}
 
 
 def _cores(model: EngagementModel, batch: Batch, grid: WindowGrid) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Causal models: shards that contain the past alone, and how far scores lag behind the media."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TypedDict
 
 from damamba.config import LABEL_RATE_HZ
@@ -39,8 +39,18 @@ def delay_of(aligned: Aligned, cues: Iterable[str], rate_hz: int) -> Delay:
         rate_hz: Frames a second that the model runs at.
     """
     require_causal(aligned, True)
-    lag_s = grid_lag_s(aligned.rate_hz)
-    ahead = {name: aligned.cues[name].lookahead_s or 0.0 for name in cues}
+    return delay_with({name: aligned.cues[name].lookahead_s or 0.0 for name in cues}, aligned.rate_hz, rate_hz)
+
+
+def delay_with(ahead: Mapping[str, float], grid_rate_hz: int, rate_hz: int) -> Delay:
+    """Delay of a causal model.
+
+    Args:
+        ahead: Cue -> lookahead, s.
+        grid_rate_hz: Frames a second of the grid.
+        rate_hz: Frames a second that the model runs at.
+    """
+    lag_s = grid_lag_s(grid_rate_hz)
     score_s = _score_delay_s(rate_hz)
     return Delay(
         score_s=score_s,

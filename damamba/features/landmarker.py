@@ -51,7 +51,7 @@ def open_landmarker(model: Path, faces: int, confidence: float = 0.5) -> Iterato
         output_facial_transformation_matrixes=True,
         output_face_blendshapes=True,
     )
-    with _without_native_log(), _plain_characters():
+    with without_native_log(), _plain_characters():
         landmarker = vision.FaceLandmarker.create_from_options(chosen)
     with landmarker:
         yield landmarker
@@ -76,7 +76,7 @@ def _plain_characters() -> Iterator[None]:
 
 
 @contextmanager
-def _without_native_log() -> Iterator[None]:
+def without_native_log() -> Iterator[None]:
     """Drop what native libraries write to stderr past Python's logging; failures still raise."""
     stderr = os.dup(2)
     try:

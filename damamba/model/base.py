@@ -127,6 +127,11 @@ class EngagementModel(nn.Module, Generic[ParamsT]):
         """Whether a frame sees itself and the past alone: the setting `causal`, where the architecture has one."""
         return bool(getattr(self.params, "causal", False))
 
+    @property
+    def streams(self) -> bool:
+        """Whether it continues from frame to frame with a state of constant size: `stream`, `extend` and `step`."""
+        return False
+
     @classmethod
     def check_sizes(cls, cues: Mapping[str, Mapping[str, int]], params: Any, rate_hz: int, start: Start = 0.5) -> None:
         """Raise InputError unless sizes fit each other and give a model that can be trained; takes no memory."""

@@ -1,6 +1,7 @@
-"""The model that `damamba predict` takes by default: a finished run of the demo -> damamba/predictor/checkpoints.
+"""The models that `damamba predict` and `damamba stream` take: a finished run -> damamba/predictor/checkpoints.
 
     cd studies/shipped-models && PYTHONPATH=../.. python ship.py da_mamba-0 offline
+    cd studies/shipped-models && PYTHONPATH=../.. python ship.py da_mamba-0 causal      # after damamba preset causal
 
 After a complete `dvc repro` in the repository. Copies the weights and writes the card with the figures of that run.
 """
@@ -18,6 +19,7 @@ from damamba.predictor.inputs import ModelInputs
 from damamba.scoring.layout import of_metric
 from damamba.scoring.reading import read_json
 
+LIVE = "causal"
 ROOT = Path("../..")
 SHIPPED = ROOT / "damamba/predictor/checkpoints"
 TITLES = {"ccc": "CCC", "ccc_within": "CCC within people"}
@@ -26,6 +28,10 @@ TITLES = {"ccc": "CCC", "ccc_within": "CCC within people"}
 def card(name: str, run: str) -> str:
     """Model card in Markdown."""
     described, weights = read_checkpoint(ROOT / "data/models" / run)
+    causal = bool(described.settings.get("causal"))
+    if (name == LIVE) != causal:
+        wanted = "be causal: damamba preset causal && dvc repro" if name == LIVE else "not be causal"
+        raise InputError(f"{run}: the model {name} must {wanted}")
     if not described.extra["simulated"]:
         raise InputError(f"{run}: was trained on recordings of real people; this card is for simulated ones")
     scores = read_json(ROOT / "results/scores" / f"{run}.json", "dvc repro")
@@ -36,6 +42,8 @@ def card(name: str, run: str) -> str:
     ).get_template("card.md.j2")
     return template.render(
         name=name,
+        command="stream" if causal else "predict",
+        delay=described.extra.get("delay"),
         run=run,
         described=described,
         size=sum(weight.numel() for weight in weights.values()),

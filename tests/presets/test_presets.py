@@ -37,6 +37,7 @@ PARTS = {
     "paper-25": SIZES,
     "long": SIZES,
     "channels": SIZES | SIMULATE | CUES | SOURCE,
+    "causal": SIZES | SIMULATE | CUES,
     "compact": CUES,
     "real": CUES,
     "upstream": CUES,
@@ -114,19 +115,22 @@ def test_sizes_set_every_setting_of_architectures_and_losses(name):
     assert list(preset["variants"]) == list(read_preset("demo")["variants"])
 
 
-def fit(names):
-    """Whether the rate of the grid is a multiple of the rate of the windows, after all presets."""
-    rates = {section: VALUES[section]["rate_hz"] for section in ("align", "window")}
+def why_not(names):
+    """Pattern of the refusal where the grid does not fit the windows or the model, after all presets; else None."""
+    sections = {section: VALUES[section] for section in ("align", "window", "architectures")}
     for name in names:
-        preset = read_preset(name)
-        rates |= {section: preset[section]["rate_hz"] for section in rates if section in preset}
-    return rates["align"] % rates["window"] == 0
+        sections |= {section: values for section, values in read_preset(name).items() if section in sections}
+    if sections["align"]["rate_hz"] % sections["window"]["rate_hz"]:
+        return r"align\.rate_hz \(\d+\) must be a multiple of window\.rate_hz \(\d+\)"
+    if sections["architectures"]["da_mamba"]["causal"] and not sections["align"]["causal"]:
+        return r"a model with `causal: true` needs causal cues"
+    return None
 
 
 def check_last_of_each_part_counts(params, names):
     params.write_text(TEXT)
-    if not fit(names):
-        with pytest.raises(InputError, match=r"align\.rate_hz \(\d+\) must be a multiple of window\.rate_hz \(\d+\)"):
+    if refusal := why_not(names):
+        with pytest.raises(InputError, match=refusal):
             write_presets(names, params)
         assert params.read_text() == TEXT
         return

@@ -11,9 +11,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from damamba import inference
 from damamba.config import EvaluateParams
 from damamba.console import InputError
-from damamba.data.batch import WindowReader
+from damamba.data.batch import Window, WindowReader, at_labels
 from damamba.data.shards import AlignedSeat, AlignedSession
 from damamba.data.windows import WindowGrid
 from damamba.inference import contributions, predict
@@ -70,6 +71,26 @@ def test_a_contribution_is_the_prediction_less_that_of_shards_without_it(small):
     without = predict(model, Masked(aligned, reader.grid), session, 1)
     np.testing.assert_allclose(added["clip"], whole - without, atol=1e-6)
     assert np.abs(added["clip"]).max() > 1e-4
+
+
+@pytest.mark.parametrize("rate_hz", [5, 25, 100])
+def test_a_causal_model_carries_its_state_through_the_whole_session(small, monkeypatch, rate_hz):
+    aligned = small[0]
+    variant = frozen_params().variant("da_mamba")
+    causal = variant.model_copy(update={"settings": variant.settings | {"causal": True}})
+    model = build_model(aligned.groups(), causal, rate_hz).eval()
+    session = next(one for one in aligned.sessions if len(one.seats) == 3)
+    reader = WindowReader(aligned, WindowGrid(5, 5, rate_hz))
+    everything = WindowGrid(session.n_labels, 0, rate_hz)
+    batch = WindowReader(aligned, everything).read([Window(session, 1, 0)])
+    with torch.inference_mode():
+        frames = model(batch.cues, batch.valid, batch.present).engagement
+    whole = at_labels(frames, everything)[0].numpy()
+    np.testing.assert_allclose(predict(model, reader, session, 1), whole, atol=1e-5)
+    monkeypatch.setattr(inference, "BATCH_FRAMES", 2 * rate_hz)  # in pieces of two seconds
+    np.testing.assert_allclose(predict(model, reader, session, 1), whole, atol=1e-5)
+    _, added = contributions(model, reader, session, 1)
+    assert all(np.abs(part).max() > 0 for part in added.values())
 
 
 def scores_of(*corpora):

@@ -138,13 +138,18 @@ class DAMamba(EngagementModel[DAMambaParams]):
             engagement = torch.lerp(linear, engagement, self.share)
         return Output(engagement, aligned)
 
+    @property
+    def streams(self) -> bool:
+        """As of `EngagementModel`: not where the future is needed, or the whole past."""
+        return self.params.causal and self.params.block != "transformer"
+
     def stream(self) -> Memory:
         """State to start `extend` and `step` from: nothing seen yet.
 
         Raises:
             InputError: The model needs the future, or the whole past.
         """
-        if not self.params.causal or self.params.block == "transformer":
+        if not self.streams:
             raise InputError(
                 "this model cannot stream: train one with causal: true and block: hybrid under architectures.da_mamba"
             )
