@@ -177,15 +177,11 @@ class FaceFollower:
 
 def faces_in(landmarker: Any, image: NDArray[np.uint8], left: int, top: int, width: int, height: int) -> list[Face]:
     """Faces in a part of a picture, in px of the whole; none that has no landmark inside the picture."""
-    result = detect(landmarker, image[top : top + height, left : left + width])
     faces = []
-    for marks, head, shapes in zip(
-        result.face_landmarks, result.facial_transformation_matrixes, result.face_blendshapes, strict=True
-    ):
-        xy = np.array([(left + mark.x * width, top + mark.y * height) for mark in marks])
+    for found in detect(landmarker, image[top : top + height, left : left + width]):
+        xy = found.landmarks.astype(np.float64) * (width, height) + (left, top)
         if ((xy >= 0) & (xy < image.shape[1::-1])).all(1).any():
-            whole = in_whole(np.asarray(head), (left, top, width, height), image.shape)
-            faces.append(Face(xy, whole, np.array([shape.score for shape in shapes], np.float32)))
+            faces.append(Face(xy, in_whole(found.head, (left, top, width, height), image.shape), found.shapes))
     return faces
 
 
