@@ -75,7 +75,11 @@ class FrameClock:
 
     def centres_s(self, n: int) -> np.ndarray:
         """(n,) middle of each of the first n frames, s after the first sample."""
-        return (np.arange(n) * self.stride + exact(self.receptive, 2)) / SAMPLE_RATE_HZ
+        return self.centre_s(np.arange(n))
+
+    def centre_s(self, frame: Any) -> Any:
+        """Middle of a frame, or of each of an array of frames, by number, s after the first sample."""
+        return (frame * self.stride + exact(self.receptive, 2)) / SAMPLE_RATE_HZ
 
 
 def in_pieces(
@@ -115,6 +119,23 @@ def mean_and_variance(samples: np.ndarray | RowsOnDisk) -> tuple[np.floating, np
     return np.float32(mean), np.float32(squares / len(samples))
 
 
+class RunningLevel:
+    """Mean and variance of a sound so far."""
+
+    def __init__(self) -> None:
+        self._sum = self._squares = 0.0
+        self.heard = 0
+        """Samples so far."""
+
+    def add(self, samples: np.ndarray) -> tuple[float, float]:
+        """(mean, variance) with the next samples."""
+        new = samples.astype(np.float64)
+        self._sum, self._squares = self._sum + new.sum(), self._squares + (new**2).sum()
+        self.heard += len(new)
+        mean = self._sum / self.heard
+        return mean, max(self._squares / self.heard - mean**2, 0.0)
+
+
 class Level:
     """Mean and variance of a sound: of all of it, or so far.
 
@@ -126,17 +147,11 @@ class Level:
     def __init__(self, samples: np.ndarray | RowsOnDisk, so_far: bool) -> None:
         self._samples = samples
         self._whole = None if so_far else mean_and_variance(samples)
-        self._sum = self._squares = 0.0
-        self._heard = 0
+        self._running = RunningLevel()
 
     def until(self, end: int) -> tuple[float | np.floating, float | np.floating]:
         """(mean, variance) of the sound before sample `end`, which never decreases from call to call."""
-        if self._whole:
-            return self._whole
-        new = self._samples[self._heard : end].astype(np.float64)
-        self._sum, self._squares, self._heard = self._sum + new.sum(), self._squares + (new**2).sum(), end
-        mean = self._sum / end
-        return mean, max(self._squares / end - mean**2, 0.0)
+        return self._whole or self._running.add(self._samples[self._running.heard : end])
 
 
 class SpeechEncoder:
@@ -185,30 +200,30 @@ class SpeechEncoder:
         if causal:
             return self._encode_causally(samples)
         if not self._normalise:
-            return in_pieces(self._encode_piece, samples, self.frames)
+            return in_pieces(self.encode_piece, samples, self.frames)
         # over the whole session: statistics of single pieces would jump from one to the next
         mean, variance = mean_and_variance(samples)
         scale = np.sqrt(variance + 1e-7)
         return in_pieces(
-            lambda piece: self._encode_piece(((piece - mean) / scale).astype(np.float32)), samples, self.frames
+            lambda piece: self.encode_piece(((piece - mean) / scale).astype(np.float32)), samples, self.frames
         )
 
     def _encode_causally(self, samples: np.ndarray | RowsOnDisk) -> Iterator[np.ndarray]:
-        """`pieces` in short cores, each with the sound before it, normalised by the statistics of all sound so far."""
-        clock = self.frames
-        core = max((round(CHUNK_S * SAMPLE_RATE_HZ) - clock.receptive // 2) // clock.stride + 1, 1)
-        context, n = round(CONTEXT_S * clock.rate_hz), clock.count(len(samples))
-        level = Level(samples, so_far=True)
-        for start in range(0, n, core):
-            first, stop = max(0, start - context), min(start + core, n)
-            span = clock.span(first, stop)
-            piece = samples[span]
-            if self._normalise:
-                mean, variance = level.until(span.stop)
-                piece = ((piece - mean) / np.sqrt(variance + 1e-7)).astype(np.float32)
-            yield self._encode_piece(piece)[start - first :]
+        """`pieces` as `CausalFrames` gives them."""
+        arriving = CausalFrames(self)
+        for first in range(0, len(samples), BLOCK):
+            yield from (rows for _, rows, _ in arriving.hear(samples[first : first + BLOCK], True))
+        yield from (rows for _, rows, _ in arriving.finish())
 
-    def _encode_piece(self, samples: np.ndarray) -> np.ndarray:
+    def normalised(self, samples: np.ndarray, level: tuple[float, float]) -> np.ndarray:
+        """Samples as the model takes them, by the mean and variance of the sound that they are from."""
+        if not self._normalise:
+            return samples
+        mean, variance = level
+        return ((samples - mean) / np.sqrt(variance + 1e-7)).astype(np.float32)
+
+    def encode_piece(self, samples: np.ndarray) -> np.ndarray:
+        """(frames.count(n), width) hidden states of (n,) samples as the model takes them, all at once."""
         import torch
 
         with torch.inference_mode():
@@ -217,6 +232,65 @@ class SpeechEncoder:
             # some models normalise the output of the last layer, which only `last_hidden_state` contains
             states = output.last_hidden_state if self._layer is None else output.hidden_states[self._layer]
         return states[0].cpu().numpy()
+
+
+class CausalFrames:
+    """Frames of a sound as it arrives, in short cores, each with the sound before it.
+
+    A frame depends on less than `CHUNK_S` of sound after its centre; the waveform is normalised by all sound so far.
+    """
+
+    def __init__(self, encoder: SpeechEncoder) -> None:
+        clock = encoder.frames
+        self._encoder, self._clock = encoder, clock
+        self._core = max((round(CHUNK_S * SAMPLE_RATE_HZ) - clock.receptive // 2) // clock.stride + 1, 1)
+        self._context = round(CONTEXT_S * clock.rate_hz)
+        self._level = RunningLevel()
+        self._samples, self._observed = np.empty(0, np.float32), np.empty(0, bool)
+        self._first = 0
+        """Number of the first sample that is kept."""
+        self.next = 0
+        """Number of the next frame."""
+
+    @property
+    def heard(self) -> int:
+        """Samples so far."""
+        return self._first + len(self._samples)
+
+    def hear(self, samples: np.ndarray, observed: bool) -> list[tuple[int, np.ndarray, np.ndarray]]:
+        """Cores that are complete with the next samples: number of the first frame, (m, width) rows, (m,) mask.
+
+        A frame is valid where all of its own sound was observed; the others' rows are NaN.
+        """
+        self._samples = np.concatenate([self._samples, samples])
+        self._observed = np.concatenate([self._observed, np.full(len(samples), observed)])
+        cores = []
+        while self.heard >= self._clock.span(self.next, self.next + self._core).stop:
+            cores.append(self._encode(self.next + self._core))
+        return cores
+
+    def finish(self) -> list[tuple[int, np.ndarray, np.ndarray]]:
+        """The last core, where the sound ends; it may be shorter."""
+        n = self._clock.count(self.heard)
+        return [self._encode(n)] if n > self.next else []
+
+    def _encode(self, stop: int) -> tuple[int, np.ndarray, np.ndarray]:
+        clock, start = self._clock, self.next
+        first = max(0, start - self._context)
+        span = clock.span(first, stop)
+        here = slice(span.start - self._first, span.stop - self._first)
+        level = self._level.add(self._samples[self._level.heard - self._first : here.stop])
+        at = np.arange(start - first, stop - first)[:, None] * clock.stride + np.arange(clock.receptive)
+        valid: np.ndarray = np.all(self._observed[here][at], axis=1)
+        rows = np.full((stop - start, self._encoder.width), np.nan, np.float32)
+        if valid.any():
+            piece = self._encoder.normalised(self._samples[here], level)
+            rows[valid] = self._encoder.encode_piece(piece)[start - first :][valid]
+        self.next = stop
+        kept = max(0, stop - self._context) * clock.stride
+        self._samples, self._observed = (each[kept - self._first :].copy() for each in (self._samples, self._observed))
+        self._first = kept
+        return start, rows, valid
 
 
 def pretrained(kind: "type[Wav2Vec2PreTrainedModel]", checkpoint: str, revision: str | None) -> tuple[Any, bool]:

@@ -12,14 +12,17 @@ import numpy as np
 
 from damamba.config import Section
 from damamba.features.extractor import Extractor, ExtractorInput
+from damamba.features.stepper import PictureStepper, Rows, SeenFrame
 from damamba.features.tracked_frames import open_track
 from damamba.streams.face_track import SHAPES
+from damamba.streams.stored_face_track import TrackedFace
 from damamba.streams.stream import FeatureStream
 
 GAZE = ("gaze_right", "gaze_up")
 """Differences of the blendshapes about where the eyes look, means of both eyes; right is the person's left."""
 POSE = ("yaw_rad", "pitch_rad", "roll_rad")
 """Of the head to the camera: turned to the viewer's right, lifted, tilted to the viewer's right."""
+CHANNELS = (*SHAPES, *GAZE, *POSE)
 
 
 class ExpressionParams(Section):
@@ -40,21 +43,35 @@ class Expression(Extractor[ExpressionParams]):
 
     def extract(self, source: ExtractorInput) -> FeatureStream:
         """Rows of the face track, whose frames are those of the video; raises `InputError` where it is missing."""
-        channels = (*SHAPES, *GAZE, *POSE)
         with open_track(source) as faces:
-            x = np.full((len(faces.t_s), len(channels)), np.nan, np.float32)
+            x = np.full((len(faces.t_s), len(CHANNELS)), np.nan, np.float32)
             for k in np.flatnonzero(faces.valid):
-                face = faces.face(int(k))
-                x[k] = np.concatenate([face.shapes, gaze(face.shapes), pose(face.head)])
+                x[k] = row(faces.face(int(k)))
             return FeatureStream(
                 t_s=faces.t_s,
                 x=x,
                 valid=faces.valid,
                 score=faces.score,
                 rate_hz=source.participant.rate_hz,
-                channels=channels,
+                channels=CHANNELS,
                 extractor="expression",
             )
+
+    def picture_stepper(self) -> PictureStepper:
+        """Each frame by itself."""
+        return _Expressions()
+
+
+class _Expressions(PictureStepper):
+    width = len(CHANNELS)
+
+    def see(self, frame: SeenFrame) -> Rows:
+        return Rows.one(frame.t_s, row(frame.face) if frame.face else None, frame.score, self.width)
+
+
+def row(face: TrackedFace) -> np.ndarray:
+    """(57,) of a face."""
+    return np.concatenate([face.shapes, gaze(face.shapes), pose(face.head)])
 
 
 def gaze(shapes: np.ndarray) -> np.ndarray:

@@ -18,7 +18,6 @@ Source:
     docs/design.md.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -29,7 +28,8 @@ from pydantic import Field
 from damamba.config import Section
 from damamba.features.crop import to_square, upright_square, warp
 from damamba.features.extractor import Extractor, ExtractorInput
-from damamba.features.tracked_frames import open_track, tracked_frames
+from damamba.features.stepper import PictureStepper, Rows, SeenFrame, joined
+from damamba.features.tracked_frames import open_track, seen_frames
 from damamba.streams.stored_face_track import StoredFaceTrack, TrackedFace
 from damamba.streams.stream import FeatureStream
 
@@ -108,27 +108,34 @@ class Flow(Extractor[FlowParams]):
             return self._stream(source, faces)
 
     def _stream(self, source: ExtractorInput, faces: StoredFaceTrack) -> FeatureStream:
-        steps_s = np.diff(faces.t_s)
-        valid = faces.valid[:-1] & faces.valid[1:] & (steps_s <= MAX_STEP_S)
-        channels = self._channels()
-        x = np.full((len(steps_s), len(channels)), np.nan, np.float32)
-        for k, pair in _pairs(source, faces):
-            valid[k] &= not pair.is_cut
-            if valid[k]:
-                landmarks_px = (pair.faces[0].landmarks_px + pair.faces[1].landmarks_px) / 2
-                size_px = (pair.faces[0].size_px + pair.faces[1].size_px) / 2
-                square = upright_square(landmarks_px, size_px, CROP, self.params.side)
-                motion = self.motion(*pair.images, square, steps_s[k])
-                x[k] = self._grid(motion) if self.params.reduce == "grid" else self._at(motion, landmarks_px, square)
+        stepper = self.picture_stepper()
+        t_s, x, valid, score = joined((stepper.see(frame) for frame in seen_frames(source, faces)), stepper.width)
         return FeatureStream(
-            t_s=faces.t_s[1:] if self.params.causal else faces.t_s[:-1] + steps_s / 2,
+            t_s=t_s if self.params.causal else faces.t_s[:-1] + np.diff(faces.t_s) / 2,
             x=x,
             valid=valid,
-            score=np.where(valid, np.minimum(faces.score[:-1], faces.score[1:]), 0).astype(np.float32),
+            score=score,
             rate_hz=source.participant.rate_hz,
-            channels=channels,
+            channels=self._channels(),
             extractor="flow",
         )
+
+    def picture_stepper(self) -> PictureStepper:
+        """A row at the later frame of each pair."""
+        return _Pairs(self)
+
+    def row(self, before: np.ndarray, after: np.ndarray, faces: tuple[TrackedFace, TrackedFace], step_s: float) -> Any:
+        """(D,) motion between two grey frames."""
+        landmarks_px = (faces[0].landmarks_px + faces[1].landmarks_px) / 2
+        size_px = (faces[0].size_px + faces[1].size_px) / 2
+        square = upright_square(landmarks_px, size_px, CROP, self.params.side)
+        motion = self.motion(before, after, square, step_s)
+        return self._grid(motion) if self.params.reduce == "grid" else self._at(motion, landmarks_px, square)
+
+    @property
+    def width(self) -> int:
+        """Channels of a row."""
+        return len(self._channels())
 
     def _channels(self) -> tuple[str, ...]:
         if self.params.reduce == "landmarks":
@@ -156,27 +163,26 @@ class Flow(Extractor[FlowParams]):
         return np.hypot(sampled[:, 0], sampled[:, 1])
 
 
-@dataclass(frozen=True)
-class _Pair:
-    """Two consecutive frames."""
+class _Pairs(PictureStepper):
+    """Motion from each frame to the next."""
 
-    images: tuple[np.ndarray, np.ndarray]
-    """Grey."""
-    faces: tuple[TrackedFace, TrackedFace]
-    is_cut: bool
-    """Whether the second shows another scene, or has another size."""
+    def __init__(self, flow: Flow) -> None:
+        self._flow, self.width = flow, flow.width
+        self._scene = _Scene()
+        self._before: tuple[np.ndarray, SeenFrame] | None = None
 
-
-def _pairs(source: ExtractorInput, faces: StoredFaceTrack) -> Iterator[tuple[int, _Pair]]:
-    """Yield (row of the first, pair) of consecutive frames."""
-    before: tuple[np.ndarray, TrackedFace] | None = None
-    scene = _Scene()
-    for k, frame in tracked_frames(source, faces):
-        image, face = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY), faces.face(k)
-        is_cut = scene.is_cut(image)
-        if before is not None:
-            yield k - 1, _Pair((before[0], image), (before[1], face), is_cut)
-        before = image, face
+    def see(self, frame: SeenFrame) -> Rows:
+        image = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
+        is_cut = self._scene.is_cut(image)
+        if self._before is None:
+            self._before = image, frame
+            return Rows.none(self.width)
+        (earlier, before), self._before = self._before, (image, frame)
+        step_s = frame.t_s - before.t_s
+        x = None
+        if before.face and frame.face and step_s <= MAX_STEP_S and not is_cut:
+            x = self._flow.row(earlier, image, (before.face, frame.face), step_s)
+        return Rows.one(frame.t_s, x, min(before.score, frame.score), self.width)
 
 
 class _Scene:

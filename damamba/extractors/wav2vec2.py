@@ -8,15 +8,17 @@ Source:
     Baevski et al. 2020, arXiv:2006.11477.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from damamba.config import Section
 from damamba.encoders.checkpoint import local_weights, revision_of
-from damamba.encoders.speech_encoder import CHUNK_S, SpeechEncoder
+from damamba.encoders.speech_encoder import CHUNK_S, CausalFrames, SpeechEncoder
 from damamba.features.extractor import SOUND_LOOKAHEAD_S, Extractor, ExtractorInput
-from damamba.media.sound import SAMPLE_RATE_HZ, read_waveform
+from damamba.features.stepper import Rows, SoundStepper, rows_of_sound
+from damamba.media.sound import SAMPLE_RATE_HZ, Waveform, read_waveform
 from damamba.spool import SpooledRows
 from damamba.streams.stream import FeatureStream
 
@@ -57,21 +59,58 @@ class Wav2Vec2(Extractor[Wav2Vec2Params]):
     def extract(self, source: ExtractorInput) -> FeatureStream:
         """Frames of one participant; valid where all of the sound that they hear was observed."""
         waveform = read_waveform(source.audio)
-        frames = self._encoder.frames
-        n = frames.count(len(waveform.samples))
-        centres_s, half_s = frames.centres_s(n), frames.receptive / SAMPLE_RATE_HZ / 2
-        valid = waveform.observed(centres_s - half_s, centres_s + half_s) == 1
-        states = SpooledRows(self._encoder.width)
-        for piece in self._encoder.pieces(waveform.samples, self.params.causal):
-            states.append(np.where(valid[states.n : states.n + len(piece), None], piece, np.float32(np.nan)))
+        if self.params.causal:
+            t_s, x, valid, score = rows_of_sound(self.sound_stepper(waveform.start_s), waveform)
+        else:
+            t_s, x, valid, score = self._whole(waveform)
         return FeatureStream(
-            t_s=waveform.start_s + centres_s,
-            x=states.rows(),
+            t_s=t_s,
+            x=x,
             valid=valid,
-            score=valid.astype(np.float32),
-            rate_hz=frames.rate_hz,
+            score=score,
+            rate_hz=self._encoder.frames.rate_hz,
             channels=tuple(f"state_{i}" for i in range(self._encoder.width)),
             extractor="wav2vec2",
             checkpoint=self.params.checkpoint,
             revision=revision_of(self.params.checkpoint, self.params.revision),
         )
+
+    def sound_stepper(self, start_s: float) -> SoundStepper:
+        """The rows of `extract` with `causal`."""
+        return _Frames(self._encoder, start_s)
+
+    def _whole(self, waveform: Waveform) -> Rows:
+        frames = self._encoder.frames
+        n = frames.count(len(waveform.samples))
+        centres_s, half_s = frames.centres_s(n), frames.receptive / SAMPLE_RATE_HZ / 2
+        valid = waveform.observed(centres_s - half_s, centres_s + half_s) == 1
+        states = SpooledRows(self._encoder.width)
+        for piece in self._encoder.pieces(waveform.samples):
+            states.append(np.where(valid[states.n : states.n + len(piece), None], piece, np.float32(np.nan)))
+        return Rows(waveform.start_s + centres_s, states.rows(), valid, valid.astype(np.float32))
+
+
+class _Frames(SoundStepper):
+    """Hidden states as the sound arrives."""
+
+    def __init__(self, encoder: SpeechEncoder, start_s: float) -> None:
+        self.width = encoder.width
+        self._clock, self._frames, self._start_s = encoder.frames, CausalFrames(encoder), start_s
+
+    @property
+    def next_s(self) -> float:
+        return self._start_s + self._clock.centre_s(self._frames.next)
+
+    def hear(self, samples: np.ndarray, observed: bool) -> Rows:
+        return self._rows(self._frames.hear(samples, observed))
+
+    def finish(self) -> Rows:
+        return self._rows(self._frames.finish())
+
+    def _rows(self, cores: Sequence[tuple[int, np.ndarray, np.ndarray]]) -> Rows:
+        if not cores:
+            return Rows.none(self.width)
+        first, _, _ = cores[0]
+        x, valid = (np.concatenate([core[i] for core in cores]) for i in (1, 2))
+        t_s = self._start_s + self._clock.centre_s(np.arange(first, first + len(valid)))
+        return Rows(t_s, x, valid, valid.astype(np.float32))

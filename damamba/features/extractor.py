@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import ClassVar, Generic, Literal, TypeVar
 
 from damamba.config import Section
+from damamba.console import InputError
 from damamba.corpus.manifest import Participant
+from damamba.features.stepper import PictureStepper, SoundStepper
 from damamba.media.track import MediaTrack, audio_of, video_of
 from damamba.streams.stream import FeatureStream
 
@@ -89,6 +91,26 @@ class Extractor(ABC, Generic[ParamsT]):
         Raises:
             InputError: A checkpoint is missing; the message names the commands that fetch or replace it.
         """
+
+    def picture_stepper(self) -> PictureStepper:
+        """State of a causal cue of pictures for one person, after `load`; it gives the rows of `extract` as they come.
+
+        Raises:
+            InputError: The cue has no such form.
+        """
+        raise self._without_steps()
+
+    def sound_stepper(self, start_s: float) -> SoundStepper:
+        """State of a causal cue of sound for one person, whose first sample is at `start_s`; see `picture_stepper`.
+
+        Raises:
+            InputError: The cue has no such form.
+        """
+        raise self._without_steps()
+
+    def _without_steps(self) -> InputError:
+        name = type(self).__module__.rpartition(".")[2]
+        return InputError(f"extractor {name}: has no form for live media; train a model without this cue")
 
     @abstractmethod
     def extract(self, source: ExtractorInput) -> FeatureStream:

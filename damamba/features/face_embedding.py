@@ -1,7 +1,8 @@
 """Base class of the cues that show a face to an image model: one row per decoded frame."""
 
 from abc import abstractmethod
-from typing import Annotated, TypeVar
+from functools import cached_property
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from pydantic import Field
@@ -9,9 +10,10 @@ from pydantic import Field
 from damamba.config import Positive, Section
 from damamba.features.crop import upright_square, warp
 from damamba.features.extractor import Extractor, ExtractorInput
+from damamba.features.stepper import PictureStepper, Rows, SeenFrame
 from damamba.features.tracked_frames import open_track, tracked_frames
 from damamba.spool import RowsOnDisk, SpooledRows
-from damamba.streams.stored_face_track import StoredFaceTrack
+from damamba.streams.stored_face_track import StoredFaceTrack, TrackedFace
 from damamba.streams.stream import FeatureStream
 
 
@@ -76,17 +78,29 @@ class FaceEmbedding(Extractor[ParamsT]):
             revision=self.revision(),
         )
 
+    def picture_stepper(self) -> PictureStepper:
+        """Each frame by itself, one at a time: rows differ from those of a batch in the last digits."""
+        return _Embeddings(self)
+
+    def square(self, image: np.ndarray, face: TrackedFace) -> np.ndarray:
+        """(side, side, 3) uint8 picture of a face, upright."""
+        square = upright_square(face.landmarks_px, face.size_px, self.params.crop, self.side_px)
+        return warp(image, square, self.side_px)
+
+    @cached_property
+    def width(self) -> int:
+        """D, once the model is loaded."""
+        return self.embed(np.zeros((1, self.side_px, self.side_px, 3), np.uint8)).shape[1]
+
     def _rows(self, source: ExtractorInput, faces: StoredFaceTrack) -> np.ndarray | RowsOnDisk:
         """An embedding for every frame, NaN where it shows no face."""
         side, batch = self.side_px, self.params.batch_frames
-        rows = SpooledRows(self.embed(np.zeros((1, side, side, 3), np.uint8)).shape[1])
+        rows = SpooledRows(self.width)
         waiting = np.zeros((batch, side, side, 3), np.uint8)
         places: list[int] = []
         for k, frame in tracked_frames(source, faces):
             if faces.valid[k]:
-                face = faces.face(k)
-                square = upright_square(face.landmarks_px, face.size_px, self.params.crop, side)
-                waiting[len(places)] = warp(frame.image, square, side)
+                waiting[len(places)] = self.square(frame.image, faces.face(k))
                 places.append(k)
             if len(places) == batch:
                 rows.place(places, self.embed(waiting))
@@ -97,3 +111,12 @@ class FaceEmbedding(Extractor[ParamsT]):
             rows.place(places, self.embed(waiting)[: len(places)])
         rows.pad(len(faces.t_s))
         return rows.rows()
+
+
+class _Embeddings(PictureStepper):
+    def __init__(self, cue: FaceEmbedding[Any]) -> None:
+        self._cue, self.width = cue, cue.width
+
+    def see(self, frame: SeenFrame) -> Rows:
+        x = self._cue.embed(self._cue.square(frame.image, frame.face)[None])[0] if frame.face else None
+        return Rows.one(frame.t_s, x, frame.score, self.width)

@@ -6,7 +6,8 @@ any other: ``data/faces/<corpus>/<session>/<participant>.parquet``.
 """
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -93,16 +94,23 @@ class FaceTracker(Extractor[FacesParams]):
 
     def _rows(self, frames: Iterable[Frame], counts: Counts) -> Iterator[tuple[float, np.ndarray, float]]:
         """(time, (D,) values, share of the landmarks inside the picture) of every frame."""
-        nothing = np.full(len(CHANNELS), np.nan, np.float32)
-        confidence = self.params.min_confidence
-        with open_landmarker(Path(self.params.model), MOST_FACES, confidence) as landmarker:
-            follower = FaceFollower(landmarker, counts)
+        with self.following(counts) as follow:
             for frame in frames:
+                yield frame.t_s, *follow(frame)
+
+    @contextmanager
+    def following(self, counts: Counts) -> Iterator[Callable[[Frame], tuple[np.ndarray, float]]]:
+        """A function of one frame after the other: (D,) float32 row and share of the landmarks inside the picture."""
+        with open_landmarker(Path(self.params.model), MOST_FACES, self.params.min_confidence) as landmarker:
+            follower = FaceFollower(landmarker, counts)
+
+            def follow(frame: Frame) -> tuple[np.ndarray, float]:
                 face = follower.next(frame.image, frame.t_s)
                 if face is None:
-                    yield frame.t_s, nothing, 0.0
-                    continue
+                    return np.full(len(CHANNELS), np.nan, np.float32), 0.0
                 xy = np.round(face.landmarks_px / STEP_PX) * STEP_PX
                 inside = float(((xy >= 0) & (xy < frame.image.shape[1::-1])).all(1).mean())
                 row = np.concatenate([xy.min(0), xy.max(0), face.head.ravel(), face.shapes, xy.ravel()])
-                yield frame.t_s, row.astype(np.float32), inside
+                return row.astype(np.float32), inside
+
+            yield follow

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from damamba.console import InputError
 from damamba.features.extractor import ExtractorInput
+from damamba.features.stepper import SeenFrame
 from damamba.media.decode import Frame, read_frames
 from damamba.streams.stored_face_track import StoredFaceTrack
 
@@ -38,3 +39,10 @@ def tracked_frames(source: ExtractorInput, faces: StoredFaceTrack) -> Iterator[t
         f"{source.video}: its face track ({len(faces.t_s)} rows) belongs to other frames from row {k} on; "
         "make the track again: dvc repro -f track_faces"
     )
+
+
+def seen_frames(source: ExtractorInput, faces: StoredFaceTrack) -> Iterator[SeenFrame]:
+    """`tracked_frames` with the face in each."""
+    for k, frame in tracked_frames(source, faces):
+        face = faces.face(k) if faces.valid[k] else None
+        yield SeenFrame(frame.t_s, frame.image, face, float(faces.score[k]) if face else 0.0)

@@ -1,7 +1,7 @@
 """Decode sound to mono at 16 kHz: piece by piece, by its own stamps, with what is missing marked as such."""
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,15 @@ class Waveform:
         length = last - first
         return np.where(length > 0, 1 - lost / np.maximum(length, 1e-9), 0.0)
 
+    def pieces(self) -> Iterator[tuple[np.ndarray, bool]]:
+        """The samples in order, in pieces of a second at most, each observed as a whole or not at all."""
+        n = len(self.samples)
+        lost = np.array(self.missing, int).reshape(-1, 2).clip(0, n)
+        edges = np.unique(np.concatenate([np.arange(0, n, self.rate_hz), lost.ravel(), [n]]))
+        for first, stop in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+            hole = int(np.searchsorted(lost[:, 0], first, side="right")) - 1
+            yield self.samples[first:stop], hole < 0 or first >= lost[hole, 1]
+
 
 @dataclass(frozen=True)
 class SoundSurvey:
@@ -72,7 +81,9 @@ class SoundSurvey:
 
 
 @dataclass(frozen=True)
-class _Piece:
+class DecodedSound:
+    """A piece of sound as it was decoded."""
+
     samples: np.ndarray
     """(channels, n) float64 in [-1, 1]."""
     rate_hz: int
@@ -95,7 +106,7 @@ def survey_sound(media: Path | MediaTrack) -> SoundSurvey:
     peak, mixed, apart = 0.0, 0.0, 0.0
     rates, layouts = [], []
     damage = _Damage()
-    for piece in _pieces(track, damage):
+    for piece in decoded_sound(track, damage):
         stamps.append(np.nan if piece.t_s is None else piece.t_s)
         lengths.append(piece.samples.shape[1] / piece.rate_hz)
         mono = _mono(piece.samples, track)
@@ -150,23 +161,61 @@ def read_waveform(media: Path | MediaTrack) -> Waveform:
     """
     track = as_track(media)
     survey = survey_sound(track)
-    place, resampler = _Clock(survey.clock), _Resampler(survey.clock)
+    arriving = ArrivingSound(track, survey.clock)
     out = SpooledRows(None)
     missing: list[tuple[int, int]] = []
-    for piece in _pieces(track, _Damage()):
-        length = piece.samples.shape[1] / piece.rate_hz
-        if place.place(piece.t_s, length):
-            out.append(resampler.finish())
-            stop = round((place.next_s - length * survey.clock - place.start_s) * SAMPLE_RATE_HZ)
-            if stop > out.n:
-                missing.append((out.n, stop))
-            for first in range(out.n, stop, SAMPLE_RATE_HZ):
-                out.append(np.zeros(min(SAMPLE_RATE_HZ, stop - first), np.float32))
-        out.append(resampler.add(_mono(piece.samples, track), piece.rate_hz))
-    out.append(resampler.finish())
+    for samples, observed in arriving.of(decoded_sound(track)):
+        if not observed:
+            first = missing.pop()[0] if missing and missing[-1][1] == out.n else out.n
+            missing.append((first, out.n + len(samples)))
+        out.append(samples)
     if survey.silent:
         missing = [(0, out.n)]
     return Waveform(out.rows(), survey.start_s, tuple(missing))
+
+
+class ArrivingSound:
+    """Sound at 16 kHz from the decoded pieces of a track, in their order: each in its place, holes filled with zeros.
+
+    Args:
+        track: For the channel that is heard, and for messages.
+        clock: As of `SoundSurvey`.
+    """
+
+    def __init__(self, track: MediaTrack, clock: float = 1.0) -> None:
+        self._track, self._factor = track, clock
+        self._place, self._resampler = _Clock(clock), _Resampler(clock)
+        self._n = 0
+
+    @property
+    def start_s(self) -> float:
+        """Time of the first sample, once there is one."""
+        return self._place.start_s
+
+    def of(self, pieces: "Iterable[DecodedSound]") -> Iterator[tuple[np.ndarray, bool]]:
+        """`add` of each, then `finish`."""
+        for piece in pieces:
+            yield from self.add(piece)
+        yield from self.finish()
+
+    def add(self, piece: "DecodedSound") -> Iterator[tuple[np.ndarray, bool]]:
+        """(n,) float32 samples that are complete with the next piece, and whether they were observed."""
+        length = piece.samples.shape[1] / piece.rate_hz
+        if self._place.place(piece.t_s, length):
+            yield self._counted(self._resampler.finish())
+            before_s = self._place.next_s - length * self._factor - self._place.start_s
+            stop = round(before_s * SAMPLE_RATE_HZ)
+            for first in range(self._n, stop, SAMPLE_RATE_HZ):
+                yield self._counted(np.zeros(min(SAMPLE_RATE_HZ, stop - first), np.float32), observed=False)
+        yield self._counted(self._resampler.add(_mono(piece.samples, self._track), piece.rate_hz))
+
+    def finish(self) -> Iterator[tuple[np.ndarray, bool]]:
+        """The rest, where the sound ends."""
+        yield self._counted(self._resampler.finish())
+
+    def _counted(self, samples: np.ndarray, observed: bool = True) -> tuple[np.ndarray, bool]:
+        self._n += len(samples)
+        return samples, observed
 
 
 @dataclass
@@ -187,8 +236,9 @@ class _Damage:
         self.packets += 1
 
 
-def _pieces(track: MediaTrack, damage: _Damage) -> Iterator[_Piece]:
+def decoded_sound(track: MediaTrack, damage: _Damage | None = None) -> Iterator[DecodedSound]:
     """Decoded frames in the order of the file; damaged packets are counted and left out."""
+    damage = damage or _Damage()
     with open_media(track.path) as container:
         stream = choose(container, track, KIND)
         zero = zero_s(container)
@@ -203,10 +253,10 @@ def _pieces(track: MediaTrack, damage: _Damage) -> Iterator[_Piece]:
             for frame in frames:
                 time_base = frame.time_base or stream.time_base
                 t_s = None if frame.pts is None else float(frame.pts * time_base) - zero
-                yield _Piece(_channels(frame), frame.sample_rate, t_s)
+                yield DecodedSound(channels_of(frame), frame.sample_rate, t_s)
 
 
-def _channels(frame: "av.AudioFrame") -> np.ndarray:
+def channels_of(frame: "av.AudioFrame") -> np.ndarray:
     """(channels, n) float64 in [-1, 1]."""
     samples = frame.to_ndarray()
     if not frame.format.is_planar:

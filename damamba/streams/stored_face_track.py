@@ -25,6 +25,12 @@ class TrackedFace:
         """Distance from forehead to chin, px."""
         return np.linalg.norm(self.landmarks_px[10] - self.landmarks_px[152])
 
+    @classmethod
+    def of(cls, x: np.ndarray) -> "TrackedFace":
+        """Of a row of a face track, (D,) float32."""
+        head, shapes = x[HEAD_AT:SHAPES_AT].reshape(4, 4), x[SHAPES_AT:LANDMARKS_AT]
+        return cls(x[LANDMARKS_AT:].reshape(N_LANDMARKS, 2), head, shapes)
+
 
 class StoredFaceTrack:
     """A face track on disk, of which one row group is in memory; use it as a context manager."""
@@ -43,6 +49,4 @@ class StoredFaceTrack:
 
     def face(self, row: int) -> TrackedFace:
         """The face in a row; rows are read in increasing order."""
-        x = self._stream.rows(row, row + 1)[0]
-        head, shapes = x[HEAD_AT:SHAPES_AT].reshape(4, 4), x[SHAPES_AT:LANDMARKS_AT]
-        return TrackedFace(x[LANDMARKS_AT:].reshape(N_LANDMARKS, 2), head, shapes)
+        return TrackedFace.of(self._stream.rows(row, row + 1)[0])

@@ -98,7 +98,7 @@ def test_pieces_are_nearly_the_whole_where_frames_attend_to_each_other(speech):
     encoder = SpeechEncoder.load("damamba/extractors/checkpoints/compact-wav2vec2", None, -1)
     samples = speech.astype(np.float32)
     whole = encoder.encode(samples)
-    pieces = np.concatenate(list(in_pieces(encoder._encode_piece, samples, encoder.frames, core_s=1.0, context_s=0.5)))
+    pieces = np.concatenate(list(in_pieces(encoder.encode_piece, samples, encoder.frames, core_s=1.0, context_s=0.5)))
     assert pieces.shape == whole.shape
     assert np.corrcoef(pieces.ravel(), whole.ravel())[0, 1] > 0.98
 
@@ -267,7 +267,7 @@ def test_causal_normalisation_is_by_all_sound_so_far(speech_checkpoint, speech):
     heard = samples[:n].astype(np.float64)
     piece = ((samples - heard.mean()) / np.sqrt(heard.var() + 1e-7)).astype(np.float32)
     start = 9 * 16 - 100  # the last core begins with frame 144, and its context is 100 frames
-    expected = encoder._encode_piece(piece[encoder.frames.span(start, 149)])[-5:]
+    expected = encoder.encode_piece(piece[encoder.frames.span(start, 149)])[-5:]
     np.testing.assert_allclose(last, expected, atol=1e-5)
 
 
