@@ -9,6 +9,7 @@ not taken for a person who turns away. All of it looks back only.
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -52,17 +53,17 @@ class Face:
     shapes: NDArray[np.float32]
     """(52,) blendshape scores."""
 
-    @property
+    @cached_property
     def box(self) -> NDArray[np.float64]:
         """(4,) left, top, right, bottom; px."""
         return np.concatenate([self.landmarks_px.min(0), self.landmarks_px.max(0)])
 
-    @property
+    @cached_property
     def middle(self) -> NDArray[np.float64]:
         """(2,) of the box."""
         return (self.box[:2] + self.box[2:]) / 2
 
-    @property
+    @cached_property
     def size(self) -> float:
         """Longer side of the box, px."""
         return float((self.box[2:] - self.box[:2]).max())
