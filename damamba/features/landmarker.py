@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +77,8 @@ def open_landmarker(model: Path, faces: int, confidence: float = 0.5) -> Iterato
 def _check_private_parts(landmarker: Any) -> None:
     """Raise `InputError` unless MediaPipe has the private parts that `detect` uses."""
     import mediapipe
-    from mediapipe.tasks.python.vision import face_landmarker
 
-    structure = getattr(face_landmarker, "FaceLandmarkerResultC", None)
+    structure = getattr(import_module("mediapipe.tasks.python.vision.face_landmarker"), "FaceLandmarkerResultC", None)
     fields = [name for name, *_ in getattr(structure, "_fields_", ())]
     if fields != RESULT or not hasattr(landmarker, "_lib") or not hasattr(landmarker, "_handle"):
         raise InputError(
@@ -93,7 +93,7 @@ class FoundFace:
 
     landmarks: NDArray[np.float32]
     """(478, 2) x to the right, y down, as shares of the picture's width and height."""
-    head: NDArray[np.float32]
+    head: np.ndarray
     """(4, 4) from the canonical face to the camera, cm."""
     shapes: NDArray[np.float32]
     """(52,) blendshape scores."""
@@ -136,8 +136,7 @@ def _columns(first: Any, n: int, *fields: str) -> NDArray[np.float32]:
             "itemsize": ctypes.sizeof(structure),
         }
     )
-    block = (ctypes.c_char * (n * layout.itemsize)).from_address(ctypes.addressof(first.contents))
-    rows = np.frombuffer(block, layout)
+    rows = np.frombuffer(ctypes.string_at(first, n * layout.itemsize), layout)
     return np.stack([rows[name] for name in fields], axis=1)
 
 
