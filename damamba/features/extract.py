@@ -203,16 +203,17 @@ def extract_all(
         InputError: Messages of all participants that failed; the shards of the others are kept.
     """
     shards = _Shards(Cue(extractor, params, out), faces)
-    others = [_Shards(cue, faces) for cue in beside if cue.extractor.watches and cue.out != out] if faces else []
     lacking = {p.key: reason for p in participants if (reason := shards.lacks(p))}
     present = [p for p in participants if p.key not in lacking]
     if not present and lacking and not like and not _any_shard(out):
         raise InputError(_nobody(participants, lacking))
-    tasks = [
-        replace(task, beside=tuple(also for other in others if (also := other.task(participant))))
-        for participant in present
-        if (task := shards.task(participant))
-    ]
+    tasks = [task for participant in present if (task := shards.task(participant))]
+    if tasks and faces:
+        others = [_Shards(cue, faces) for cue in beside if cue.extractor.watches and cue.out != out]
+        tasks = [
+            replace(task, beside=tuple(also for other in others if (also := other.task(task.source.participant))))
+            for task in tasks
+        ]
     kept = len(present) - len(tasks)
     made: list[StreamSize] = []
     if tasks:
