@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 
 from damamba import plugins
-from damamba.config import EXTRACTORS, Params, parse_section
+from damamba.config import EXTRACTORS, CueParams, Params, parse_section
 from damamba.console import InputError, item_argument, run_stage
-from damamba.features.extract import extract_manifest
+from damamba.features.extract import Cue, extract_manifest
 from damamba.features.extractor import Extractor
 from damamba.features.options import add_loop_arguments, workers
 
@@ -24,11 +24,18 @@ def main(options: argparse.Namespace) -> str:
     cue = params.cues.get(options.cue)
     if cue is None:
         raise InputError(f"params.yaml: no cue {options.cue!r} under `cues`; there are {', '.join(params.cues)}")
-    extractor = plugins.find(EXTRACTORS, cue.extractor, Extractor)
-    settings = parse_section(extractor.Params, cue.settings(), f"params.yaml: cues.{options.cue}")
+    found = find(options.cue, cue)
     faces = FACES if cue.reads == "faces" else None
+    seeing = [find(name, other) for name, other in params.cues.items() if faces and other.reads == "faces"]
     loop = workers(params.extract, options.jobs)
-    return extract_manifest(extractor, settings, FEATURES / options.cue, loop, options.cue, options.session, faces)
+    return extract_manifest(
+        found.extractor, found.params, found.out, loop, options.cue, options.session, faces, beside=seeing
+    )
+
+
+def find(name: str, cue: CueParams) -> Cue:
+    extractor = plugins.find(EXTRACTORS, cue.extractor, Extractor)
+    return Cue(extractor, parse_section(extractor.Params, cue.settings(), f"params.yaml: cues.{name}"), FEATURES / name)
 
 
 if __name__ == "__main__":

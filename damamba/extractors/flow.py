@@ -19,6 +19,7 @@ Source:
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import cv2
@@ -28,9 +29,8 @@ from pydantic import Field
 from damamba.config import Section
 from damamba.features.crop import to_square, upright_square, warp
 from damamba.features.extractor import Extractor, ExtractorInput
-from damamba.features.stepper import PictureStepper, Rows, SeenFrame, joined
-from damamba.features.tracked_frames import open_track, seen_frames
-from damamba.streams.stored_face_track import StoredFaceTrack, TrackedFace
+from damamba.features.stepper import PictureStepper, Rows, SeenFrame, Watcher
+from damamba.features.tracked_frames import open_track, tracked_frames
 from damamba.streams.stream import FeatureStream
 
 CROP = 1.15
@@ -86,6 +86,7 @@ class Flow(Extractor[FlowParams]):
     Params = FlowParams
     media = "video"
     needs_faces = True
+    watches = True
 
     @property
     def lookahead_s(self) -> float | None:
@@ -104,18 +105,23 @@ class Flow(Extractor[FlowParams]):
 
     def extract(self, source: ExtractorInput) -> FeatureStream:
         """Motion between each two consecutive frames; raises `InputError` if the track belongs to another video."""
+        watcher = self.watcher(source)
         with open_track(source) as faces:
-            return self._stream(source, faces)
+            for _, frame in tracked_frames(source, faces):
+                watcher.see(frame)
+        return watcher.finish()
 
-    def _stream(self, source: ExtractorInput, faces: StoredFaceTrack) -> FeatureStream:
-        stepper = self.picture_stepper()
-        t_s, x, valid, score = joined((stepper.see(frame) for frame in seen_frames(source, faces)), stepper.width)
+    def watcher(self, source: ExtractorInput) -> Watcher:
+        """Computes the rows from frames that are decoded for this cue or for another one."""
+        return Watcher(self.picture_stepper(), partial(self._stream, source.participant.rate_hz))
+
+    def _stream(self, rate_hz: float, rows: Rows, frames_s: np.ndarray) -> FeatureStream:
         return FeatureStream(
-            t_s=t_s if self.params.causal else faces.t_s[:-1] + np.diff(faces.t_s) / 2,
-            x=x,
-            valid=valid,
-            score=score,
-            rate_hz=source.participant.rate_hz,
+            t_s=frames_s[1:] if self.params.causal else frames_s[:-1] + np.diff(frames_s) / 2,
+            x=rows.x,
+            valid=rows.valid,
+            score=rows.score,
+            rate_hz=rate_hz,
             channels=self._channels(),
             extractor="flow",
         )
@@ -124,12 +130,17 @@ class Flow(Extractor[FlowParams]):
         """A row at the later frame of each pair."""
         return _Pairs(self)
 
-    def row(self, before: np.ndarray, after: np.ndarray, faces: tuple[TrackedFace, TrackedFace], step_s: float) -> Any:
-        """(D,) motion between two grey frames."""
-        landmarks_px = (faces[0].landmarks_px + faces[1].landmarks_px) / 2
-        size_px = (faces[0].size_px + faces[1].size_px) / 2
+    def row(self, before: SeenFrame, after: SeenFrame) -> np.ndarray:
+        """(D,) motion between two frames with faces; cues with the same `side` share the dense flow."""
+        assert before.face
+        assert after.face
+        landmarks_px = (before.face.landmarks_px + after.face.landmarks_px) / 2
+        size_px = (before.face.size_px + after.face.size_px) / 2
         square = upright_square(landmarks_px, size_px, CROP, self.params.side)
-        motion = self.motion(before, after, square, step_s)
+        motion = after.once(
+            ("motion", before.t_s, self.params.side),
+            lambda: self.motion(grey(before), grey(after), square, after.t_s - before.t_s),
+        )
         return self._grid(motion) if self.params.reduce == "grid" else self._at(motion, landmarks_px, square)
 
     @property
@@ -169,20 +180,28 @@ class _Pairs(PictureStepper):
     def __init__(self, flow: Flow) -> None:
         self._flow, self.width = flow, flow.width
         self._scene = _Scene()
-        self._before: tuple[np.ndarray, SeenFrame] | None = None
+        self._before: SeenFrame | None = None
 
     def see(self, frame: SeenFrame) -> Rows:
-        image = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
-        is_cut = self._scene.is_cut(image)
-        if self._before is None:
-            self._before = image, frame
+        is_cut = self._scene.is_cut(frame)
+        before, self._before = self._before, frame
+        if before is None:
             return Rows.none(self.width)
-        (earlier, before), self._before = self._before, (image, frame)
-        step_s = frame.t_s - before.t_s
         x = None
-        if before.face and frame.face and step_s <= MAX_STEP_S and not is_cut:
-            x = self._flow.row(earlier, image, (before.face, frame.face), step_s)
+        if before.face and frame.face and frame.t_s - before.t_s <= MAX_STEP_S and not is_cut:
+            x = self._flow.row(before, frame)
         return Rows.one(frame.t_s, x, min(before.score, frame.score), self.width)
+
+
+def grey(frame: SeenFrame) -> np.ndarray:
+    """(height, width) uint8."""
+    return frame.once("grey", lambda: cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY))
+
+
+def _thumbnail(frame: SeenFrame) -> np.ndarray:
+    """A small grey picture around its mean, as float64 values."""
+    small = cv2.resize(grey(frame), THUMBNAIL_PX, interpolation=cv2.INTER_AREA).astype(np.float64).ravel()
+    return small - small.mean()
 
 
 class _Scene:
@@ -193,19 +212,18 @@ class _Scene:
         self._small = np.empty(0)
         self._usual = np.inf
 
-    def is_cut(self, image: np.ndarray) -> bool:
-        """Whether a cut lies in front of this grey picture; the first one has none."""
-        small = cv2.resize(image, THUMBNAIL_PX, interpolation=cv2.INTER_AREA).astype(np.float64).ravel()
-        small -= small.mean()
+    def is_cut(self, frame: SeenFrame) -> bool:
+        """Whether a cut lies in front of this frame; the first one has none."""
+        small = frame.once("thumbnail", lambda: _thumbnail(frame))
         shape, before = self._shape, self._small
-        self._shape, self._small = image.shape, small
+        self._shape, self._small = frame.image.shape, small
         if shape is None:
             return False
         norm = float(np.sqrt((small @ small) * (before @ before)))
         change = 1 - float(small @ before) / norm if norm > 0 else float(bool(small.any() or before.any()))
         sudden = change > max(CUT_LEAST, CUT_TIMES * self._usual)
         self._usual = change
-        return shape != image.shape or sudden or change > CUT_SURELY
+        return shape != frame.image.shape or sudden or change > CUT_SURELY
 
 
 class SimilarityFit:

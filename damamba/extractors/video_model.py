@@ -98,9 +98,8 @@ class VideoModel(Extractor[VideoModelParams]):
         side = self._encoder.side_px
         clip: deque[np.ndarray] = deque(maxlen=self._encoder.frames)
         for k, frame in tracked_frames(source, faces):
-            if faces.valid[k]:
-                face = faces.face(k)
-                square = upright_square(face.landmarks_px, face.size_px, self.params.crop, side)
+            if frame.face:
+                square = upright_square(frame.face.landmarks_px, frame.face.size_px, self.params.crop, side)
                 clip.append(warp(frame.image, square, side))
             else:
                 clip.append(np.zeros((side, side, 3), np.uint8))

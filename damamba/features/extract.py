@@ -47,6 +47,8 @@ class ExtractionTask:
     source: ExtractorInput
     shard: Path
     key: str
+    beside: tuple["ExtractionTask", ...] = ()
+    """Shards of other cues of the participant, made from the same pictures."""
 
     @property
     def name(self) -> str:
@@ -83,15 +85,26 @@ def _make(task: ExtractionTask) -> StreamSize:
 
 def _made(task: ExtractionTask) -> StreamSize:
     extractor = _loaded(task.extractor, task.params)
+    beside = [(other, other.extractor(other.params)) for other in task.beside]
+    for _, watching in beside:
+        watching.load()
+    watchers = [watching.watcher(task.source) for _, watching in beside]
     with ExitStack() as stack:
         for path, digest in _media(task.extractor, task.source.participant):
             stack.enter_context(unchanged(path, digest, "list it again: dvc repro -f ingest"))
-        stream = extractor.extract(task.source)
+        stream = extractor.extract(replace(task.source, watchers=tuple(watchers)))
     if task.extractor.media == "audio":
         stream = _with_the_picture(stream, task.source.participant)
+    _write(task, extractor, stream)
+    for (other, watching), watcher in zip(beside, watchers, strict=True):
+        if watcher.stream is not None:  # else this extractor has not decoded the video, or not all of it
+            _write(other, watching, watcher.stream)
+    return StreamSize(len(stream.t_s), int(np.count_nonzero(stream.valid)), stream.width)
+
+
+def _write(task: ExtractionTask, extractor: Extractor[Any], stream: FeatureStream) -> None:
     _check_times(stream, task.source.participant)
     write_stream(task.shard, replace(stream, key=task.key, lookahead_s=extractor.lookahead_s))
-    return StreamSize(len(stream.t_s), int(np.count_nonzero(stream.valid)), stream.width)
 
 
 def _media(extractor: type[Extractor[Any]], participant: Participant) -> list[tuple[Path, str]]:
@@ -122,6 +135,44 @@ def _check_times(stream: FeatureStream, participant: Participant) -> None:
         )
 
 
+@dataclass(frozen=True)
+class Cue:
+    """A cue and the folder of its shards."""
+
+    extractor: type[Extractor[Any]]
+    params: Any
+    """Instance of the extractor's `Params`."""
+    out: Path
+
+
+class _Shards:
+    """Which shards of a cue are to be made."""
+
+    def __init__(self, cue: Cue, faces: Path | None) -> None:
+        self._cue, self._faces, self._ready = cue, faces, cue.extractor(cue.params)
+        self._common = {
+            "params": cue.params.model_dump(mode="json"),
+            "code": stream_code(cue.extractor),
+            "weights": [sha256(path) for path in self._ready.weights() if path.exists()],
+        }
+
+    def lacks(self, participant: Participant) -> str:
+        """As of the extractor."""
+        return self._ready.lacks(participant)
+
+    def task(self, participant: Participant) -> ExtractionTask | None:
+        """What is to be done for a participant who lacks nothing; None where the shard is up to date."""
+        cue, track = self._cue, participant.shard(self._faces) if self._faces else None
+        inputs = {"media": self._ready.input_key(participant), "faces": _key_of(track) if track else None}
+        key = hashlib.sha256(json.dumps({**self._common, **inputs}, sort_keys=True).encode()).hexdigest()
+        shard = participant.shard(cue.out)
+        if not shard.exists():
+            take_back(shard)
+        if _key_of(shard) == key:
+            return None
+        return ExtractionTask(cue.extractor, cue.params, ExtractorInput(participant, track), shard, key)
+
+
 def stream_code(extractor: type[Extractor[Any]]) -> str:
     """Hash of the code that computes and writes the streams of an extractor."""
     return source_digest(extractor.__module__, write_stream.__module__)
@@ -135,6 +186,7 @@ def extract_all(
     run: Callable[[Callable[[ExtractionTask], StreamSize], Sequence[ExtractionTask]], list[StreamSize]],
     faces: Path | None = None,
     like: Mapping[str, Any] | None = None,
+    beside: Sequence[Cue] = (),
 ) -> str:
     """Make the shards of `participants` that do not exist yet.
 
@@ -146,6 +198,8 @@ def extract_all(
         run: Applies a function to tasks, such as `run_all`.
         faces: Folder of the face tracks, if the extractor needs them.
         like: What a stream of this cue says of itself (`describe`), known beforehand.
+        beside: Other cues that read `faces`. Those that need no pass of their own over a video (`Extractor.watches`)
+            are computed with this one, for the participants whose video it decodes.
 
     Returns:
         The summary line.
@@ -153,28 +207,18 @@ def extract_all(
     Raises:
         InputError: Messages of all participants that failed; the shards of the others are kept.
     """
-    ready = extractor(params)
-    common = {
-        "params": params.model_dump(mode="json"),
-        "code": stream_code(extractor),
-        "weights": [sha256(path) for path in ready.weights() if path.exists()],
-    }
-    tasks: list[ExtractionTask] = []
-    lacking = {p.key: reason for p in participants if (reason := ready.lacks(p))}
+    shards = _Shards(Cue(extractor, params, out), faces)
+    lacking = {p.key: reason for p in participants if (reason := shards.lacks(p))}
     present = [p for p in participants if p.key not in lacking]
     if not present and lacking and not like and not _any_shard(out):
         raise InputError(_nobody(participants, lacking))
-    for participant in present:
-        track = participant.shard(faces) if faces else None
-        inputs = {"media": ready.input_key(participant), "faces": _key_of(track) if track else None}
-        key = hashlib.sha256(json.dumps({**common, **inputs}, sort_keys=True).encode()).hexdigest()
-        shard = participant.shard(out)
-        if not shard.exists():
-            take_back(shard)
-        if _key_of(shard) != key:
-            tasks.append(ExtractionTask(extractor, params, ExtractorInput(participant, track), shard, key))
-        else:
-            note_of(shard).unlink(missing_ok=True)
+    tasks = [task for participant in present if (task := shards.task(participant))]
+    if tasks and faces:
+        others = [_Shards(cue, faces) for cue in beside if cue.extractor.watches and cue.out != out]
+        tasks = [
+            replace(task, beside=tuple(also for other in others if (also := other.task(task.source.participant))))
+            for task in tasks
+        ]
     kept = len(present) - len(tasks)
     made: list[StreamSize] = []
     if tasks:
@@ -243,6 +287,7 @@ def extract_manifest(
     corpus: Path = CORPUS,
     like: Mapping[str, Any] | None = None,
     keep_others: bool = False,
+    beside: Sequence[Cue] = (),
 ) -> str:
     """`extract_all` over the manifest; then remove the shards of participants that are no longer in it.
 
@@ -258,6 +303,7 @@ def extract_manifest(
         corpus: Folder of the manifest.
         like: As of `extract_all`.
         keep_others: Leave the shards of people who are not in the manifest.
+        beside: As of `extract_all`.
 
     Returns:
         The summary line.
@@ -284,7 +330,7 @@ def extract_manifest(
     if skip_missing:
         chosen = [p for p in asked if getattr(p, extractor.media)]
     out.mkdir(parents=True, exist_ok=True)
-    summary = extract_all(extractor, params, chosen, out, run, faces, like)
+    summary = extract_all(extractor, params, chosen, out, run, faces, like, beside)
     for participant in asked:
         note_of(participant.shard(out)).unlink(missing_ok=True)
     shards = [participant.shard(out) for participant in manifest.participants]

@@ -8,7 +8,7 @@ from typing import ClassVar, Generic, Literal, TypeVar
 from damamba.config import Section
 from damamba.console import InputError
 from damamba.corpus.manifest import Participant
-from damamba.features.stepper import PictureStepper, SoundStepper
+from damamba.features.stepper import PictureStepper, SoundStepper, Watcher
 from damamba.media.track import MediaTrack, audio_of, video_of
 from damamba.streams.stream import FeatureStream
 
@@ -25,6 +25,8 @@ class ExtractorInput:
     participant: Participant
     face_shard: Path | None = None
     """Face track, for `damamba.features.tracked_frames`; None where the cue has `reads: corpus`."""
+    watchers: tuple[Watcher, ...] = ()
+    """Other cues of the participant that see the frames which this one decodes."""
 
     @property
     def video(self) -> MediaTrack:
@@ -51,6 +53,9 @@ class Extractor(ABC, Generic[ParamsT]):
     """What is read: raw media, or streams that came with the corpus."""
     needs_faces: ClassVar[bool] = False
     """Whether the face track is read, for which the cue has `reads: faces`."""
+    watches: ClassVar[bool] = False
+    """Whether it has a `watcher`, and so needs no pass over the video of its own. Only for cues without a model: it is
+    loaded beside that of another cue."""
     uses_device: ClassVar[bool] = False
     """Whether `load` puts a model on the accelerator, whose memory then bounds the number of workers."""
 
@@ -111,6 +116,10 @@ class Extractor(ABC, Generic[ParamsT]):
     def _without_steps(self) -> InputError:
         name = type(self).__module__.rpartition(".")[2]
         return InputError(f"extractor {name}: has no form for live media; train a model without this cue")
+
+    def watcher(self, source: ExtractorInput) -> Watcher:
+        """Computes the rows of `extract` from frames that another cue decodes, after `load`; where `watches`."""
+        raise NotImplementedError
 
     @abstractmethod
     def extract(self, source: ExtractorInput) -> FeatureStream:

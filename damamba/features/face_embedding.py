@@ -99,8 +99,8 @@ class FaceEmbedding(Extractor[ParamsT]):
         waiting = np.zeros((batch, side, side, 3), np.uint8)
         places: list[int] = []
         for k, frame in tracked_frames(source, faces):
-            if faces.valid[k]:
-                waiting[len(places)] = self.square(frame.image, faces.face(k))
+            if frame.face:
+                waiting[len(places)] = self.square(frame.image, frame.face)
                 places.append(k)
             if len(places) == batch:
                 rows.place(places, self.embed(waiting))

@@ -10,6 +10,7 @@ by their looks too. All of it looks back only.
 """
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -63,17 +64,17 @@ class Face:
     is_stranger: bool = False
     """Whether it looks like nobody who is meant."""
 
-    @property
+    @cached_property
     def box(self) -> NDArray[np.float64]:
         """(4,) left, top, right, bottom; px."""
         return np.concatenate([self.landmarks_px.min(0), self.landmarks_px.max(0)])
 
-    @property
+    @cached_property
     def middle(self) -> NDArray[np.float64]:
         """(2,) of the box."""
         return (self.box[:2] + self.box[2:]) / 2
 
-    @property
+    @cached_property
     def size(self) -> float:
         """Longer side of the box, px."""
         return float((self.box[2:] - self.box[:2]).max())
@@ -241,15 +242,11 @@ class FaceFollower:
 
 def faces_in(landmarker: Any, image: NDArray[np.uint8], left: int, top: int, width: int, height: int) -> list[Face]:
     """Faces in a part of a picture, in px of the whole; none that has no landmark inside the picture."""
-    result = detect(landmarker, image[top : top + height, left : left + width])
     faces = []
-    for marks, head, shapes in zip(
-        result.face_landmarks, result.facial_transformation_matrixes, result.face_blendshapes, strict=True
-    ):
-        xy = np.array([(left + mark.x * width, top + mark.y * height) for mark in marks])
+    for found in detect(landmarker, image[top : top + height, left : left + width]):
+        xy = found.landmarks.astype(np.float64) * (width, height) + (left, top)
         if ((xy >= 0) & (xy < image.shape[1::-1])).all(1).any():
-            whole = in_whole(np.asarray(head), (left, top, width, height), image.shape)
-            faces.append(Face(xy, whole, np.array([shape.score for shape in shapes], np.float32)))
+            faces.append(Face(xy, in_whole(found.head, (left, top, width, height), image.shape), found.shapes))
     return faces
 
 

@@ -4,15 +4,19 @@ A row is given as soon as all that it depends on has been seen or heard. Memory 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import NamedTuple
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from damamba.media.sound import Waveform
 from damamba.spool import RowsOnDisk, SpooledRows
-from damamba.streams.stored_face_track import TrackedFace
+from damamba.streams.stream import FeatureStream
+
+if TYPE_CHECKING:  # the keys of all cues hash this module and what it imports
+    from damamba.media.sound import Waveform
+    from damamba.streams.stored_face_track import TrackedFace
 
 
 class Rows(NamedTuple):
@@ -47,10 +51,17 @@ class SeenFrame:
     t_s: float
     image: np.ndarray
     """(height, width, 3) uint8 RGB."""
-    face: TrackedFace | None
+    face: "TrackedFace | None"
     """None where the person is not seen."""
     score: float
     """Share of the landmarks that are inside the picture; 0 without a face."""
+    _known: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def once(self, what: Any, compute: Callable[[], Any]) -> Any:
+        """What `compute` returns, computed once for all cues that see this frame; nobody changes it."""
+        if what not in self._known:
+            self._known[what] = compute()
+        return self._known[what]
 
 
 class PictureStepper(ABC):
@@ -86,7 +97,7 @@ class SoundStepper(ABC):
         """The last rows, where the sound ends."""
 
 
-def rows_of_sound(stepper: SoundStepper, waveform: Waveform) -> Rows:
+def rows_of_sound(stepper: SoundStepper, waveform: "Waveform") -> Rows:
     """All rows of a whole sound."""
 
     def parts() -> Iterator[Rows]:
@@ -99,10 +110,54 @@ def rows_of_sound(stepper: SoundStepper, waveform: Waveform) -> Rows:
 
 def joined(parts: Iterable[Rows], width: int) -> Rows:
     """All rows of all parts; long ones wait on the disk."""
-    t_s, valid, score, x = [np.empty(0)], [np.empty(0, bool)], [np.empty(0, np.float32)], SpooledRows(width)
+    all_rows = _Collected(width)
     for part in parts:
-        t_s.append(part.t_s)
-        x.append(np.asarray(part.x))
-        valid.append(part.valid)
-        score.append(part.score)
-    return Rows(np.concatenate(t_s), x.rows(), np.concatenate(valid), np.concatenate(score))
+        all_rows.add(part)
+    return all_rows.rows()
+
+
+class _Collected:
+    """Rows one after the other; long ones wait on the disk."""
+
+    def __init__(self, width: int) -> None:
+        self._t_s, self._valid, self._score = [np.empty(0)], [np.empty(0, bool)], [np.empty(0, np.float32)]
+        self._x = SpooledRows(width)
+
+    def add(self, part: Rows) -> None:
+        """The next rows."""
+        self._t_s.append(part.t_s)
+        self._x.append(np.asarray(part.x))
+        self._valid.append(part.valid)
+        self._score.append(part.score)
+
+    def rows(self) -> Rows:
+        """All of them."""
+        t_s, valid, score = map(np.concatenate, (self._t_s, self._valid, self._score))
+        return Rows(t_s, self._x.rows(), valid, score)
+
+
+class Watcher:
+    """Collects the rows of a cue from the frames of a video, which are decoded for it or for another cue."""
+
+    stream: FeatureStream | None = None
+    """All rows, once the video has been seen to its end."""
+
+    def __init__(self, stepper: PictureStepper, stream_of: Callable[[Rows, np.ndarray], FeatureStream]) -> None:
+        """Start without rows.
+
+        Args:
+            stepper: Computes them.
+            stream_of: Makes the stream of all rows and the (N,) times of all frames.
+        """
+        self._stepper, self._stream_of = stepper, stream_of
+        self._rows, self._frames_s = _Collected(stepper.width), array("d")
+
+    def see(self, frame: SeenFrame) -> None:
+        """The next frame."""
+        self._frames_s.append(frame.t_s)
+        self._rows.add(self._stepper.see(frame))
+
+    def finish(self) -> FeatureStream:
+        """The video ends."""
+        self.stream = self._stream_of(self._rows.rows(), np.array(self._frames_s))
+        return self.stream

@@ -1,6 +1,7 @@
 """Pictures as a player shows them: turned and mirrored by the display matrix, with square pixels."""
 
 from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
@@ -18,11 +19,11 @@ def upright(frame: av.VideoFrame, aspect: Fraction | None) -> np.ndarray:
         aspect: Width of a pixel over its height; None where the file has none.
     """
     width, height = square_size(frame.width, frame.height, aspect)
-    if (width, height) == (frame.width, frame.height):
-        image = frame.to_ndarray(format="rgb24")
-    else:
-        image = frame.to_ndarray(format="rgb24", width=width, height=height)
-    return _turned(image, frame)
+    scaled: dict[str, Any] = (
+        {} if (width, height) == (frame.width, frame.height) else {"width": width, "height": height}
+    )
+    # one thread: more would be started anew for every picture, which costs more than they save
+    return _turned(frame.to_ndarray(format="rgb24", threads=1, **scaled), frame)
 
 
 def shown_size(frame: av.VideoFrame, aspect: Fraction | None) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from damamba import plugins
 from damamba.config import EXTRACTORS, CueParams, ExtractParams, FacesParams, ProtocolParams, parse_section
 from damamba.corpus.manifest import Manifest
 from damamba.executor import run_all
-from damamba.features.extract import extract_manifest
+from damamba.features.extract import Cue, extract_manifest
 from damamba.features.extractor import Extractor
 from damamba.features.faces import FaceTracker
 from damamba.features.landmarker_download import fetch_model
@@ -95,9 +95,15 @@ def compute_cues(
         params = faces.model_copy(update={"model": str(landmarker(Path(faces.model)))})
         passes.begin("faces")
         extract(FaceTracker, params, tracks, what="faces", skip_missing=True)
+    extractors = {name: ready_extractor(name, cue) for name, cue in cues.items()}
+    seeing = [
+        Cue(type(extractors[name]), extractors[name].params, work / "features" / name)
+        for name, cue in cues.items()
+        if cue.reads == "faces"
+    ]
     for name, cue in cues.items():
-        extractor = ready_extractor(name, cue)
         passes.begin(name)
+        extractor = extractors[name]
         extract(
             type(extractor),
             extractor.params,
@@ -105,6 +111,7 @@ def compute_cues(
             what=name,
             faces=tracks if cue.reads == "faces" else None,
             like=like[name] if like else None,
+            beside=seeing,
         )
 
 

@@ -1,10 +1,17 @@
+import shutil
+from dataclasses import replace
+
 import av
 import cv2
 import numpy as np
 import pytest
 
+from damamba.executor import run_all
 from damamba.extractors.flow import HEAD, LANDMARKS, Flow, FlowParams, SimilarityFit
+from damamba.features import tracked_frames
+from damamba.features.extract import Cue, extract_all
 from tests.extractors.conftest import SIZE_PX, filmed, shift, similarity
+from tests.extractors_for_tests import Brightness, Settings
 from tests.media.specimens import join
 
 
@@ -12,6 +19,10 @@ def flow(reduce: str = "grid", cells: int = 6, side: int = 112, causal: bool = F
     extractor = Flow(FlowParams(reduce=reduce, cells=cells, side=side, causal=causal))
     extractor.load()
     return extractor
+
+
+def serially(function, tasks):
+    return run_all(function, tasks, 1, "serial", "test")
 
 
 def head_of(stream) -> np.ndarray:
@@ -152,3 +163,33 @@ def test_a_walk_through_the_picture_is_no_cut(recorded, step_px):
     """Faster and faster, as people and cameras move."""
     film = filmed([shift(step_px * (k / 9) ** 2 * 3) for k in range(10)])
     assert flow(cells=3).extract(recorded(film, np.arange(10) * 0.04)).valid.all()
+
+
+def test_beside_another_cue_rows_are_the_same_bytes_from_one_decode_and_one_dense_flow(recorded, tmp_path, monkeypatch):
+    source = recorded(filmed([shift(k) for k in range(5)]), np.arange(5) * 0.04, np.arange(5) != 1)
+    person = replace(source.participant, duration_s=0.2)
+    track = person.shard(tmp_path / "faces")
+    track.parent.mkdir(parents=True)
+    shutil.copy2(source.face_shard, track)
+    settings = {name: FlowParams(reduce=name, cells=6, side=112) for name in ("grid", "landmarks")}
+
+    def make(folder, name, extractor=Flow, beside=()):
+        cues = [Cue(Flow, settings[other], tmp_path / folder / other) for other in beside]
+        out, params = tmp_path / folder / name, settings.get(name, Settings())
+        return extract_all(extractor, params, [person], out, serially, tmp_path / "faces", beside=cues)
+
+    for name in settings:
+        make("alone", name)
+    decoded, computed = [], []
+    read, motion = tracked_frames.read_frames, Flow.motion
+    monkeypatch.setattr(tracked_frames, "read_frames", lambda video: decoded.append(video) or read(video))
+    monkeypatch.setattr(Flow, "motion", lambda *given: computed.append(given) or motion(*given))
+    assert "1 participants made" in make("together", "grid", beside=settings)
+    assert "up to date" in make("together", "landmarks", beside=settings)
+    assert (len(decoded), len(computed)) == (1, 2)
+    for name in settings:
+        shards = [person.shard(tmp_path / folder / name).read_bytes() for folder in ("alone", "together")]
+        assert shards[0] == shards[1]
+    make("passed", "brightness", Brightness, settings)  # reads the video without its track: nobody could watch
+    assert not (tmp_path / "passed/grid").exists()
+    assert "1 participants made" in make("passed", "grid")

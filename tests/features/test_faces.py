@@ -1,16 +1,20 @@
+import ctypes
 import re
 from pathlib import Path
+from typing import ClassVar
 
 import av
+import mediapipe
 import numpy as np
 import pytest
+from mediapipe.tasks.python.vision import face_landmarker
 
 from damamba.config import FacesParams
 from damamba.console import InputError
 from damamba.corpus.manifest import Participant
 from damamba.features.extractor import ExtractorInput
 from damamba.features.faces import FaceTracker
-from damamba.features.landmarker import check_model, detect, open_landmarker
+from damamba.features.landmarker import MEDIAPIPE, check_model, detect, open_landmarker
 from damamba.streams.face_track import CHANNELS, HEAD_AT, LANDMARKS_AT, SHAPES, SHAPES_AT, FaceTrack
 from damamba_sim.faces.actor import Actor, Pose
 from tests.conftest import make_video
@@ -67,10 +71,37 @@ def test_messages_about_a_missing_or_changed_model_file_have_the_command(tmp_pat
     check_model(MODEL)
 
 
-def test_channels_are_named_in_the_order_of_the_landmarker(tmp_path):
-    with open_landmarker(MODEL, 1) as landmarker:
-        (shapes,) = detect(landmarker, Actor(0, MODEL, 320, 240).render(Pose(), 0)).face_blendshapes
-    names = [re.sub("([A-Z])", r"_\1", shape.category_name).lower().lstrip("_") for shape in shapes]
-    assert tuple(names) == SHAPES
+def test_arrays_are_those_of_the_public_api_to_the_bit_and_channels_have_its_order():
+    pictures = [Actor(seed, MODEL, 320, 240).render(Pose(), 0) for seed in range(2)]
+    for picture, faces in ((pictures[0], 1), (np.hstack(pictures), 2), (np.zeros_like(pictures[0]), 0)):
+        with open_landmarker(MODEL, 2) as landmarker:
+            found = detect(landmarker, picture)
+            public = landmarker.detect(mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=picture))
+        assert len(found) == len(public.face_landmarks) == faces
+        for face, marks, head, shapes in zip(
+            found,
+            public.face_landmarks,
+            public.facial_transformation_matrixes,
+            public.face_blendshapes,
+            strict=True,
+        ):
+            np.testing.assert_array_equal(face.landmarks, [(mark.x, mark.y) for mark in marks])
+            np.testing.assert_array_equal(face.head, head)
+            np.testing.assert_array_equal(face.shapes, [shape.score for shape in shapes])
+            names = [re.sub("([A-Z])", r"_\1", shape.category_name).lower().lstrip("_") for shape in shapes]
+            assert tuple(names) == SHAPES
+
+
+def test_another_version_of_mediapipe_is_refused_with_the_one_to_install(monkeypatch):
+    class Changed(ctypes.Structure):
+        _fields_: ClassVar = [("faces", ctypes.c_void_p)]
+
+    monkeypatch.setattr(face_landmarker, "FaceLandmarkerResultC", Changed)
+    with pytest.raises(InputError, match=f"pip install mediapipe=={MEDIAPIPE}"), open_landmarker(MODEL, 1):
+        pass
+    assert f"mediapipe=={MEDIAPIPE}\n" in (Path(__file__).parents[2] / "constraints.txt").read_text(encoding="utf8")
+
+
+def test_channels_of_a_track_stand_where_their_names_do():
     assert len(CHANNELS) == 4 + 16 + 52 + 2 * 478
     assert [CHANNELS[k] for k in (HEAD_AT, SHAPES_AT, LANDMARKS_AT)] == ["head_00", "neutral", "landmark_0_x_px"]

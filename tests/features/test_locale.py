@@ -17,7 +17,7 @@ import numpy as np
 from damamba.features.landmarker import detect, open_landmarker
 
 with open_landmarker(Path(sys.argv[1]), 1) as landmarker:
-    faces = detect(landmarker, np.zeros((64, 64, 3), np.uint8)).face_landmarks
+    faces = detect(landmarker, np.zeros((64, 64, 3), np.uint8))
 print(locale.setlocale(locale.LC_CTYPE), chr(ctypes.CDLL(None).towlower(ord("I"))), len(faces))
 """
 
