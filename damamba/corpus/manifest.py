@@ -29,7 +29,7 @@ TEXTS = ("language", "gender", "age")
 """Fields of free text; they reach tables, which spreadsheets open."""
 MOST_TEXT = 64
 """Characters of such a field."""
-TIER = re.compile(r"(?P<file>.+\.eaf)#(?P<tier>.+)", re.IGNORECASE)
+TIER = re.compile(r"(?P<file>.+\.(?:eaf|yaml))#(?P<tier>.+)", re.IGNORECASE)
 
 
 def label_files(label: str) -> list[tuple[str, str | None]]:
@@ -44,7 +44,12 @@ def label_files(label: str) -> list[tuple[str, str | None]]:
 
 def label_below(root: Path, label: str) -> str:
     """A label whose files are relative to `root`, as one with whole paths."""
-    joined = [f"{(root / name).as_posix()}{f'#{tier}' if tier else ''}" for name, tier in label_files(label)]
+    return label_of([(root / name, tier) for name, tier in label_files(label)])
+
+
+def label_of(files: Sequence[tuple[Path, str | None]]) -> str:
+    """A `Participant.label` from the file and tier of each annotator: the inverse of `label_files`."""
+    joined = [f"{path.as_posix()}{f'#{tier}' if tier else ''}" for path, tier in files]
     return ANNOTATORS.join(part.replace(ANNOTATORS, f"\\{ANNOTATORS}") for part in joined)
 
 
