@@ -102,7 +102,7 @@ def _on_the_recordings_clock(path: Path, stretches: list[CodedStretch]) -> list[
         return stretches
     beside = path.with_name(EXPERIMENT)
     began_s = _loaded(beside).get("timestamp") if beside.is_file() else None
-    if not _is_number(began_s):
+    if not isinstance(began_s, int | float):
         raise InputError(
             f"{path}: its times count from 1970, and {beside} has no number as timestamp; put the beginning of the "
             "recording there, or write seconds from the beginning"
