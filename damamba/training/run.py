@@ -27,6 +27,7 @@ from damamba.config import (
     WindowParams,
 )
 from damamba.console import InputError
+from damamba.data.balance import BalancedWindows
 from damamba.data.batch import (
     Batch,
     SeatKey,
@@ -204,6 +205,8 @@ class Run:
         source = None if shuffle is None else shuffled_labels(aligned, sessions, shuffle)
         self.reader = WindowReader(aligned, self.grid, source)
         self.windows = TrainingWindows(sessions, self.grid, seed)
+        balanced = train.balance_corpora and len({session.corpus for session, _ in self.windows.targets}) > 1
+        drawn = BalancedWindows(self.windows, train.balance_corpora) if balanced else self.windows
         # a control must not learn from true labels, not even through the choice of the best weights
         self.validation = annotated_seats(aligned, "val") if shuffle is None else []
         self.unvalidated = None if self.validation else _why_not_validated(aligned, shuffle)
@@ -249,7 +252,7 @@ class Run:
         self.scaler = torch.GradScaler(self.device.type, enabled=scaled)
         ahead = 1 if self.device.type == "cpu" else min(4, os.cpu_count() or 1)  # a device waits for several readers
         self.batches = Prefetch(
-            lambda step: self.windows.batch(step, self.train.batch_windows), self.reader.read, self.steps, ahead
+            lambda step: drawn.batch(step, self.train.batch_windows), self.reader.read, self.steps, ahead
         )
         self.ema = Ema(self.model, self.train.ema_decay)
         self.step = 0

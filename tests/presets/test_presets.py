@@ -25,6 +25,7 @@ SIZES = {"preset", "window", "architectures", "losses", "model", "variants", "ru
 }
 CUES = {"cues", "align", "simulate.features_only"}
 SOURCE = {"corpus.sources", "evaluate.split"}
+RELEASE = {"corpus.official.layout", "corpus.official.annotation", "corpus.official.streams"}
 PARTS = {
     "demo": SIZES | SIMULATE,
     "smoke": SIZES | SIMULATE,
@@ -37,7 +38,9 @@ PARTS = {
     "upstream": CUES,
     "foundation": CUES,
     "multimediate": SIZES | CUES | SOURCE,
-    "simulated": SOURCE,
+    "multimediate-2026": SIZES | CUES | SOURCE | RELEASE,
+    "multimediate-2026-causal": SIZES | CUES | SOURCE | RELEASE,
+    "simulated": SOURCE | RELEASE,
 }
 TRIPLES = random.Random(0).sample(list(itertools.permutations(NAMES, 3)), 12)
 
@@ -83,7 +86,7 @@ def test_a_preset_sets_every_key_of_its_parts_and_no_other(name):
         for part in PARTS[name] - set(OPEN_SECTIONS)
         if key == part or key.startswith(f"{part}.")
     }
-    assert set(leaves(closed)) == expected
+    assert set(leaves(closed)) == expected | (PARTS[name] & RELEASE)
     assert set(preset) & set(OPEN_SECTIONS) == PARTS[name] & set(OPEN_SECTIONS)
 
 
@@ -100,19 +103,23 @@ def test_sizes_set_every_setting_of_architectures_and_losses(name):
     assert list(preset["variants"]) == list(read_preset("demo")["variants"])
 
 
-def fit(names):
-    """Whether the rate of the grid is a multiple of the rate of the windows, after all presets."""
-    rates = {section: yaml.safe_load(TEXT)[section]["rate_hz"] for section in ("align", "window")}
+def misfit(names):
+    """Why presets do not fit together: rates of grid and windows, or a causal model on cues that are not."""
+    values = yaml.safe_load(TEXT)
     for name in names:
         preset = read_preset(name)
-        rates |= {section: preset[section]["rate_hz"] for section in rates if section in preset}
-    return rates["align"] % rates["window"] == 0
+        values |= {part: preset[part] for part in ("align", "window", "architectures") if part in preset}
+    if values["align"]["rate_hz"] % values["window"]["rate_hz"]:
+        return r"align\.rate_hz \(\d+\) must be a multiple of window\.rate_hz \(\d+\)"
+    if values["architectures"]["da_mamba"]["causal"] and not values["align"]["causal"]:
+        return r"a model with `causal: true` needs causal cues"
+    return None
 
 
 def check_last_of_each_part_counts(params, names):
     params.write_text(TEXT)
-    if not fit(names):
-        with pytest.raises(InputError, match=r"align\.rate_hz \(\d+\) must be a multiple of window\.rate_hz \(\d+\)"):
+    if reason := misfit(names):
+        with pytest.raises(InputError, match=reason):
             write_presets(names, params)
         assert params.read_text() == TEXT
         return
@@ -121,7 +128,8 @@ def check_last_of_each_part_counts(params, names):
     for part in set().union(*PARTS.values()):
         last = next((name for name in reversed(names) if part in PARTS[name]), None)
         assert at(after, part) == at(read_preset(last) if last else before, part), (part, last)
-    for part in ("faces", "extract", "corpus.folder", "corpus.official", "corpus.protocol", "corpus.label_slack_s"):
+    kept = ("faces", "extract", "corpus.folder", "corpus.official.root", "corpus.protocol", "corpus.label_slack_s")
+    for part in kept:
         assert at(after, part) == at(before, part)
     assert Params.load(params)
 
