@@ -11,8 +11,8 @@ import numpy as np
 
 from damamba.corpus.release import CLASSES, FEATURES
 from damamba.corpus.ssi import write_stream
+from tests.corpus.release import MISSING, build_session, engagement, n_frames
 from tests.corpus.release import WIDTHS as OLDER_WIDTHS
-from tests.corpus.release import build_session, engagement, n_frames
 
 WIDTHS = {**OLDER_WIDTHS, "audio.xlm_roberta_embeddings": 4, "dino": 3, "swin": 4, "videomae": 5, "openface3": 4}
 SESSIONS = {
@@ -32,26 +32,26 @@ SESSIONS = {
     ("pinsoro_cr", "val"): ("53",),
     ("pinsoro_cr", "test"): ("54",),
 }
+CORPORA = tuple(dict.fromkeys(corpus for corpus, _ in SESSIONS))
 LANGUAGES = {"noxi": "French", "noxi_add": "Arabic", "mpiigi": "German", "noxi_j": "Japanese"}
 PINSORO_RATE_HZ = 30
-PINSORO_STREAMS = {"audio.egemapsv2": 8, "audio.w2vbert2_embeddings": 16, "openface2": 11, "openpose": 9, "videomae": 5}
+PINSORO_STREAMS = WIDTHS
 CONTEXT = {"env.videomae": 5}
 CODED = ("pinsoro_cc", "3")
 """The session with public annotations."""
 ANNOTATED = ("task_engagement", "social_engagement")
 
 
-def build(root: Path, withheld: bool = True) -> Path:
-    """The whole release below `root`; test labels are there where they are not `withheld`."""
+def build(root: Path, withheld: bool = True, corpora: tuple[str, ...] = CORPORA) -> Path:
+    """A release below `root`; test labels are there where they are not `withheld`."""
     for (corpus, split), sessions in SESSIONS.items():
-        for session in sessions:
+        for session in sessions if corpus in corpora else ():
             folder = root / FEATURES[2026][corpus][split][0] / session
             labelled = split != "test" or not withheld
             if corpus.startswith("pinsoro"):
                 build_pinsoro(corpus, session, folder, labelled)
             else:
-                widths = WIDTHS | ({"dino": 9, "openface3": 0} if corpus == "mpiigi" else {})
-                widths = {name: width for name, width in widths.items() if width}
+                widths = {name: width for name, width in WIDTHS.items() if (corpus, name) not in MISSING}
                 language = "Chinese" if session == "086" else LANGUAGES[corpus]
                 build_session(corpus, session, folder, folder, language=language, labelled=labelled, widths=widths)
     return root
