@@ -11,7 +11,7 @@ from the beginning of the recording, or of the Unix epoch; the latter need the r
 """
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import yaml
 
@@ -21,9 +21,11 @@ from damamba.corpus.exchange import regular_size
 from damamba.corpus.label_values import parse_label, unknown_class
 from damamba.corpus.release import CLASSES
 
-MOST_BYTES = 1 << 24
+MOST_BYTES = 1 << 21
+"""A session's annotations have some 100 kB, and the parser takes a hundred times what it reads."""
 EPOCH_S = 1e8
 """Later times count from 1970; three years is no recording."""
+LATEST_S = 1e11
 EXPERIMENT = "experiment.yaml"
 FORM = "expected {role: [{class: [start, end]}, …]} in seconds"
 
@@ -56,7 +58,7 @@ def read_coder(path: Path, role: str, labels: LabelParams) -> list[CodedStretch]
     """
     by_role = _loaded(path)
     if role not in by_role:
-        raise InputError(f"{path}: no {role!r} in it; there are {', '.join(map(str, by_role))[:80]}: {FORM}")
+        raise InputError(f"{path}: no {role!r} in it; there are {', '.join(map(repr, by_role))[:80]}: {FORM}")
     if not isinstance(by_role[role], list):
         raise InputError(f"{path}: {role} is no list; {FORM}")
     others = {name for names in CLASSES.values() for name in names} - labels.numbers.keys()
@@ -90,11 +92,12 @@ def _entry(entry: object, place: str) -> tuple[str, float, float]:
         ((name, times),) = entry.items()
         if isinstance(times, list) and len(times) == 2 and all(_is_number(time) for time in times):
             return str(name), float(times[0]), float(times[1])
-    raise InputError(f"{place}: {str(entry)[:60]}; {FORM}")
+    raise InputError(f"{place}: {repr(entry)[:60]}; {FORM}")
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _is_number(value: object) -> TypeGuard[int | float]:
+    """Whether it is a number of seconds; more than any clock shows are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LATEST_S
 
 
 def _on_the_recordings_clock(path: Path, stretches: list[CodedStretch]) -> list[CodedStretch]:
@@ -102,7 +105,7 @@ def _on_the_recordings_clock(path: Path, stretches: list[CodedStretch]) -> list[
         return stretches
     beside = path.with_name(EXPERIMENT)
     began_s = _loaded(beside).get("timestamp") if beside.is_file() else None
-    if not isinstance(began_s, int | float):
+    if not _is_number(began_s):
         raise InputError(
             f"{path}: its times count from 1970, and {beside} has no number as timestamp; put the beginning of the "
             "recording there, or write seconds from the beginning"

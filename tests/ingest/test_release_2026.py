@@ -7,6 +7,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
 from damamba.config import CorpusParams, LabelParams
@@ -157,7 +159,7 @@ def test_times_since_1970_need_the_beginning_of_the_recording(tmp_path):
         ("purple:\n- playing: [0, 1]\n", r"purple, entry 1: 'playing' is not in labels\.classes \(goaloriented"),
         ("purple:\n- aimless: [0]\n", r"purple, entry 1: .*expected \{role: \[\{class: \[start, end\]\}"),
         ("purple:\n- aimless: [0, 2]\n- noplay: [1, 3]\n", r"entry 2: begins at 1 s, before the one in front"),
-        ("green:\n- aimless: [0, 1]\n", r"no 'purple' in it; there are green"),
+        ("green:\n- aimless: [0, 1]\n", r"no 'purple' in it; there are 'green'"),
         ("purple: &a\n- aimless: [0, 1]\nyellow: *a\n", r"not plain YAML in UTF-8 \(an alias\)"),
         ("[1, 2]\n", r"not a mapping"),
     ],
@@ -167,6 +169,47 @@ def test_public_annotations_of_another_form_are_refused(tmp_path, text, message)
     path.write_text(text)
     with pytest.raises(InputError, match=message):
         read_label(f"{path}#purple", None, 0.5, labels=TASK)
+
+
+WORDS = [
+    "purple",
+    ":",
+    "aimless",
+    "-",
+    "[",
+    "]",
+    "{",
+    "}",
+    ",",
+    "0",
+    "1.5",
+    ".nan",
+    ".inf",
+    "&",
+    "*",
+    "!",
+    "|",
+    ">",
+    "?",
+    "9e999",
+    "yellow",
+    "'",
+    '"',
+]
+
+
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from([*WORDS, "\n"])))
+def test_any_text_is_read_or_refused_in_a_line(tmp_path, words):
+    path = tmp_path / "freeplay.annotations.ada.yaml"
+    path.write_text("purple:\n- " + " ".join(words))
+    refused = ""
+    try:
+        labels = read_label(f"{path}#purple", 10.0, 0.5, labels=TASK).labels
+        assert np.isin(labels.value[labels.valid], range(4)).all()
+    except InputError as error:
+        refused = str(error)
+    assert len(refused.splitlines()) <= 1
 
 
 def test_classes_need_labels_of_their_kind(built, tmp_path):
