@@ -57,7 +57,10 @@ def check_released(participant: Participant, labels: Labels | None, slack_s: flo
     else:
         common_s = _length_by_headers_s(present)
     lengths_s = {stream.name: stream.rows / stream.rate_hz for stream in streams if stream.path}
-    fitting_s = {name: length for name, length in lengths_s.items() if abs(length - common_s) <= slack_s}
+    step_s = {stream.name: 1 / stream.rate_hz for stream in streams if stream.path}
+    fitting_s = {
+        name: length for name, length in lengths_s.items() if abs(length - common_s) <= max(slack_s, step_s[name])
+    }
     if lengths_s and not fitting_s:
         listed = ", ".join(f"{name} {length:.2f} s" for name, length in sorted(lengths_s.items()))
         raise InputError(
@@ -67,7 +70,9 @@ def check_released(participant: Participant, labels: Labels | None, slack_s: flo
     for name in lengths_s.keys() - fitting_s.keys():
         what = f"{lengths_s[name]:.2f} s, the others {common_s:.2f} s"
         defects.append(Defect("other_length", participant.name, what, name))
-    frames = {name: round(length * LABEL_RATE_HZ) for name, length in fitting_s.items()}
+    # the last row of a stream of few rows, such as text at 2 Hz, may reach beyond the end of the session
+    exact_s = {name: length for name, length in fitting_s.items() if step_s[name] <= 1 / LABEL_RATE_HZ} or fitting_s
+    frames = {name: round(length * LABEL_RATE_HZ) for name, length in exact_s.items()}
     if labels is not None:
         _check_label_length(participant, labels, common_s, slack_s)
         frames["labels"] = len(labels)

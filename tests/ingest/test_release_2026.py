@@ -77,6 +77,7 @@ def test_text_of_two_rates_is_read_at_its_headers(engaged):
     rates = {p.name: p.stream("audio.xlm_roberta_embeddings").rate_hz for p in people.values()}
     assert rates["noxi/001/expert"] == pytest.approx(25 / 12)
     assert rates["noxi/002/expert"] == 25
+    assert people["noxi/001/expert"].n_frames == release.n_frames("noxi", "001") + 2  # of clip, not of the text
     assert not {name for name in kinds(report, "header_rate") if "xlm" in name}
     assert "noxi_j/085/expert audio.w2vbert2_embeddings" in kinds(report, "header_rate")
 
