@@ -110,7 +110,7 @@ def main() -> None:
             params = make_folder(root, int(sessions), minutes, options.jobs)
             measured = run_stages(root, list(params.cues), options.cpu_time)
         os.chdir(large)
-        plan = plan_of(params, planned(params.corpus, params.simulate), small)
+        plan = plan_of(params, planned(params.corpus, params.simulate, params.labels), small)
         seconds = {name: cost["value"] for name, cost in plan["time"].items()}
         sizes = {name: cost["value"] / 2**20 for name, cost in plan["disk"].items()}
         there = {name: folder_size(large / name) / 2**20 for name in sizes if (large / name).is_dir()}

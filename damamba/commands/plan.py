@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> None:
     from damamba.planning.plan import summary  # imports torch, which `damamba --help` need not wait for
 
     params = Params.load()
-    plan = plan_of(params, planned(params.corpus, params.simulate), Path())
+    plan = plan_of(params, planned(params.corpus, params.simulate, params.labels), Path())
     print("\n".join(summary(plan)))
     if options.json:
         with whole_file(options.json) as temporary:

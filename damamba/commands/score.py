@@ -17,7 +17,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "score",
         help="score predictions against labels as the challenge does",
         description="One CCC a corpus over all frames of all sessions and participants, paired by frame and then "
-        "masked; Global is the mean over corpora. TRUTH: a release's tree, a folder with manifest.csv, data/corpus or "
+        "masked; Global is the mean over corpora. Classes have Cohen's kappa, and with the corpora of 2026 comes the "
+        "challenge's weighted score. TRUTH: a release's tree, a folder with manifest.csv, data/corpus or "
         "data/aligned. PREDICTIONS: a folder or zip with [CORPUS/]SESSION/ROLE.engagement.prediction.csv (2026) or "
         "….engagement.annotation.csv (2023, 2024), or data/predictions/RUN.",
     )

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from damamba.console import InputError
-from damamba.corpus.challenge import SUFFIXES
-from damamba.scoring.submission import collect, count_lines, shortcomings, write_submission
+from damamba.corpus.challenge import ENDINGS
+from damamba.scoring.submission import collect, count_lines, read_added, shortcomings, write_submission
 from damamba.text import columns
 
 
@@ -20,7 +20,15 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     parser.add_argument("name", metavar="RUN", help="VARIANT-SEED, as in data/models and data/predictions")
     parser.add_argument("out", type=Path, metavar="OUT.zip")
-    parser.add_argument("--edition", type=int, choices=sorted(SUFFIXES), required=True, help="decides the file names")
+    parser.add_argument("--edition", type=int, choices=sorted(ENDINGS), required=True, help="decides the file names")
+    parser.add_argument(
+        "--add",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="ZIP",
+        help="submissions of runs on other labels, whose files are packed too",
+    )
     parser.add_argument("--data", type=Path, default=Path("data"), metavar="DIR", help="default: %(default)s")
     parser.set_defaults(run=run)
 
@@ -30,8 +38,9 @@ def run(options: argparse.Namespace) -> None:
     if options.out.suffix != ".zip":
         raise InputError(f"{options.out}: the challenge takes a zip; name a file that ends in .zip")
     files, predicted = collect(options.data, options.name, options.edition)
-    write_submission(files, options.out)
-    rows = ([folder, *map(str, counts)] for folder, *counts in count_lines(files))
-    lines = [*columns(["folder", "sessions", "files", "lines"], rows), ""]
-    lines += [f"note: {note}" for note in shortcomings(files, predicted)]
-    print("\n".join([*lines, f"{options.out}: {len(files)} files, read back and equal"]))
+    added = read_added(options.add, files)
+    write_submission(files, options.out, added)
+    rows = ([folder, label, *map(str, counts)] for folder, label, *counts in count_lines(files, added))
+    lines = [*columns(["folder", "label", "sessions", "files", "lines"], rows, left=2), ""]
+    lines += [f"note: {note}" for note in shortcomings(files, predicted, options.edition, added)]
+    print("\n".join([*lines, f"{options.out}: {len(files) + len(added)} files, read back and equal"]))

@@ -272,6 +272,8 @@ class TrainParams(Section):
     """Optimiser steps."""
     batch_windows: Windows
     """Windows a step."""
+    balance_corpora: Share = 0.0
+    """0: every window of the training split is drawn as often; 1: every corpus is; between: size ** (1 - this)."""
     accumulate: Positive
     """Pieces that a batch goes through the model in; its loss is that of the whole batch."""
     precision: Literal["fp32", "bf16", "fp16"]

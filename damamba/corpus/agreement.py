@@ -1,7 +1,8 @@
 """Annotations of one or several people, merged into one series of labels."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,7 @@ def read_label(
     chosen, ties = majority(series, len(labels.classes))
     if ties:
         notes.append(f"annotators tie on {ties} of {len(chosen)} label frames, which are not valid")
+    chosen = replace(chosen, coders=coincidences(series, len(labels.classes)) if len(series) > 1 else None)
     return LabelReading(chosen, tuple(counts), tuple(notes))
 
 
@@ -187,6 +189,29 @@ def majority(series: Sequence[Labels], n_classes: int) -> tuple[Labels, int]:
     tied = (most > 0) & ((votes == most).sum(0) > 1)
     value = np.where((most > 0) & ~tied, votes.argmax(0), np.nan).astype(np.float32)
     return Labels(value, np.isfinite(value)), int(tied.sum())
+
+
+def coincidences(series: Sequence[Labels], n_classes: int) -> np.ndarray:
+    """(K, K) label frames by the classes of two annotators, summed over all pairs of annotators.
+
+    Args:
+        series: One an annotator, on the same clock, with the numbers of classes.
+        n_classes: K.
+    """
+    counts = np.zeros((n_classes, n_classes), np.int64)
+    for first, second in combinations(series, 2):
+        n = min(len(first), len(second))  # beyond it, one of the two has no label
+        both = first.valid[:n] & second.valid[:n]
+        a, b = (one.value[:n][both].astype(np.int64) for one in (first, second))
+        counts += np.bincount(a * n_classes + b, minlength=n_classes**2).reshape(n_classes, n_classes)
+    return counts
+
+
+def kappa_of(counts: np.ndarray) -> float | None:
+    """Cohen's kappa of `coincidences`; None where chance alone explains everything."""
+    n = counts.sum()
+    expected = counts.sum(1) @ counts.sum(0) / n**2 if n else 1.0
+    return float((np.trace(counts) / n - expected) / (1 - expected)) if expected < 1 else None
 
 
 def _agreements(value: np.ndarray, valid: np.ndarray) -> np.ndarray:

@@ -99,13 +99,13 @@ def read_columns(path: Path, rate_hz: float, labels: LabelParams = CONTINUOUS) -
     return AnnotationRows(start_s, end_s, rows[:n, 0].astype(np.float32), lines[:n], False, table.scheme, False)
 
 
-def read_values(path: Path) -> ValueSeries:
-    """Read one value a line, (L,) float64.
+def read_values(path: Path, labels: LabelParams = CONTINUOUS) -> ValueSeries:
+    """Read one value a line, (L,) float64; of classes, their numbers.
 
     Raises:
         InputError: As `read_columns`, or the file has columns with times.
     """
-    return _values(path, np.float64)
+    return _values(path, np.float64, labels)
 
 
 def read_labels(path: Path) -> Labels:
@@ -130,16 +130,16 @@ def in_unit_range(path: Path, series: ValueSeries) -> ValueSeries:
     return series
 
 
-def _values(path: Path, dtype: type[np.floating]) -> ValueSeries:
+def _values(path: Path, dtype: type[np.floating], labels: LabelParams = CONTINUOUS) -> ValueSeries:
     try:
-        table = sniff(path)
+        table = sniff(path, labels.numbers)
     except InputError as error:
         if path.exists():
             raise
         raise InputError(f"{error}; {NOT_ANNOTATED}") from None
     if "start" in table.columns:
         raise InputError(f"{path}, line 1: columns {table.form}; expected one value a line, 25 a second")
-    return _series(table, dtype)
+    return _series(table, dtype, labels)
 
 
 def _series(table: TextTable, dtype: type[np.floating], labels: LabelParams = CONTINUOUS) -> ValueSeries:

@@ -16,6 +16,7 @@ import numpy as np
 from damamba.config import CONTINUOUS, LABEL_RATE_HZ, LabelParams
 from damamba.console import InputError
 from damamba.corpus.annotation_csv import read_columns
+from damamba.corpus.coders import read_coder
 from damamba.corpus.eaf import Stretch, Tier, read_eaf, write_eaf
 from damamba.corpus.exchange import parse_number
 from damamba.corpus.label_values import parse_label, unknown_class
@@ -153,8 +154,8 @@ def read_annotation(
     Args:
         path: ``.csv`` or ``.txt``: one value a line, or columns ``start;end;value`` (s); ``.annotation``: SSI or NOVA,
             with the ``.annotation~`` beside it; ``.eaf``: ELAN, a tier whose texts are numbers. Other tiers of the
-            document need not be sound.
-        tier: Name of an ELAN tier; None: the only one with annotations.
+            document need not be sound. ``.yaml``: PInSoRo's public annotations.
+        tier: Name of an ELAN tier, or role in a YAML file; None: the only tier with annotations.
         value_range: Smallest and largest value, which become 0 and 1; None: [0, 1], or the range of a NOVA scheme.
         rate_hz: Rate of a CSV with one value a line.
         labels: Kind of the values, and their classes.
@@ -168,6 +169,8 @@ def read_annotation(
         raise InputError(f"{value_range[0]:g} to {value_range[1]:g}: not a range of values; give the smaller one first")
     if not 0 < rate_hz < np.inf:
         raise InputError(f"{rate_hz:g} Hz is not a rate; give a number above 0")
+    if suffix == ".yaml" and tier is not None and labels.classes:
+        return _from_coder(path, tier, labels)
     if suffix not in SUFFIXES:
         raise InputError(f"{path}: annotations end in {', '.join(SUFFIXES)}; export it as one of them")
     if tier is not None and suffix != ".eaf":
@@ -247,6 +250,12 @@ def _from_eaf(path: Path, name: str | None, value_range: tuple[float, float], la
 
     values = _values([stretch.text for stretch in tier.stretches], place, labels)
     return replace(_checked(start_s, end_s, values, value_range, tier.annotator, place, labels), scheme=tier.name)
+
+
+def _from_coder(path: Path, role: str, labels: LabelParams) -> Annotation:
+    stretches = read_coder(path, role, labels)
+    start_s, end_s, value = (np.array([one[i] for one in stretches], np.float64) for i in range(3))
+    return _checked(start_s, end_s, value, UNIT, path.name.split(".")[-2], lambda i: stretches[i].place, labels)
 
 
 def _from_ssi(path: Path, value_range: tuple[float, float] | None, labels: LabelParams) -> Annotation:

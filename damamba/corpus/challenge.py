@@ -1,23 +1,30 @@
-"""Folder and file names of the MultiMediate challenge, for labels and for submissions.
+"""Folder and file names of the MultiMediate challenge, for labels and for submissions, and how it weighs its corpora.
 
 Source: hcmlab/MultiMediate26 ``baseline/4_TestingNN_fairness_per_session.py`` and ``5_CreateResulttable.py`` (2026);
 submissions of CEAM and DAT (2023, 2024).
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+from damamba.corpus.release import ANNOTATIONS, CLASSES, ENGAGEMENT, FEATURES
 
 FOLDERS = {
     "noxi": "noxi-base",
     "noxi_add": "noxi-additional",
     "noxi_j": "noxi-j",
     "mpiigi": "mpiigroupinteraction",
+    "pinsoro_cc": "pinsoro-cc",
+    "pinsoro_cr": "pinsoro-cr",
 }
 """Corpus -> its folder in a submission."""
-SUFFIXES = {2024: ".engagement.annotation.csv", 2026: ".engagement.prediction.csv"}
-"""Edition -> end of a submitted file's name; the part before it is the role."""
+ENDINGS = {2024: ".annotation.csv", 2026: ".prediction.csv"}
+"""Edition -> end of a submitted file's name; before it stand the role and what is predicted."""
 LABEL_SUFFIX = ".engagement.annotation.csv"
-PREDICTION = re.compile(r"^(?P<participant>.+?)\.engagement\.(?:prediction|pred|annotation|annotation_pred)\.csv$")
+PREDICTION = re.compile(
+    rf"^(?P<participant>.+?)\.(?P<annotation>{'|'.join((ENGAGEMENT, *CLASSES))})"
+    r"\.(?:prediction|pred|annotation|annotation_pred)\.csv$"
+)
 """All file names that teams have used for predictions."""
 SYNONYMS = {
     **{folder: corpus for corpus, folder in FOLDERS.items()},
@@ -37,6 +44,30 @@ SPLITS = {
     "noxi-additional": "test",
 }
 """Folder name in a release -> split."""
+
+
+def scored_as(corpus: str, annotation: str = ENGAGEMENT) -> str:
+    """Name under which an annotation of a corpus is scored: ``noxi``, ``pinsoro_cc-task``."""
+    return corpus if annotation == ENGAGEMENT else f"{corpus}-{annotation.split('_')[0]}"
+
+
+def annotation_of(classes: Sequence[str]) -> str:
+    """The challenge's annotation with these classes; `ENGAGEMENT` for numbers, and where they are none of its own."""
+    return next((annotation for annotation, names in CLASSES.items() if names == tuple(classes)), ENGAGEMENT)
+
+
+WEIGHTS_2026 = {
+    **{corpus: 1 / 6 for corpus, annotations in ANNOTATIONS.items() if annotations == (ENGAGEMENT,)},
+    **{
+        scored_as(corpus, annotation): 1 / 12
+        for corpus, annotations in ANNOTATIONS.items()
+        for annotation in annotations
+        if annotation != ENGAGEMENT
+    },
+}
+"""Weights of the challenge of 2026: CCC of each corpus 1/6, and 1/3 for the mean of PInSoRo's four kappas."""
+SINCE_2026 = [name for name in WEIGHTS_2026 if name not in FEATURES[2025]]
+"""What earlier editions did not score."""
 
 
 def corpus_of(folders: Iterable[str]) -> str | None:

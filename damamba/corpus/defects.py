@@ -21,6 +21,7 @@ KINDS = {
     "stream_end": "streams or media of a participant end at other times; what ends early is not valid after its end",
     "no_sound": "no sound track, or digital silence throughout; audio cues are not valid throughout",
     "media": "media with an oddity that is corrected, or with a part that cannot be read and is not valid",
+    "other_width": "the corpus has this stream in another width than the others; its cue is not valid there",
     "absent_stream": "the participant does not have this stream; its cue is not valid throughout",
     "empty_seat": "no person in this role; it is left out",
     "unlabelled": "streams without a label; the participant is a partner, never a target",

@@ -7,7 +7,7 @@ Source: MultiMediate releases 2023-2026.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,9 @@ class Labels:
     """(L,) float32 in [0, 1], or the number of a class; NaN where not valid."""
     valid: np.ndarray
     """(L,) bool."""
+    coders: np.ndarray | None = field(default=None, compare=False)
+    """(K, K) label frames on which of two annotators the first chose class i and the second class j; of more, summed
+    over all pairs. None without a second annotator, or for continuous labels."""
 
     def __len__(self) -> int:
         return len(self.value)
@@ -39,7 +42,7 @@ class Labels:
         value = np.full(length, np.nan, np.float32)
         n = min(length, len(self))
         value[:n] = self.value[:n]
-        return Labels(value, np.isfinite(value))
+        return replace(self, value=value, valid=np.isfinite(value))
 
 
 def write_values(path: Path, values: np.ndarray) -> None:

@@ -31,7 +31,7 @@ WHO = ("region", "reference", "reference_sha256")
 """Fields of those who share a video; others are written without them."""
 MOST_TEXT = 64
 """Characters of such a field."""
-TIER = re.compile(r"(?P<file>.+\.eaf)#(?P<tier>.+)", re.IGNORECASE)
+TIER = re.compile(r"(?P<file>.+\.(?:eaf|yaml))#(?P<tier>.+)", re.IGNORECASE)
 
 
 def label_files(label: str) -> list[tuple[str, str | None]]:
@@ -46,7 +46,12 @@ def label_files(label: str) -> list[tuple[str, str | None]]:
 
 def label_below(root: Path, label: str) -> str:
     """A label whose files are relative to `root`, as one with whole paths."""
-    joined = [f"{(root / name).as_posix()}{f'#{tier}' if tier else ''}" for name, tier in label_files(label)]
+    return label_of([(root / name, tier) for name, tier in label_files(label)])
+
+
+def label_of(files: Sequence[tuple[Path, str | None]]) -> str:
+    """A `Participant.label` from the file and tier of each annotator: the inverse of `label_files`."""
+    joined = [f"{path.as_posix()}{f'#{tier}' if tier else ''}" for path, tier in files]
     return ANNOTATORS.join(part.replace(ANNOTATORS, f"\\{ANNOTATORS}") for part in joined)
 
 

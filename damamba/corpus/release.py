@@ -2,11 +2,32 @@
 
 Source:
     Session lists, roles and trees as in hcmlab/MultiMediate26 ``baseline/configs`` and in the challenge's downloads
-    of 2024 and 2025; the lists of NoXi are the same in all editions since 2023.
+    of 2024 and 2025; the lists of NoXi are the same in all editions since 2023. Of the corpora that came in 2026 only
+    the numbers of sessions are known here: their folders are the lists.
 """
 
-CORPORA = {"noxi": "NoXi", "noxi_add": "NoXi-Add", "mpiigi": "MPIIGI"}
+CORPORA = {
+    "noxi": "NoXi",
+    "noxi_add": "NoXi-Add",
+    "mpiigi": "MPIIGI",
+    "noxi_j": "NoXi-J",
+    "pinsoro_cc": "PInSoRo child-child",
+    "pinsoro_cr": "PInSoRo child-robot",
+}
 """Corpus -> its name in the challenge."""
+
+ENGAGEMENT = "engagement"
+CLASSES = {
+    "task_engagement": ("goaloriented", "aimless", "adultseeking", "noplay"),
+    "social_engagement": ("solitary", "onlooker", "parallel", "associative", "cooperative"),
+    "social_attitude": ("prosocial", "adversarial", "assertive", "frustrated", "passive"),
+}
+"""Annotation of PInSoRo -> its classes; the challenge scores the first two."""
+ANNOTATIONS = {
+    **dict.fromkeys(("noxi", "noxi_add", "mpiigi", "noxi_j"), (ENGAGEMENT,)),
+    **dict.fromkeys(("pinsoro_cc", "pinsoro_cr"), ("task_engagement", "social_engagement")),
+}
+"""Corpus -> what is annotated in it and scored; the middle of the label files' names."""
 
 
 def gender_of(category: str) -> str:
@@ -31,13 +52,29 @@ SESSIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "mpiigi": {"val": _listed("008 009 010 026 027 028"), "test": _listed("001 002 003 004 005 006")},
 }
 """Corpus -> split -> sessions. These lists define the splits; MPIIGI has no training split."""
+N_SESSIONS: dict[str, dict[str, int]] = {
+    **{corpus: {split: len(names) for split, names in splits.items()} for corpus, splits in SESSIONS.items()},
+    "noxi_j": {"train": 31, "val": 10, "test": 10},
+    "pinsoro_cc": {"train": 20, "val": 7, "test": 6},
+    "pinsoro_cr": {"train": 12, "val": 5, "test": 6},
+}
+"""Corpus -> split -> number of its sessions."""
+NUMBERED_TOGETHER = (("noxi", "noxi_add", "noxi_j"), ("mpiigi",), ("pinsoro_cc",), ("pinsoro_cr",))
+"""Corpora whose sessions have no number twice."""
 
 SEATS = {
-    "noxi": ("expert", "novice"),
-    "noxi_add": ("expert", "novice"),
+    **dict.fromkeys(("noxi", "noxi_add", "noxi_j"), ("expert", "novice")),
     "mpiigi": ("subjectPos1", "subjectPos2", "subjectPos3", "subjectPos4"),
+    **dict.fromkeys(("pinsoro_cc", "pinsoro_cr"), ("purple", "yellow")),
 }
-"""Corpus -> roles in a session; a role is the first part of every file name."""
+"""Corpus -> roles in a session; a role is the first part of every file name. A robot has no streams: an empty seat."""
+CONTEXT = "env"
+"""First part of the names of PInSoRo's streams of the whole scene, which belong to everybody in the session."""
+WITH_CONTEXT = ("pinsoro_cc", "pinsoro_cr")
+ROWS_AT_LABEL_RATE = ("noxi", "noxi_add", "noxi_j", "mpiigi")
+"""Corpora in which a header may declare another rate than the 25 Hz of the rows; elsewhere headers are right."""
+OTHER_WIDTHS = {("mpiigi", "dino")}
+"""(corpus, stream) whose width is another one than in all other corpora: three times 768."""
 
 EMPTY_SEATS = {"001": "subjectPos4", "026": "subjectPos1", "027": "subjectPos1"}
 """MPIIGI's groups of three: session -> the role that nobody takes."""
@@ -52,6 +89,8 @@ LANGUAGE_NAMES = {
     "it": "Italian",
     "id": "Indonesian",
     "es": "Spanish",
+    "ja": "Japanese",
+    "zh": "Chinese",
 }
 """Language code -> its name in ``language.annotation.csv``."""
 
@@ -76,7 +115,13 @@ FEATURES: dict[int, ReleaseFolders] = {
         },
     },
 }
-"""Layout -> folders of sessions; 2026 has the layout of 2025."""
+"""Layout -> folders of sessions."""
+FEATURES[2026] = {
+    **FEATURES[2025],
+    "noxi_j": {split: (f"noxi-j/{split}",) for split in N_SESSIONS["noxi_j"]},
+    "pinsoro_cc": {split: (f"pinsoro-cc/{split}",) for split in N_SESSIONS["pinsoro_cc"]},
+    "pinsoro_cr": {split: (f"pinsoro-cr/{split}",) for split in N_SESSIONS["pinsoro_cr"]},
+}
 LABELS: ReleaseFolders = {"mpiigi": {"val": ("mpii/MultiMediate25/val/engagement-annotations-val",)}}
 """Labels that lie in a tree of their own; all others lie beside the features."""
 MEDIA: ReleaseFolders = {
@@ -87,7 +132,10 @@ MEDIA: ReleaseFolders = {
 }
 """Raw media that lie in a tree of their own; all others lie beside the features."""
 
-LABEL_FILE = "engagement.annotation.csv"
+LABEL_ENDING = ".annotation.csv"
+LABEL_FILE = f"{ENGAGEMENT}{LABEL_ENDING}"
+CODERS = "freeplay.annotations.*.yaml"
+"""PInSoRo's public annotations, a file a coder, for both children: stretches of time."""
 LANGUAGE_FILE = "language.annotation.csv"
 VIDEO_FILES = ("video.mp4", "mp4")
 AUDIO_FILES = ("audio.wav", "wav")

@@ -1,4 +1,4 @@
-"""NoXi, NoXi-Add and MPIIGI as the challenge releases them.
+"""The challenge's corpora as it releases them.
 
     <root>/noxi/train/001/expert.clip.stream  expert.clip.stream~  expert.engagement.annotation.csv  novice.…
 
@@ -15,17 +15,22 @@ from pathlib import Path
 from damamba.config import LABEL_RATE_HZ
 from damamba.console import InputError
 from damamba.corpus.defects import Defect
-from damamba.corpus.manifest import NAME, Participant, ReleasedStream
+from damamba.corpus.manifest import NAME, Participant, ReleasedStream, label_of
 from damamba.corpus.release import (
+    ANNOTATIONS,
     AUDIO_FILES,
+    CODERS,
+    CONTEXT,
     CORPORA,
-    LABEL_FILE,
+    LABEL_ENDING,
     LANGUAGE_FILE,
     LANGUAGE_NAMES,
+    OTHER_WIDTHS,
     SCENE,
     SEATS,
     STREAMS_OF_2023,
     VIDEO_FILES,
+    WITH_CONTEXT,
     gender_of,
 )
 from damamba.corpus.release_trees import ReleaseLayout, ReleaseTree, find_trees
@@ -70,8 +75,8 @@ def read_release(
     trees, contents.problems = find_trees(layout)
     for tree in trees:
         before = len(contents.participants)
-        _read_tree(tree, streams, with_media, contents)
-        _check_labels(tree, contents.participants[before:], contents)
+        _read_tree(tree, layout.annotation, streams, with_media, contents)
+        _check_labels(tree, layout.annotation, contents.participants[before:], contents)
     participants = _with_absent_streams(contents)
     if persons and not contents.problems:
         participants = _with_persons(participants, persons)
@@ -80,22 +85,30 @@ def read_release(
     return sorted(participants, key=lambda p: p.key), contents.defects
 
 
-def _read_tree(tree: ReleaseTree, streams: tuple[str, ...], with_media: bool, contents: ReleaseContents) -> None:
+def _read_tree(
+    tree: ReleaseTree, annotation: str, streams: tuple[str, ...], with_media: bool, contents: ReleaseContents
+) -> None:
     """Add the sessions of one split."""
     for session in tree.unlisted:
         contents.note("unlisted_session", f"{tree.corpus}/{session}", "in no official list of sessions")
-    if tree.missing:
-        what = f"{len(tree.missing)} of the {len(tree.missing) + len(tree.sessions)} sessions of {tree.title}: "
-        contents.note("missing_session", tree.name, what + " ".join(tree.missing), count=len(tree.missing))
+    if tree.n_missing:
+        what = f"{tree.n_missing} of the {tree.n_missing + len(tree.sessions)} sessions of {tree.title}"
+        listed = f": {' '.join(tree.missing)}" if tree.missing else ""
+        contents.note("missing_session", tree.name, what + listed, count=tree.n_missing)
     for session in tree.sessions:
         try:
-            contents.participants += _read_session(tree, session, streams, with_media, contents)
+            contents.participants += _read_session(tree, session, annotation, streams, with_media, contents)
         except InputError as error:
             contents.problems.append(str(error))
 
 
 def _read_session(
-    tree: ReleaseTree, session: str, wanted: tuple[str, ...], with_media: bool, contents: ReleaseContents
+    tree: ReleaseTree,
+    session: str,
+    annotation: str,
+    wanted: tuple[str, ...],
+    with_media: bool,
+    contents: ReleaseContents,
 ) -> list[Participant]:
     folder = tree.features / session
     files = {path.name for path in folder.iterdir()}
@@ -108,18 +121,20 @@ def _read_session(
     if language == UNKNOWN_LANGUAGE:
         what = f"no language in {folder / LANGUAGE_FILE}"
         contents.note("unknown_language", f"{tree.corpus}/{session}", what)
-    by_role = {role: _streams(folder, role, files, wanted) for role in SEATS[tree.corpus]}
+    own = tuple(name for name in wanted if not name.startswith(f"{CONTEXT}."))
+    by_role = {role: _streams(folder, f"{role}.", files, own) for role in SEATS[tree.corpus]}
+    context = _streams(folder, "", files, tuple(name for name in wanted if name not in own))
     any_sound = any(name.startswith("audio.") for streams in by_role.values() for name in streams)
     participants = []
     for role, streams in by_role.items():
         name = f"{tree.corpus}/{session}/{role}"
-        label = tree.labels / session / f"{role}.{LABEL_FILE}"
+        label = _label(tree.labels / session, role, annotation)
         silent = any_sound and not any(stream.startswith("audio.") for stream in streams)
         # the cameras of a group film an empty chair too
-        empty_chair = silent and len(by_role) > 2 and not label.is_file()
+        empty_chair = silent and len(by_role) > 2 and not label
         if not streams or empty_chair:
             what = f"only {', '.join(streams)}, no sound and no label" if streams else "no streams"
-            contents.note("empty_seat", name, what + (" beside its label" if label.is_file() else ""))
+            contents.note("empty_seat", name, what + (" beside its label" if label else ""))
             continue
         participants.append(
             Participant(
@@ -132,10 +147,10 @@ def _read_session(
                 person=f"{tree.corpus.replace('_', '-')}-{session}-{role}",
                 video=_media_file(tree, session, role, VIDEO_FILES) if with_media else "",
                 audio=_media_file(tree, session, role, AUDIO_FILES) if with_media else "",
-                label=label.as_posix() if label.is_file() else "",
+                label=label,
                 gender=gender_of(_longest_value(folder / f"{role}.gender.annotation.csv")),
                 age=_longest_value(folder / f"{role}.age.annotation.csv"),
-                streams=tuple(streams.values()),
+                streams=(*streams.values(), *context.values()),
             )
         )
     if not participants:
@@ -145,6 +160,14 @@ def _read_session(
             "without it"
         )
     return participants
+
+
+def _label(folder: Path, role: str, annotation: str) -> str:
+    """`Participant.label` of a role: the release's file, else the public annotations of all coders; "" for none."""
+    path = folder / f"{role}.{annotation}{LABEL_ENDING}"
+    if path.is_file() or not folder.is_dir():
+        return label_of([(path, None)]) if path.is_file() else ""
+    return label_of([(coder, role) for coder in sorted(folder.glob(CODERS))])
 
 
 def _check_names(tree: ReleaseTree, folder: Path, files: set[str]) -> None:
@@ -158,8 +181,10 @@ def _check_names(tree: ReleaseTree, folder: Path, files: set[str]) -> None:
         )
     for name in sorted(files):
         role, _, rest = name.partition(".")
-        has_role = rest.endswith((".stream", ".stream~")) or rest == LABEL_FILE
-        if has_role and role not in (*SEATS[tree.corpus], SCENE):
+        annotated = rest in [f"{annotation}{LABEL_ENDING}" for annotation in ANNOTATIONS[tree.corpus]]
+        has_role = rest.endswith((".stream", ".stream~")) or annotated
+        roles = (*SEATS[tree.corpus], CONTEXT if tree.corpus in WITH_CONTEXT else SCENE)
+        if has_role and role not in roles:
             raise InputError(
                 f"{folder / name}: {CORPORA[tree.corpus]} has no role {role!r}; expected "
                 f"{', '.join(SEATS[tree.corpus])}; is this another corpus' tree? Else rename or remove the file"
@@ -167,10 +192,10 @@ def _check_names(tree: ReleaseTree, folder: Path, files: set[str]) -> None:
 
 
 def _streams(folder: Path, role: str, files: set[str], wanted: tuple[str, ...]) -> dict[str, ReleasedStream]:
-    """Wanted streams of a role whose header and data files exist."""
+    """Wanted streams whose header and data files exist; `role` is the role with a dot, or "" for the whole scene."""
     streams = {}
     for name in wanted:
-        spellings = [f"{role}.{name}.stream", f"{role}.video.{name}.stream"]
+        spellings = [f"{role}{name}.stream", f"{role}video.{name}.stream"]
         existing = [file for file in spellings if file in files and f"{file}~" in files]
         if len(existing) > 1:
             raise InputError(
@@ -181,7 +206,9 @@ def _streams(folder: Path, role: str, files: set[str], wanted: tuple[str, ...]) 
     return streams
 
 
-def _check_labels(tree: ReleaseTree, participants: list[Participant], contents: ReleaseContents) -> None:
+def _check_labels(
+    tree: ReleaseTree, annotation: str, participants: list[Participant], contents: ReleaseContents
+) -> None:
     """Refuse a training or validation split without any label; a test split may have none."""
     unlabelled = [p for p in participants if not p.label]
     if participants and len(unlabelled) == len(participants):
@@ -190,8 +217,9 @@ def _check_labels(tree: ReleaseTree, participants: list[Participant], contents: 
             return
         first = participants[0]
         contents.problems.append(
-            f"{tree.labels}: {tree.title} has no labels; expected {first.session}/{first.participant}.{LABEL_FILE} and "
-            f"so on; set corpus.official.labels_at.{tree.corpus}.{tree.split} to the folder that has them"
+            f"{tree.labels}: {tree.title} has no labels; expected {first.session}/{first.participant}."
+            f"{annotation}{LABEL_ENDING} and so on; set corpus.official.labels_at.{tree.corpus}.{tree.split} to the "
+            "folder that has them"
         )
         return
     for participant in unlabelled:
@@ -202,6 +230,7 @@ def _with_absent_streams(contents: ReleaseContents) -> list[Participant]:
     """Every participant with an entry for each stream that any participant has, all of the usual width."""
     widths: dict[str, Counter[int]] = defaultdict(Counter)
     examples: dict[tuple[str, int], str] = {}
+    contents.participants = _without_other_widths(contents)
     for participant in contents.participants:
         for stream in participant.streams:
             widths[stream.name][stream.width] += 1
@@ -221,6 +250,24 @@ def _with_absent_streams(contents: ReleaseContents) -> list[Participant]:
             by_name[name] = ReleasedStream(name, "", widths[name].most_common()[0][0], LABEL_RATE_HZ, 0)
         completed.append(replace(participant, streams=tuple(by_name[name] for name in sorted(by_name))))
     return completed
+
+
+def _without_other_widths(contents: ReleaseContents) -> list[Participant]:
+    """Without the streams of `OTHER_WIDTHS`, unless no other corpus has such a stream: one cue has one width."""
+    elsewhere = {
+        stream.name
+        for p in contents.participants
+        for stream in p.streams
+        if (p.corpus, stream.name) not in OTHER_WIDTHS
+    }
+    kept = []
+    for participant in contents.participants:
+        other = [s for s in participant.streams if (participant.corpus, s.name) in OTHER_WIDTHS and s.name in elsewhere]
+        for stream in other:
+            contents.note("other_width", participant.name, f"{stream.width} channels", stream.name)
+        streams = tuple(stream for stream in participant.streams if stream not in other)
+        kept.append(replace(participant, streams=streams))
+    return kept
 
 
 def _with_persons(participants: list[Participant], path: Path) -> list[Participant]:

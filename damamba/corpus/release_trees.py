@@ -6,9 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from damamba.console import InputError
-from damamba.corpus.release import CORPORA, FEATURES, LABELS, MEDIA, SESSIONS, ReleaseFolders
+from damamba.corpus.release import (
+    ANNOTATIONS,
+    CORPORA,
+    ENGAGEMENT,
+    FEATURES,
+    LABELS,
+    MEDIA,
+    N_SESSIONS,
+    NUMBERED_TOGETHER,
+    SESSIONS,
+    ReleaseFolders,
+)
 
-GivenFolders = Mapping[Any, Mapping[Any, str | None]]
+GivenFolders = Mapping[Any, Mapping[Any, str | None] | None]
 """Corpus -> split -> folder that the user names, relative to the release's root or absolute."""
 
 
@@ -20,19 +31,27 @@ class ReleaseLayout:
     year: int
     """Key of `FEATURES`."""
     features_at: GivenFolders = field(default_factory=dict)
-    """Folders in place of those of `FEATURES`; None leaves the split out."""
+    """Folders in place of those of `FEATURES`; None leaves the split, or the whole corpus, out."""
     labels_at: GivenFolders = field(default_factory=dict)
     """Folders of labels that lie neither beside the features nor where `LABELS` has them."""
     media_at: GivenFolders = field(default_factory=dict)
     """Folders of raw media that lie neither beside the features nor where `MEDIA` has them."""
+    annotation: str = ENGAGEMENT
+    """Which labels are read; corpora without them are not."""
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """Corpora of this year that have the annotation."""
+        return tuple(corpus for corpus in FEATURES[self.year] if self.annotation in ANNOTATIONS[corpus])
 
     def given(self, corpus: str, split: str) -> str | None:
         """Folder of the features that the user names."""
-        return self.features_at.get(corpus, {}).get(split)
+        return (self.features_at.get(corpus) or {}).get(split)
 
     def is_left_out(self, corpus: str, split: str) -> bool:
         """Whether the user wants to go without this split."""
-        return split in self.features_at.get(corpus, {}) and self.given(corpus, split) is None
+        splits = self.features_at.get(corpus, {})
+        return splits is None or (split in splits and splits[split] is None)
 
     def feature_folders(self, corpus: str, split: str) -> list[Path]:
         """Folders in which the sessions of a split may lie; the first one that exists counts."""
@@ -53,11 +72,16 @@ class ReleaseTree:
     media: Path
     """Folder of the raw media's sessions; equals `features` where media lie beside them."""
     sessions: tuple[str, ...] = ()
-    """Sessions of the official list that exist."""
+    """Sessions of the official list that exist; of a corpus without a list, all folders."""
     missing: tuple[str, ...] = ()
     """Sessions of the official list that do not exist."""
     unlisted: tuple[str, ...] = ()
     """Folders that are in no official list."""
+
+    @property
+    def n_missing(self) -> int:
+        """Sessions of the challenge's split that do not exist."""
+        return max(N_SESSIONS[self.corpus][self.split] - len(self.sessions), 0)
 
     @property
     def name(self) -> str:
@@ -83,10 +107,15 @@ def find_trees(layout: ReleaseLayout) -> tuple[list[ReleaseTree], list[str]]:
         raise InputError(
             f"{layout.root}: no such folder; put or link the challenge's download there, or set corpus.official.root"
         )
+    if not layout.corpora:
+        raise InputError(
+            f"params.yaml: corpus.official: no corpus of the layout {layout.year} has the annotation "
+            f"{layout.annotation}; set layout to {max(FEATURES)}, or annotation to {ENGAGEMENT}"
+        )
     _check_given_splits(layout)
     trees, problems = [], []
-    for corpus, splits in SESSIONS.items():
-        for split in splits:
+    for corpus in layout.corpora:
+        for split in N_SESSIONS[corpus]:
             if layout.is_left_out(corpus, split):
                 continue
             try:
@@ -101,9 +130,9 @@ def find_trees(layout: ReleaseLayout) -> tuple[list[ReleaseTree], list[str]]:
 def _check_given_splits(layout: ReleaseLayout) -> None:
     for key in ("features_at", "labels_at", "media_at"):
         for corpus, splits in getattr(layout, key).items():
-            for split in splits:
-                if split not in SESSIONS[corpus]:
-                    existing = " and ".join(SESSIONS[corpus])
+            for split in splits or ():
+                if split not in N_SESSIONS[corpus]:
+                    existing = " and ".join(N_SESSIONS[corpus])
                     raise InputError(
                         f"params.yaml: corpus.official.{key}.{corpus}.{split}: {CORPORA[corpus]} has no such split, "
                         f"only {existing}; to train on some of its validation sessions: corpus.protocol.adapt"
@@ -120,13 +149,22 @@ def _find_tree(layout: ReleaseLayout, corpus: str, split: str) -> ReleaseTree:
         )
     labels = _folder_apart(layout.root, layout.labels_at, LABELS, corpus, split, "labels_at")
     media = _folder_apart(layout.root, layout.media_at, MEDIA, corpus, split, "media_at")
-    official = SESSIONS[corpus][split]
     existing = {path.name for path in features.iterdir() if path.is_dir() and not path.name.startswith(".")}
+    unlisted = _unlisted(layout, features, corpus, split, existing)
+    listed = corpus in SESSIONS
+    official = SESSIONS[corpus][split] if listed else unlisted
     sessions = tuple(session for session in official if session in existing)
+    expected = N_SESSIONS[corpus][split]
     if not sessions:
+        examples = f" ({', '.join(official[:3])} …)" if official else ""
         raise InputError(
-            f"{features}: none of the {len(official)} sessions of {CORPORA[corpus]} {split} "
-            f"({', '.join(official[:3])} …); found {_listing(features)}. {_remedy(layout, corpus, split)}"
+            f"{features}: none of the {expected} sessions of {CORPORA[corpus]} {split}{examples}; found "
+            f"{_listing(features)}. {_remedy(layout, corpus, split)}"
+        )
+    if len(sessions) > expected:
+        raise InputError(
+            f"{features}: {len(sessions)} folders, but {CORPORA[corpus]} {split} has {expected} sessions; found "
+            f"{_listing(features)}: move away what is not one of them"
         )
     return ReleaseTree(
         corpus,
@@ -136,7 +174,7 @@ def _find_tree(layout: ReleaseLayout, corpus: str, split: str) -> ReleaseTree:
         media or features,
         sessions,
         missing=tuple(session for session in official if session not in existing),
-        unlisted=_unlisted(layout, features, corpus, split, existing - set(official)),
+        unlisted=unlisted if listed else (),
     )
 
 
@@ -144,7 +182,7 @@ def _folder_apart(
     root: Path, given: GivenFolders, usual: ReleaseFolders, corpus: str, split: str, key: str
 ) -> Path | None:
     """Folder of labels or media that do not lie beside the features: the user's, or the release's if it exists."""
-    named = given.get(corpus, {}).get(split)
+    named = (given.get(corpus) or {}).get(split)
     if named is not None:
         if not (root / named).is_dir():
             raise InputError(f"{root / named}: no such folder; correct corpus.official.{key}.{corpus}.{split}")
@@ -155,11 +193,10 @@ def _folder_apart(
 
 def _unlisted(layout: ReleaseLayout, features: Path, corpus: str, split: str, names: set[str]) -> tuple[str, ...]:
     """Those of `names` that are in no official list; a session of another split is a mistake and refused."""
-    numbered_together = ("noxi", "noxi_add") if corpus != "mpiigi" else ("mpiigi",)
     owners = {
         session: (owner, its_split)
-        for owner in numbered_together
-        for its_split, sessions in SESSIONS[owner].items()
+        for owner in next(together for together in NUMBERED_TOGETHER if corpus in together)
+        for its_split, sessions in SESSIONS.get(owner, {}).items()
         for session in sessions
     }
     # several splits may share one folder: 2024 has both of MPIIGI in one
@@ -168,7 +205,7 @@ def _unlisted(layout: ReleaseLayout, features: Path, corpus: str, split: str, na
     for name in sorted(names):
         if name not in owners:
             unlisted.append(name)
-        elif owners[name] not in sharing:
+        elif owners[name] not in {*sharing, (corpus, split)}:
             owner, its_split = owners[name]
             raise InputError(
                 f"{features / name}: session {name} is of {CORPORA[owner]} {its_split}, but this is the folder of "
@@ -178,9 +215,12 @@ def _unlisted(layout: ReleaseLayout, features: Path, corpus: str, split: str, na
 
 
 def _remedy(layout: ReleaseLayout, corpus: str, split: str) -> str:
-    for year, corpora in FEATURES.items():
-        folders = [layout.root / name for splits in corpora.values() for names in splits.values() for name in names]
-        if year != layout.year and sum(folder.is_dir() for folder in folders) > 2:
+    folders_of = {
+        year: {name for splits in corpora.values() for names in splits.values() for name in names}
+        for year, corpora in FEATURES.items()
+    }
+    for year, names in folders_of.items():
+        if sum((layout.root / name).is_dir() for name in names - folders_of[layout.year]) > 2:
             return f"This is the tree of {year}: set corpus.official.layout to {year}"
     where = f"corpus.official.features_at.{corpus}.{split}"
     return f"Set {where} to their folder, or to null to go without them"

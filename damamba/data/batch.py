@@ -225,9 +225,10 @@ class TrainingWindows:
         Depends only on `step`, so that a resumed run sees the windows that the killed one would have seen.
         """
         first = step * size
-        return [self._at(k) for k in range(first, first + size)]
+        return [self.at(k) for k in range(first, first + size)]
 
-    def _at(self, k: int) -> Window:
+    def at(self, k: int) -> Window:
+        """Window k of the whole training."""
         epoch, place = divmod(k, len(self))
         return self.window(epoch, int(self._order(epoch)[place]))
 

@@ -11,6 +11,7 @@ at most `MAX_BRIDGE_S` apart, and else takes the median of its channel, so that 
 share of points that were detected.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -98,10 +99,10 @@ class Official(StreamCue[OfficialCueParams]):
         return self.params.rate_hz or stream.rate_hz
 
     def _rows(self, participant: Participant, stream: ReleasedStream) -> int:
-        """Rows inside the session: a stream may be much longer than the others."""
+        """Rows that begin inside the session: a stream may be much longer than the others."""
         if stream.end_s is not None:
             return stream.rows
-        return min(stream.rows, round(participant.duration_s * self._rate_hz(stream)))
+        return min(stream.rows, math.ceil(round(participant.duration_s * self._rate_hz(stream), 6)))
 
     def _check_rate(self, participant: Participant, stream: ReleasedStream, rate_hz: float) -> None:
         if self.params.rate_hz and stream.end_s is not None:

@@ -1,8 +1,8 @@
 """Released streams as they really are: true rates, missing rows, and lengths compared with each other and the labels.
 
-The rows of a release are 25 a second, whatever a header declares: row k of a stream, label k and grid frame k / 25 s
-belong together. A participant lasts as long as the longest of the streams and labels that agree within the slack;
-nothing is cut to the shortest.
+In NoXi and MPIIGI rows are 25 a second where a header's rate does not fit: row k of a stream, label k and grid frame k
+/ 25 s belong together. In other corpora, such as PInSoRo with its 30 Hz, the headers' rates count. A participant lasts
+as long as the longest of the streams and labels that agree within the slack; nothing is cut to the shortest.
 """
 
 import hashlib
@@ -18,6 +18,7 @@ from damamba.console import InputError
 from damamba.corpus.defects import Defect
 from damamba.corpus.labels import Labels
 from damamba.corpus.manifest import Participant, ReleasedStream
+from damamba.corpus.release import ROWS_AT_LABEL_RATE
 from damamba.corpus.ssi import SsiStream, read_stream
 
 UNDETECTED = -1.0
@@ -50,14 +51,28 @@ def check_released(participant: Participant, labels: Labels | None, slack_s: flo
     defects: list[Defect] = []
     streams = [_with_hash(stream, participant, defects) if stream.path else stream for stream in participant.streams]
     present = [stream for stream in streams if stream.path]
-    common_s = _common_length_s(present, labels)
-    streams = [_with_true_rate(stream, common_s, participant, defects) if stream.path else stream for stream in streams]
+    if participant.corpus in ROWS_AT_LABEL_RATE:
+        common_s = _common_length_s(present, labels)
+        streams = [_with_true_rate(s, common_s, participant, defects) if s.path else s for s in streams]
+    else:
+        common_s = _length_by_headers_s(present)
     lengths_s = {stream.name: stream.rows / stream.rate_hz for stream in streams if stream.path}
-    fitting_s = {name: length for name, length in lengths_s.items() if abs(length - common_s) <= slack_s}
+    step_s = {stream.name: 1 / stream.rate_hz for stream in streams if stream.path}
+    fitting_s = {
+        name: length for name, length in lengths_s.items() if abs(length - common_s) <= max(slack_s, step_s[name])
+    }
+    if lengths_s and not fitting_s:
+        listed = ", ".join(f"{name} {length:.2f} s" for name, length in sorted(lengths_s.items()))
+        raise InputError(
+            f"{participant.name}: its streams differ in length, and none fits the others: {listed}; fetch them again, "
+            "correct sr in the header that is wrong, or raise corpus.label_slack_s"
+        )
     for name in lengths_s.keys() - fitting_s.keys():
         what = f"{lengths_s[name]:.2f} s, the others {common_s:.2f} s"
         defects.append(Defect("other_length", participant.name, what, name))
-    frames = {name: round(length * LABEL_RATE_HZ) for name, length in fitting_s.items()}
+    # the last row of a stream of few rows, such as text at 2 Hz, may reach beyond the end of the session
+    exact_s = {name: length for name, length in fitting_s.items() if step_s[name] <= 1 / LABEL_RATE_HZ} or fitting_s
+    frames = {name: round(length * LABEL_RATE_HZ) for name, length in exact_s.items()}
     if labels is not None:
         _check_label_length(participant, labels, common_s, slack_s)
         frames["labels"] = len(labels)
@@ -108,6 +123,14 @@ def _common_length_s(present: Sequence[ReleasedStream], labels: Labels | None) -
     if not trusted and labels is not None:
         trusted = [len(labels) / LABEL_RATE_HZ]
     return float(median(trusted or [stream.rows / LABEL_RATE_HZ for stream in present]))
+
+
+def _length_by_headers_s(present: Sequence[ReleasedStream]) -> float:
+    """Median length of the streams at their headers' rates, s; raises `InputError` where one declares no rate."""
+    for stream in present:
+        if not 0 < stream.rate_hz < np.inf:
+            raise InputError(f"{stream.path}: sr is {stream.rate_hz:g}; write the rate of its rows there")
+    return float(median(stream.rows / stream.rate_hz for stream in present)) if present else 0.0
 
 
 def _with_true_rate(

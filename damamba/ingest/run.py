@@ -11,11 +11,12 @@ import pyarrow.parquet as pq
 
 from damamba.config import CONTINUOUS, CorpusParams, LabelParams, ProtocolParams
 from damamba.console import InputError
+from damamba.corpus.agreement import kappa_of
 from damamba.corpus.defects import KINDS, Defect, counts, write_report
 from damamba.corpus.labels import Labels
 from damamba.corpus.manifest import NAMED, TEXTS, Manifest, Participant, conflicts, join, name_problems
 from damamba.corpus.protocol import apply_protocol
-from damamba.files import BLANK_SEAL, prune, whole_file
+from damamba.files import BLANK_SEAL, prune, replace_file, whole_file
 from damamba.ingest.check import CheckedParticipant, IngestTask, check
 from damamba.ingest.sources.base import Source, open_sources
 
@@ -39,6 +40,8 @@ def ingest_sources(
     run: Callable[[Callable[[IngestTask], CheckedParticipant], Sequence[IngestTask]], list[CheckedParticipant]],
 ) -> str:
     """Check every row and file of all sources, then write ``manifest.jsonl``, ``labels/`` and ``defects.json``.
+
+    Where several people annotated classes, ``agreement.json`` has how well they agree.
 
     Args:
         sources: By name, as `open_sources` returns them.
@@ -121,8 +124,28 @@ def _write_corpus(
         write_labels(path, series, classes)
     manifest.write(out / "manifest.jsonl")
     write_report(out / "defects.json", defects)
-    prune(out, {out / "manifest.jsonl", out / "defects.json", *labels})
+    prune(out, {out / "manifest.jsonl", out / "defects.json", *_write_agreement(out, checked), *labels})
     return len(labels)
+
+
+def _write_agreement(out: Path, checked: Sequence[CheckedParticipant]) -> list[Path]:
+    """Write and log Cohen's kappa between annotators in each corpus; the file, if there are two annotators anywhere."""
+    by_corpus: dict[str, Any] = {}
+    for one in checked:
+        if one.labels is not None and one.labels.coders is not None:
+            corpus = one.participant.corpus
+            by_corpus[corpus] = by_corpus.get(corpus, 0) + one.labels.coders
+    if not by_corpus:
+        return []
+    record = {
+        corpus: {"kappa": kappa_of(counts), "frames": int(counts.sum()), "counts": counts.tolist()}
+        for corpus, counts in by_corpus.items()
+    }
+    for corpus, row in record.items():
+        kappa = "undefined" if row["kappa"] is None else f"{row['kappa']:.3f}"
+        logger.info("%s: kappa between annotators %s over %d label frames", corpus, kappa, row["frames"])
+    replace_file(out / "agreement.json", (json.dumps(record, indent=1) + "\n").encode())
+    return [out / "agreement.json"]
 
 
 def _log_defects(defects: list[Defect]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from damamba.config import CorpusParams, SimulateParams
+from damamba.config import CONTINUOUS, CorpusParams, LabelParams, SimulateParams
 from damamba.ingest.sources.base import PlannedSeat, open_sources
 
 GIB = 2**30
@@ -50,15 +50,16 @@ class Workload:
         return next((seat.widths[stream] for seat in self.seats if stream in seat.widths), None)
 
 
-def planned(corpus: CorpusParams, simulate: SimulateParams) -> Workload:
+def planned(corpus: CorpusParams, simulate: SimulateParams, labels: LabelParams = CONTINUOUS) -> Workload:
     """The workload of all sources.
 
     Args:
         corpus: Names the sources and has their settings.
         simulate: The built-in corpus, whose sessions may not exist yet.
+        labels: Their kind.
 
     Raises:
         InputError: A source cannot be read.
     """
-    sources = open_sources(corpus).values()
+    sources = open_sources(corpus, labels).values()
     return Workload(tuple(seat for source in sources for seat in source.planned(simulate)))

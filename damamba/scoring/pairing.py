@@ -1,6 +1,6 @@
 """A folder of predictions in any of the challenge's layouts, paired with the labels."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +11,9 @@ import numpy as np
 from damamba.config import LABEL_RATE_HZ
 from damamba.console import InputError
 from damamba.corpus.annotation_csv import read_values
-from damamba.corpus.challenge import PREDICTION, corpus_of
-from damamba.scoring.predictions import read_prediction
+from damamba.corpus.challenge import PREDICTION, annotation_of, corpus_of, scored_as
+from damamba.corpus.release import CLASSES
+from damamba.scoring.predictions import read_prediction, stored_classes
 from damamba.scoring.truth import LabelledSeries
 from damamba.text import size
 
@@ -56,7 +57,7 @@ class PairedSeries:
 
     truth: LabelledSeries
     pred: np.ndarray
-    """As many values as the file has, float64, with its NaN and infinities."""
+    """As many values as the file has, float64, with its NaN and infinities; of classes, their numbers."""
 
     def by_frame(self) -> tuple[np.ndarray, np.ndarray]:
         """(L,) predictions and labels, paired by frame: frames that the file lacks are NaN, surplus is cut."""
@@ -84,6 +85,8 @@ class _NamedFile(NamedTuple):
     """Outermost folder, which may be the corpus of one's own recordings."""
     session: str
     participant: str
+    classes: tuple[str, ...] | None
+    """What the file predicts by its name or, in Parquet, by its metadata; none for numbers, None where it is open."""
 
 
 def pair(
@@ -138,7 +141,9 @@ def _assign(
     findings: list[PredictionFinding] = []
     chosen: dict[tuple[str, str, str], Path] = {}
     keys = {labels.key for labels in truth}
-    by_session = Counter((labels.session, labels.participant) for labels in truth)
+    of_seat: dict[tuple[str, str], list[LabelledSeries]] = defaultdict(list)
+    for labels in truth:
+        of_seat[labels.session, labels.participant].append(labels)
     n_files = 0
     for path in sorted(p for p in root.rglob("*") if p.is_file() and not set(p.parts) & set(IGNORED)):
         where = path.relative_to(root).as_posix()
@@ -149,8 +154,10 @@ def _assign(
         n_files += 1
         corpora = [corpus for corpus in (named.corpus, named.outermost) if corpus]
         key = next((k for c in corpora if (k := (c, named.session, named.participant)) in keys), None)
-        if key is None and named.corpus is None and by_session[named.session, named.participant] == 1:
-            key = next(k for k in keys if k[1:] == (named.session, named.participant))
+        if key is None and named.corpus is None:
+            there = of_seat[named.session, named.participant]
+            of_kind = [labels.key for labels in there if named.classes in (None, labels.classes)]
+            key = of_kind[0] if len(of_kind) == 1 else None
         if key is None:
             findings.append(PredictionFinding("extra", where, "no labels for this participant; left out"))
         elif key in chosen:
@@ -169,7 +176,12 @@ def _named(path: Path, root: Path) -> _NamedFile | None:
         return None
     participant = match["participant"] if match else path.stem
     *folders, session = path.parent.relative_to(root).parts or ("",)
-    return _NamedFile(corpus_of(folders), folders[0] if folders else "", session, participant)
+    classes = CLASSES.get(match["annotation"], ()) if match else None
+    if path.suffix == ".parquet":
+        classes = stored_classes(path)
+    annotation = annotation_of(classes or ())
+    corpus, outermost = (name and scored_as(name, annotation) for name in (corpus_of(folders), "".join(folders[:1])))
+    return _NamedFile(corpus, outermost or "", session, participant, classes)
 
 
 def _read(path: Path, where: str, truth: LabelledSeries) -> tuple[np.ndarray, list[PredictionFinding]]:
@@ -182,8 +194,12 @@ def _read(path: Path, where: str, truth: LabelledSeries) -> tuple[np.ndarray, li
     if n_bytes > MOST_BYTES_A_VALUE * (expected + SLACK_FRAMES) + BASE_BYTES:
         raise InputError(f"{size(n_bytes)} for {expected} label frames; expected one number a line, 25 a second")
     if path.suffix == ".parquet":
-        return read_prediction(path, "RUN", MOST_VALUES * (expected + SLACK_FRAMES)), []
-    read = read_values(path)
+        pred = read_prediction(path, "RUN", MOST_VALUES * (expected + SLACK_FRAMES))
+        if (classes := stored_classes(path)) != truth.classes:
+            shown = [", ".join(names) or "numbers" for names in (classes, truth.classes)]
+            raise InputError(f"it predicts {shown[0]}, the labels are {shown[1]}; score it against labels of its kind")
+        return pred, []
+    read = read_values(path, truth.annotated)
     fitting = read.of_length(expected)
     if fitting is read:
         return read.value, []
@@ -221,6 +237,6 @@ def _check(where: str, pred: np.ndarray, truth: LabelledSeries) -> Iterator[Pred
     if 0 < abs(n - expected) <= SLACK_FRAMES and n != n_valid:
         outcome = f"the last {n - expected} are cut" if n > expected else f"the last {expected - n} frames are missing"
         yield PredictionFinding("count", where, f"{n} lines, the label has {expected}; {outcome}")
-    outside = int(((pred < 0) | (pred > 1)).sum())
+    outside = 0 if truth.classes else int(((pred < 0) | (pred > 1)).sum())
     if outside:
         yield PredictionFinding("range", where, f"{outside} of {n} values lie outside [0, 1]; they are scored as given")

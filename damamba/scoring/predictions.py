@@ -65,12 +65,13 @@ def read_label(path: Path, run: str) -> np.ndarray:
     return read_column(path, "label", f"dvc repro -f evaluate@{run}")
 
 
-def refuse_classes(path: Path) -> None:
-    """Raise `InputError` where the values of one of our Parquet files are numbers of classes."""
-    if path.is_file() and b"classes" in (pq.read_schema(path).metadata or {}):
-        raise InputError(
-            f"{path}: classes, which have no CCC; their scores stand in results/ccc.md, made by the stage ablate"
-        )
+def stored_classes(path: Path) -> tuple[str, ...]:
+    """Names of the classes whose numbers one of our Parquet files holds; none for numbers, or for a damaged file."""
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+        return tuple(json.loads(metadata.get(b"classes", b"[]")))
+    except (pa.ArrowInvalid, OSError, ValueError, TypeError):
+        return ()  # `read_column` reports what is wrong
 
 
 def read_column(path: Path, name: str, remedy: str) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Everything that `damamba score` prints about paired labels and predictions, as one JSON-ready record.
 
-Definitions (challenge): one CCC a corpus over all frames of all its sessions and participants, population moments;
-Global is the mean over corpora. A frame counts where label and prediction are both finite.
+Definitions (challenge): one CCC a corpus over all frames of all its sessions and participants, population moments; of
+classes, Cohen's kappa likewise. Global is the mean over the corpora with a CCC, or where there is none over the kappas;
+the challenge of 2026 weighs both (`WEIGHTS_2026`). A frame counts where label and prediction are both finite.
 
 Source: hcmlab/MultiMediate26 ``baseline/5_CreateResulttable.py``; disparities:
 ``baseline/4_TestingNN_fairness_per_session.py``, fairness_gender and fairness_language.
@@ -15,9 +16,12 @@ from typing import Any
 import numpy as np
 
 from damamba.console import InputError
-from damamba.metrics import ccc
+from damamba.corpus.challenge import SINCE_2026, WEIGHTS_2026
+from damamba.metrics import Metric, ccc
 from damamba.metrics.ccc import CCC
+from damamba.metrics.kappa import Kappa
 from damamba.scoring.comparison import mean
+from damamba.scoring.disparity import class_disparity, class_gap, disparity
 from damamba.scoring.pairing import PairedSeries, PredictionFinding, pair
 from damamba.scoring.participants import statistics
 from damamba.scoring.pooling import bootstrap_interval, defined, moments_by_session, stacked
@@ -25,9 +29,6 @@ from damamba.scoring.truth import read_truth
 from damamba.scoring.unpacking import opened
 
 ATTRIBUTES = ("role", "language", "gender")
-BINS = np.linspace(0, 1, 11)
-"""Of the label, within which groups are compared."""
-METRIC = CCC(CCC.Params())
 Series = tuple[np.ndarray, np.ndarray]
 """Predictions and labels of equal length; NaN where there is none."""
 
@@ -98,18 +99,21 @@ def scorecard(
 
     Returns:
         ``pairing``, ``corpora``, ``global``, ``sessions``, ``participants``, ``groups``, ``gaps``, ``findings``; None
-        where something is undefined. ``other_pairing`` holds the scores under the other pairing, for comparison.
+        where something is undefined. ``other_pairing`` holds the scores under the other pairing, for comparison. Scores
+        are called ``ccc``, or of classes ``kappa``. With corpora that came in 2026, ``challenge`` holds that edition's
+        weighted score, None where a corpus is missing, and the names of these.
     """
     by_corpus: dict[str, list[PairedSeries]] = defaultdict(list)
     for one in pairs:
         by_corpus[one.truth.corpus].append(one)
     paired = PairedSeries.official if official else PairedSeries.by_frame
     other = PairedSeries.by_frame if official else PairedSeries.official
+    metrics = {corpus: _metric(members) for corpus, members in by_corpus.items()}
     moments = {corpus: _session_moments(members, paired) for corpus, members in by_corpus.items()}
     corpora = {
         corpus: {
-            "ccc": _pooled(map(paired, members)),
-            "interval": _interval([moments[corpus]], resamples, confidence),
+            _key(members): _pooled(map(paired, members), members),
+            "interval": _interval(metrics[corpus], [moments[corpus]], resamples, confidence),
             "sessions": len(moments[corpus]),
             "participants": len(members),
             **_counts(members, paired),
@@ -117,26 +121,51 @@ def scorecard(
         for corpus, members in by_corpus.items()
     }
     groups = {corpus: _groups(members, paired) for corpus, members in by_corpus.items()}
-    others = {corpus: _pooled(map(other, members)) for corpus, members in by_corpus.items()}
+    others = {corpus: _pooled(map(other, members), members) for corpus, members in by_corpus.items()}
+    scores = {corpus: row.get("ccc", row.get("kappa")) for corpus, row in corpora.items()}
+    leading = [corpus for corpus, row in corpora.items() if "ccc" in row] or list(corpora)
+    # a mean of kappas over different classes has no common draw of moments
+    drawn = [moments[corpus] for corpus in leading] if len({metrics[corpus].moments for corpus in leading}) == 1 else []
     return {
         "pairing": "official" if official else "by frame",
         "confidence": confidence,
-        "global": mean(row["ccc"] for row in corpora.values()),
-        "interval": _interval(list(moments.values()), resamples, confidence),
+        "global": mean(scores[corpus] for corpus in leading),
+        "interval": _interval(metrics[leading[0]], drawn, resamples, confidence) if drawn else [None, None],
+        **({"challenge": _challenge(scores)} if any(name in scores for name in SINCE_2026) else {}),
         "corpora": corpora,
-        "other_pairing": {"global": mean(others.values()), "corpora": others},
+        "other_pairing": {"global": mean(others[corpus] for corpus in leading), "corpora": others},
         "sessions": [_row(members, paired) for members in _by(pairs, "corpus", "session")],
         "participants": [_row([one], paired) for one in pairs],
         "groups": groups,
-        "gaps": {corpus: _gaps(by_attribute) for corpus, by_attribute in groups.items()},
+        "gaps": {corpus: _gaps(by_corpus[corpus], paired, groups[corpus]) for corpus in by_corpus},
         "findings": [{"kind": f.kind, "where": f.where, "text": f.text} for f in findings],
     }
 
 
-def _pooled(series: Iterable[Series]) -> float | None:
-    """CCC over the frames of all series that have both values."""
+def _challenge(scores: dict[str, float | None]) -> dict[str, Any]:
+    """Weighted score of 2026, and the corpora that it lacks."""
+    missing = [name for name in WEIGHTS_2026 if scores.get(name) is None]
+    weighted = [weight * (scores.get(name) or 0.0) for name, weight in WEIGHTS_2026.items()]
+    return {"score": None if missing else float(sum(weighted)), "missing": missing}
+
+
+def _metric(pairs: Sequence[PairedSeries]) -> Metric:
+    """What scores a corpus; all of its participants have labels of one kind."""
+    classes = pairs[0].truth.classes
+    return Kappa(Kappa.Params(), classes) if classes else CCC(CCC.Params())
+
+
+def _key(pairs: Sequence[PairedSeries]) -> str:
+    return "kappa" if pairs[0].truth.classes else "ccc"
+
+
+def _pooled(series: Iterable[Series], pairs: Sequence[PairedSeries]) -> float | None:
+    """Score over the frames of all series that have both values; `pairs` decide which."""
     pred, target = _joined(series)
-    return defined(ccc(pred, target, np.ones(len(pred), bool)))
+    valid, metric = np.ones(len(pred), bool), _metric(pairs)
+    if isinstance(metric, CCC):
+        return defined(ccc(pred, target, valid))
+    return defined(float(metric.of_moments(metric.of_series(pred, target, valid))))
 
 
 def _joined(series: Iterable[Series]) -> Series:
@@ -146,21 +175,22 @@ def _joined(series: Iterable[Series]) -> Series:
 
 
 def _session_moments(pairs: Sequence[PairedSeries], paired: Callable[[PairedSeries], Series]) -> np.ndarray:
-    """(sessions, 6) moments of the sessions of one corpus."""
+    """(sessions, K) moments of the sessions of one corpus."""
+    metric = _metric(pairs)
 
     def moments(one: PairedSeries) -> np.ndarray:
         pred, target = _joined([paired(one)])
-        return METRIC.of_series(pred, target, np.ones(len(pred), bool))
+        return metric.of_series(pred, target, np.ones(len(pred), bool))
 
     (sessions,) = moments_by_session((p.truth.corpus, p.truth.session, moments(p)) for p in pairs).values()
     return stacked(sessions)
 
 
-def _interval(corpora: Sequence[np.ndarray], resamples: int, confidence: float) -> list[float | None]:
-    scored = [sessions[sessions[:, 0] > 0] for sessions in corpora]  # without those that have no frame
+def _interval(metric: Metric, corpora: Sequence[np.ndarray], resamples: int, confidence: float) -> list[float | None]:
+    scored = [sessions[(sessions != 0).any(1)] for sessions in corpora]  # without those that have no frame
     if not all(len(sessions) for sessions in scored):
         return [None, None]
-    return [defined(end) for end in bootstrap_interval(METRIC, scored, resamples=resamples, confidence=confidence)]
+    return [defined(end) for end in bootstrap_interval(metric, scored, resamples=resamples, confidence=confidence)]
 
 
 def _by(pairs: Sequence[PairedSeries], *names: str) -> list[list[PairedSeries]]:
@@ -183,51 +213,54 @@ def _row(pairs: Sequence[PairedSeries], paired: Callable[[PairedSeries], Series]
     row: dict[str, Any] = {"corpus": truth.corpus, "session": truth.session, "language": truth.language}
     if len(pairs) == 1:
         row |= {"participant": truth.participant, "role": truth.role, "gender": truth.gender}
-    row |= statistics(*_joined(map(paired, pairs)))
-    return {**row, "ccc": _pooled(map(paired, pairs)), **_counts(pairs, paired)}
+    row |= {} if truth.classes else statistics(*_joined(map(paired, pairs)))
+    return {**row, _key(pairs): _pooled(map(paired, pairs), pairs), **_counts(pairs, paired)}
 
 
 def _groups(pairs: Sequence[PairedSeries], paired: Callable[[PairedSeries], Series]) -> dict[str, dict[str, Any]]:
-    """Attribute -> its value -> CCC, counts and disparity, where there are at least two values."""
+    """Attribute -> its value -> score, counts and disparity, where there are at least two values."""
     by_attribute: dict[str, dict[str, Any]] = {}
-    for attribute in ATTRIBUTES:
-        known = sorted((p for p in pairs if getattr(p.truth, attribute)), key=lambda p: getattr(p.truth, attribute))
-        groups = {getattr(members[0].truth, attribute): members for members in _by(known, attribute)}
-        if len(groups) < 2:
-            continue
+    for attribute, groups in _grouped(pairs).items():
         series = {value: _joined(map(paired, members)) for value, members in groups.items()}
-        disparity = _disparity(series)
+        classes = pairs[0].truth.classes
+        disparities = class_disparity(series, len(classes)) if classes else disparity(series)
         by_attribute[attribute] = {
             value: {
-                "ccc": _pooled([series[value]]),
+                _key(pairs): _pooled([series[value]], pairs),
                 "participants": len(members),
                 **_counts(members, paired),
-                "disparity": disparity[value],
+                "disparity": disparities[value],
             }
             for value, members in groups.items()
         }
     return by_attribute
 
 
-def _disparity(series: dict[str, Series]) -> dict[str, float | None]:
-    """How much higher a group is predicted than all groups together at the same label: mean over bins of the label."""
-    pred, target = _joined(series.values())
-    bins = np.digitize(target, BINS)
-    means = {b: pred[bins == b].mean() for b in np.unique(bins)}
-    disparity: dict[str, float | None] = {}
-    for value, (own, label) in series.items():
-        own_bins = np.digitize(label, BINS)
-        steps = [own[own_bins == b].mean() - means[b] for b in np.unique(own_bins)]
-        disparity[value] = float(np.mean(steps)) if steps else None
-    return disparity
+def _grouped(pairs: Sequence[PairedSeries]) -> dict[str, dict[str, list[PairedSeries]]]:
+    """Attribute -> its value -> participants, for attributes with at least two values."""
+    by_attribute = {}
+    for attribute in ATTRIBUTES:
+        known = sorted((p for p in pairs if getattr(p.truth, attribute)), key=lambda p: getattr(p.truth, attribute))
+        groups = {getattr(members[0].truth, attribute): members for members in _by(known, attribute)}
+        if len(groups) > 1:
+            by_attribute[attribute] = groups
+    return by_attribute
 
 
-def _gaps(groups: dict[str, dict[str, Any]]) -> dict[str, dict[str, float | None]]:
-    """Attribute -> largest less smallest CCC and disparity over its groups."""
-    return {
-        attribute: {name: _range([row[name] for row in rows.values()]) for name in ("ccc", "disparity")}
-        for attribute, rows in groups.items()
-    }
+def _gaps(
+    pairs: Sequence[PairedSeries], paired: Callable[[PairedSeries], Series], groups: dict[str, dict[str, Any]]
+) -> dict[str, dict[str, float | None]]:
+    """Attribute -> largest less smallest score over its groups, and the largest disparity between two of them."""
+    key, classes = _key(pairs), pairs[0].truth.classes
+    gaps: dict[str, dict[str, float | None]] = {}
+    for attribute, members in _grouped(pairs).items():
+        rows = groups[attribute].values()
+        if classes:
+            between = class_gap({v: _joined(map(paired, own)) for v, own in members.items()}, len(classes))
+        else:
+            between = _range([row["disparity"] for row in rows])
+        gaps[attribute] = {key: _range([row[key] for row in rows]), "disparity": between}
+    return gaps
 
 
 def _range(values: Sequence[float | None]) -> float | None:

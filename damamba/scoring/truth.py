@@ -8,15 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
+from damamba.config import CONTINUOUS, LabelParams
 from damamba.console import InputError
 from damamba.corpus.agreement import read_label
 from damamba.corpus.annotation_csv import in_unit_range, read_values
-from damamba.corpus.challenge import LABEL_SUFFIX, corpus_of, split_of
+from damamba.corpus.challenge import LABEL_SUFFIX, annotation_of, corpus_of, scored_as, split_of
 from damamba.corpus.manifest import Manifest
 from damamba.corpus.manifest_csv import read_csv
-from damamba.corpus.release import SESSIONS, gender_of
+from damamba.corpus.release import ANNOTATIONS, CLASSES, ENGAGEMENT, LABEL_ENDING, SESSIONS, gender_of
 from damamba.data.shards import Aligned
-from damamba.scoring.predictions import read_column, refuse_classes
+from damamba.scoring.predictions import read_column, stored_classes
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ class LabelledSeries:
     """Labels of one participant in one session, with what is known of the participant; "" where it is unknown."""
 
     corpus: str
+    """As `scored_as` names it."""
     session: str
     participant: str
     split: str
@@ -33,7 +35,9 @@ class LabelledSeries:
     language: str
     gender: str
     value: np.ndarray = field(compare=False)
-    """(L,) float64, NaN where not annotated."""
+    """(L,) float64, NaN where not annotated; of classes, their numbers."""
+    classes: tuple[str, ...] = ()
+    """Names of the classes; none for numbers in [0, 1]."""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -44,6 +48,11 @@ class LabelledSeries:
     def name(self) -> str:
         """corpus/session/participant, as in messages."""
         return "/".join(self.key)
+
+    @property
+    def annotated(self) -> LabelParams:
+        """Kind of the labels. Whether classes have an order does not matter to kappa."""
+        return LabelParams(kind="categorical", classes=self.classes) if self.classes else CONTINUOUS
 
 
 def read_truth(root: Path, split: str) -> list[LabelledSeries]:
@@ -81,22 +90,24 @@ def _of_corpus(root: Path) -> Iterator[LabelledSeries]:
     """``data/corpus``, as the stage ingest writes it."""
     for p in Manifest.read(root / "manifest.jsonl").participants:
         if p.label:
-            refuse_classes(p.shard(root / "labels"))
-            value = read_column(p.shard(root / "labels"), "value", "dvc repro -f ingest")
-            yield LabelledSeries(p.corpus, p.session, p.participant, p.split, p.role, p.language, p.gender, value)
+            path = p.shard(root / "labels")
+            classes = stored_classes(path)
+            value = read_column(path, "value", "dvc repro -f ingest")
+            known = p.session, p.participant, p.split, p.role, p.language, p.gender
+            yield LabelledSeries(scored_as(p.corpus, annotation_of(classes)), *known, value, classes)
 
 
 def _of_shards(root: Path) -> Iterator[LabelledSeries]:
     """``data/aligned``, as the stage align writes it."""
     aligned = Aligned.read(root)
-    if aligned.annotated.classes:
-        raise InputError(f"{root}: labels are classes, which have no CCC; their scores stand in results/ccc.md")
+    classes = aligned.annotated.classes
     for session in aligned.sessions:
         for seat in session.seats:
             if seat.labelled:
                 value, valid = aligned.labels(session, seat.participant)
-                known = session.corpus, session.session, seat.participant, session.split, seat.role, session.language
-                yield LabelledSeries(*known, "", np.where(valid, value, np.nan).astype(np.float64))
+                corpus = scored_as(session.corpus, annotation_of(classes))
+                known = corpus, session.session, seat.participant, session.split, seat.role, session.language
+                yield LabelledSeries(*known, "", np.where(valid, value, np.nan).astype(np.float64), classes)
 
 
 def _of_folder(root: Path) -> Iterator[LabelledSeries]:
@@ -111,9 +122,10 @@ def _of_folder(root: Path) -> Iterator[LabelledSeries]:
 
 
 def _of_tree(root: Path) -> Iterator[LabelledSeries]:
-    """A release: ``…/SESSION/ROLE.engagement.annotation.csv`` with language and gender beside it."""
-    for path in sorted(root.rglob(f"*{LABEL_SUFFIX}")):
-        role = path.name.removesuffix(LABEL_SUFFIX)
+    """A release: ``…/SESSION/ROLE.engagement.annotation.csv`` and the like, with language and gender beside it."""
+    annotations = (ENGAGEMENT, *(a for a in CLASSES if any(a in scored for scored in ANNOTATIONS.values())))
+    for annotation, path in sorted((a, p) for a in annotations for p in root.rglob(f"*.{a}{LABEL_ENDING}")):
+        role = path.name.removesuffix(f".{annotation}{LABEL_ENDING}")
         if role.startswith("s."):  # the scene's view of MPIIGroupInteraction
             continue
         folders = path.parent.relative_to(root).parts[:-1]
@@ -122,7 +134,12 @@ def _of_tree(root: Path) -> Iterator[LabelledSeries]:
         gender = gender_of(_category(path.with_name(f"{role}.gender.annotation.csv")))
         session = path.parent.name
         split = split_of(folders) or (_official_split(corpus, session) if folders else "")
-        yield LabelledSeries(corpus, session, role, split, role, language, gender, _values(path))
+        known = scored_as(corpus, annotation), session, role, split, role, language, gender
+        if classes := CLASSES.get(annotation, ()):
+            labels = LabelParams(kind="categorical", classes=classes)
+            yield LabelledSeries(*known, read_values(path, labels).value, classes)
+        else:
+            yield LabelledSeries(*known, _values(path))
 
 
 def _values(path: Path) -> np.ndarray:

@@ -21,6 +21,7 @@ from damamba.config import (
     WindowParams,
 )
 from damamba.console import InputError
+from damamba.data.balance import BalancedWindows
 from damamba.data.batch import (
     Batch,
     SeatKey,
@@ -120,6 +121,8 @@ class Run:
         source = None if shuffle is None else shuffled_labels(aligned, sessions, shuffle)
         self.reader = WindowReader(aligned, self.grid, source)
         self.windows = TrainingWindows(sessions, self.grid, seed)
+        balanced = train.balance_corpora and len({session.corpus for session, _ in self.windows.targets}) > 1
+        drawn = BalancedWindows(self.windows, train.balance_corpora) if balanced else self.windows
         self.validation = Validation(self.reader, shuffle, self.ranks)
         if self.validation.missing:
             logger.warning("no validation, the last averaged weights will be saved: %s", self.validation.missing)
@@ -152,9 +155,7 @@ class Run:
         scaled = self.train.precision == "fp16" and self.trainable
         self.scaler = torch.GradScaler(self.device.type, enabled=scaled)
         ahead = 1 if self.device.type == "cpu" else min(4, os.cpu_count() or 1)  # a device waits for several readers
-        self.batches = Prefetch(
-            lambda step: self.windows.batch(step, self.train.batch_windows), self._read, self.steps, ahead
-        )
+        self.batches = Prefetch(lambda step: drawn.batch(step, self.train.batch_windows), self._read, self.steps, ahead)
         self.ema = Ema(self.model, self.train.ema_decay)
         self.step = 0
         self.history: list[dict[str, Any]] = []

@@ -10,6 +10,7 @@ import pytest
 from damamba.commands.submit import run
 from damamba.console import InputError
 from damamba.corpus.manifest import Manifest, Participant
+from damamba.corpus.release import CLASSES
 from damamba.model import build_model
 from damamba.scoring.predictions import write_prediction
 from tests.conftest import frozen_params
@@ -55,8 +56,8 @@ def data(tmp_path):
     return root
 
 
-def submit(data, edition=2026, out="out.zip"):
-    run(Namespace(name=RUN, out=data.parent / out, edition=edition, data=data))
+def submit(data, edition=2026, out="out.zip", add=()):
+    run(Namespace(name=RUN, out=data.parent / out, edition=edition, data=data, add=list(add)))
     return zipfile.ZipFile(data.parent / out)
 
 
@@ -121,6 +122,46 @@ def test_predictions_that_are_no_engagement_are_refused_and_nothing_is_written(d
 def test_a_participant_without_prediction_needs_the_model(data):
     (data / "predictions" / RUN / "mpiigi/001/subjectPos2.parquet").unlink()
     with pytest.raises(InputError, match=r"models/da_mamba-0/model\.json: not found"):
+        submit(data)
+
+
+@pytest.fixture
+def playing(tmp_path):
+    """A run on the task engagement of PInSoRo, in another folder: one child with a label and one without."""
+    task = CLASSES["task_engagement"]
+    (tmp_path / "purple.task_engagement.annotation.csv").write_text("aimless\n" * 48 + "\nnan\n")
+    label = str(tmp_path / "purple.task_engagement.annotation.csv")
+    people = [person("pinsoro_cc", "5", "purple", 2.0, label), person("pinsoro_cr", "7", "purple", 2.0)]
+    root = tmp_path / "playing/data"
+    root.parent.mkdir()
+    Manifest(tuple(people)).write(root / "corpus/manifest.jsonl")
+    for k, p in enumerate(people):
+        pred = np.random.default_rng(k).dirichlet(np.ones(4), 52).astype(np.float32)
+        write_prediction(p.shard(root / "predictions" / RUN), pred, np.zeros(52), np.ones(52, bool), task)
+    return root
+
+
+def test_classes_are_submitted_by_their_names_and_join_the_other_labels(data, playing, capsys):
+    with submit(playing, out="task.zip") as archive:
+        text = archive.read("pinsoro-cc/5/purple.task_engagement.prediction.csv").decode()
+        expected = np.random.default_rng(0).dirichlet(np.ones(4), 52).astype(np.float32).argmax(1)[:50]
+        assert text.split() == [CLASSES["task_engagement"][k] for k in expected]
+    with submit(data, add=[playing.parent / "task.zip"]) as archive:
+        assert len(archive.namelist()) == 5
+        assert archive.read("pinsoro-cc/5/purple.task_engagement.prediction.csv").decode() == text
+    printed = capsys.readouterr().out
+    assert "pinsoro-cc task_engagement: 1 sessions, the challenge's test split has 6" in printed
+    assert "pinsoro-cr social_engagement: no session" in printed
+    assert "noxi-j: no session" in printed
+    with pytest.raises(InputError, match=r"task\.zip: pinsoro-cc/5/.* is in the submission already"):
+        submit(playing, add=[playing.parent / "task.zip"])
+
+
+def test_classes_in_a_corpus_of_numbers_are_refused(data):
+    pred = np.full((75, 4), 0.25, np.float32)
+    path = data / "predictions" / RUN / "mpiigi/001/subjectPos2.parquet"
+    write_prediction(path, pred, np.zeros(75), np.ones(75, bool), CLASSES["task_engagement"])
+    with pytest.raises(InputError, match=r"subjectPos2: the model predicts goaloriented, .* scores engagement"):
         submit(data)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from damamba.corpus.release import FEATURES, LABEL_FILE, SEATS, UNLABELLED_SEATS
+from damamba.corpus.release import FEATURES, LABEL_FILE, OTHER_WIDTHS, SEATS, UNLABELLED_SEATS
 from damamba.corpus.ssi import write_stream
 
 WIDTHS = {
@@ -78,6 +78,8 @@ CASES: dict[tuple[str, str, str], Case] = {
     ("mpiigi", "026", "subjectPos1"): Case(absent=("audio.egemapsv2", "audio.w2vbert2_embeddings")),
     ("mpiigi", "001", "subjectPos4"): Case(absent=tuple(WIDTHS)),
 }
+MISSING = {("mpiigi", "openface3")}
+"""(corpus, stream) that the release does not have."""
 WITHOUT_LANGUAGE = ("noxi", "022")
 UNLISTED = "999"
 
@@ -96,13 +98,13 @@ def engagement(corpus: str, session: str, role: str, n: int) -> np.ndarray:
     return 0.5 + 0.2 * np.sin(phase[0] + speed[0] * t) + 0.2 * np.sin(phase[1] + speed[1] * t)
 
 
-def build(root: Path, layout: int = 2025, labels_apart: bool = True) -> Path:
-    """All splits of a release below `root`, and a folder of no official list."""
+def build(root: Path, layout: int = 2025, labels_apart: bool = True, widths: dict[str, int] = WIDTHS) -> Path:
+    """All splits of a release below `root`, and a folder of no official list; those that came in 2026 are left out."""
     (root / FEATURES[layout]["noxi"]["train"][0] / UNLISTED).mkdir(parents=True)
     for (corpus, split), sessions in SESSIONS.items():
-        folder = root / FEATURES[layout][corpus][split][-1 if layout == 2025 else 0]
+        folder = root / FEATURES[layout][corpus][split][-1 if layout >= 2025 else 0]
         labels = root / "mpii/MultiMediate25/val/engagement-annotations-val"
-        apart = labels_apart and layout == 2025 and (corpus, split) == ("mpiigi", "val")
+        apart = labels_apart and layout >= 2025 and (corpus, split) == ("mpiigi", "val")
         for i, session in enumerate(sessions):
             names = LANGUAGES[corpus]
             build_session(
@@ -113,6 +115,7 @@ def build(root: Path, layout: int = 2025, labels_apart: bool = True) -> Path:
                 language=names[i % len(names)],
                 labelled=split != "test",
                 old_names=layout == 2024,
+                widths={name: width for name, width in widths.items() if (corpus, name) not in MISSING},
             )
     return root
 
@@ -163,10 +166,17 @@ def _write_streams(
 ) -> None:
     rng = np.random.default_rng([int(session), *role.encode()])
     for name, width in widths.items():
-        if name in case.absent:
+        without_sound = name.startswith("audio.") and "audio.egemapsv2" in case.absent
+        if name in case.absent or without_sound or len(case.absent) == len(WIDTHS):
             continue
+        if (corpus, name) in OTHER_WIDTHS:
+            width *= 3
         rows = n + case.offsets.get(name, 0)
         signal = engagement(corpus, session, role, rows)[:, None] - 0.5
+        sparse = name == "audio.xlm_roberta_embeddings" and int(session) % 2  # 2 Hz in some sessions, 25 in others
+        if sparse:
+            signal = signal[:: 25 // 2]
+            rows = len(signal)
         x = (signal * rng.normal(1, 0.3, width) + 0.05 * rng.normal(size=(rows, width))).astype(np.float32)
         if name == "audio.egemapsv2":
             x[:, 0] *= 2.6e5
@@ -187,7 +197,7 @@ def _write_streams(
         write_stream(
             path,
             x,
-            40.0 if wrong else 25.0,
+            40.0 if wrong else 25 / (25 // 2) if sparse else 25.0,
             file_type="ASCII" if name in case.ascii else "BINARY",
             chunks=chunks,
         )

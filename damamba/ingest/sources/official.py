@@ -1,4 +1,4 @@
-"""Source `official`: NoXi, NoXi-Add and MPIIGI as the MultiMediate challenge releases them (docs/noxi.md)."""
+"""Source `official`: the corpora of the MultiMediate challenge as it releases them (docs/noxi.md)."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -6,17 +6,20 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from damamba.config import Name, Section, Split
+from damamba.console import InputError
 from damamba.corpus.agreement import read_label
 from damamba.corpus.annotation_csv import read_labels
 from damamba.corpus.labels import Labels
 from damamba.corpus.manifest import Participant
+from damamba.corpus.release import CLASSES, ENGAGEMENT, LABEL_ENDING
 from damamba.corpus.release_reader import read_release
 from damamba.corpus.release_trees import ReleaseLayout
-from damamba.ingest.sources.base import Source, SourceListing, root_folder, told
+from damamba.ingest.sources.base import Source, SourceListing, released_s, root_folder, told
 
 ROOT = "data/release"
 OLD_ROOT = "release"
-SplitFolders = dict[Literal["noxi", "noxi_add", "mpiigi"], dict[Split, str | None]]
+ReleasedCorpus = Literal["noxi", "noxi_add", "mpiigi", "noxi_j", "pinsoro_cc", "pinsoro_cr"]
+SplitFolders = dict[ReleasedCorpus, dict[Split, str | None]]
 
 
 class OfficialSourceParams(Section):
@@ -24,14 +27,16 @@ class OfficialSourceParams(Section):
 
     root: str
     """Folder of the download; the folders below are relative to it, or absolute."""
-    layout: Literal[2024, 2025]
-    """Year of the tree; 2026 has the tree of 2025."""
+    layout: Literal[2024, 2025, 2026]
+    """Year of the tree; 2026 has the tree of 2025 and more corpora."""
+    annotation: Literal["engagement", "task_engagement", "social_engagement"] = ENGAGEMENT
+    """Which labels are read. Only corpora that have them are: for the last two, PInSoRo alone."""
     streams: Annotated[tuple[Name, ...], Field(min_length=1)]
     """Names of the released streams that are read."""
     media: bool
     """Whether raw video and sound are read too, where they exist."""
-    features_at: SplitFolders
-    """Folder of a split's sessions if it is not the layout's; null leaves the split out."""
+    features_at: dict[ReleasedCorpus, dict[Split, str | None] | None]
+    """Folder of a split's sessions if it is not the layout's; null leaves the split, or the corpus, out."""
     labels_at: SplitFolders
     """Folder of a split's labels if they lie neither beside the features nor where the layout has them."""
     media_at: SplitFolders
@@ -49,18 +54,34 @@ class OfficialSource(Source[OfficialSourceParams]):
     def listing(self) -> SourceListing:
         """Sessions of the official lists, with the defects of the trees; raises `InputError` as `read_release`."""
         params = self.params
+        self._check_kind()
         layout = ReleaseLayout(
             root_folder(params.root, ROOT, OLD_ROOT),
             params.layout,
             params.features_at,
             params.labels_at,
             params.media_at,
+            params.annotation,
         )
         persons = Path(params.persons) if params.persons else None
         return SourceListing(*read_release(layout, params.streams, params.media, persons))
 
     def labels(self, participant: Participant, end_s: float | None) -> Labels:
-        """Labels of the release's file, in its own length: `ingest` compares them with the streams."""
+        """Labels of the release's file, in its own length: `ingest` compares them with the streams.
+
+        Stretches of time end where annotation ends, so that they are extended to the length of the streams.
+        """
         if self.annotated.classes:
-            return told(participant, read_label(participant.label, None, self.label_slack_s, labels=self.annotated))
+            length_s = None if participant.label.endswith(LABEL_ENDING) else released_s(participant)
+            return told(participant, read_label(participant.label, length_s, self.label_slack_s, labels=self.annotated))
         return read_labels(Path(participant.label))
+
+    def _check_kind(self) -> None:
+        """Raise `InputError` where the section `labels` is of another kind than the annotation."""
+        annotation = self.params.annotation
+        if annotation in CLASSES and not self.annotated.classes:
+            raise InputError(
+                f"params.yaml: corpus.official.annotation: {annotation} has classes, but labels.kind is "
+                f"{self.annotated.kind}; set it to categorical, and labels.classes to "
+                f"[{', '.join(CLASSES[annotation])}]"
+            )
