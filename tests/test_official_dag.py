@@ -184,7 +184,7 @@ for stage, *arguments in json.loads(sys.argv[1]):  # in one process, because imp
 """
 UNZIPPED = """
 import sys, zipfile
-print(zipfile.ZipFile("all.zip").read(f"{sys.argv[1]}.task_engagement.prediction.csv").decode())
+print(zipfile.ZipFile("all.zip").read(f"{sys.argv[1]}.task_engagement.engagement.prediction.csv").decode())
 """
 
 

@@ -1,6 +1,6 @@
 """Folder and file names of the MultiMediate challenge, for labels and for submissions, and how it weighs its corpora.
 
-Source: hcmlab/MultiMediate26 ``baseline/4_TestingNN_fairness_per_session.py`` and ``5_CreateResulttable.py`` (2026);
+Source: hcmlab/MultiMediate_26 ``baseline/4_TestingNN_fairness_per_session.py`` and ``5_CreateResulttable.py`` (2026);
 submissions of CEAM and DAT (2023, 2024).
 """
 
@@ -20,10 +20,12 @@ FOLDERS = {
 """Corpus -> its folder in a submission."""
 ENDINGS = {2024: ".annotation.csv", 2026: ".prediction.csv"}
 """Edition -> end of a submitted file's name; before it stand the role and what is predicted."""
+CLASS_ENDING = ".engagement.prediction.csv"
+"""The same of classes, since 2026."""
 LABEL_SUFFIX = ".engagement.annotation.csv"
 PREDICTION = re.compile(
     rf"^(?P<participant>.+?)\.(?P<annotation>{'|'.join((ENGAGEMENT, *CLASSES))})"
-    r"\.(?:prediction|pred|annotation|annotation_pred)\.csv$"
+    r"(?:\.engagement)?\.(?:prediction|pred|annotation|annotation_pred)\.csv$"
 )
 """All file names that teams have used for predictions."""
 SYNONYMS = {
@@ -32,6 +34,7 @@ SYNONYMS = {
     "test-base": "noxi",
     "test-additional": "noxi_add",
     "mpii": "mpiigi",
+    **{f"{split}-{kind}": f"pinsoro_{kind}" for split in ("train", "val", "test") for kind in ("cc", "cr")},
 }
 """Folder name in a release or submission -> corpus."""
 SPLITS = {
@@ -42,6 +45,7 @@ SPLITS = {
     "test-additional": "test",
     "noxi-base": "test",
     "noxi-additional": "test",
+    **{f"{split}-{kind}": split for split in ("train", "val", "test") for kind in ("cc", "cr")},
 }
 """Folder name in a release -> split."""
 

@@ -6,8 +6,10 @@
     yellow: […]
 
 Stretches of all constructs (task engagement, social engagement, social attitude) stand side by side. Times are seconds
-from the beginning of the recording, or of the Unix epoch; the latter need the recording's ``timestamp`` in an
-``experiment.yaml`` beside the file.
+since 1970, as published, or since the beginning of the recording. The former need the recording's ``start`` in the
+``freeplay.bag.yaml`` beside the file; the ``timestamp`` in ``experiment.yaml`` is of another clock in some sessions.
+
+Source: freeplay-sandbox/dataset, ``data/*/freeplay.annotations.*.yaml``.
 """
 
 from pathlib import Path
@@ -26,7 +28,7 @@ MOST_BYTES = 1 << 21
 EPOCH_S = 1e8
 """Later times count from 1970; three years is no recording."""
 LATEST_S = 1e11
-EXPERIMENT = "experiment.yaml"
+RECORDING = "freeplay.bag.yaml"
 FORM = "expected {role: [{class: [start, end]}, …]} in seconds"
 
 
@@ -103,11 +105,11 @@ def _is_number(value: object) -> TypeGuard[int | float]:
 def _on_the_recordings_clock(path: Path, stretches: list[CodedStretch]) -> list[CodedStretch]:
     if not any(one.start_s > EPOCH_S for one in stretches):
         return stretches
-    beside = path.with_name(EXPERIMENT)
-    began_s = _loaded(beside).get("timestamp") if beside.is_file() else None
+    beside = path.with_name(RECORDING)
+    began_s = _loaded(beside).get("start") if beside.is_file() else None
     if not _is_number(began_s):
         raise InputError(
-            f"{path}: its times count from 1970, and {beside} has no number as timestamp; put the beginning of the "
+            f"{path}: its times count from 1970, and {beside} has no number as start; put the beginning of the "
             "recording there, or write seconds from the beginning"
         )
     return [one._replace(start_s=one.start_s - began_s, end_s=one.end_s - began_s) for one in stretches]

@@ -1,7 +1,7 @@
 """Contents of the MultiMediate release: corpora, official session lists, roles, streams and their folders.
 
 Source:
-    Session lists, roles and trees as in hcmlab/MultiMediate26 ``baseline/configs`` and in the challenge's downloads
+    Session lists, roles and trees as in hcmlab/MultiMediate_26 ``baseline/configs`` and in the challenge's downloads
     of 2024 and 2025; the lists of NoXi are the same in all editions since 2023. Of the corpora that came in 2026 only
     the numbers of sessions are known here: their folders are the lists.
 """
@@ -119,8 +119,8 @@ FEATURES: dict[int, ReleaseFolders] = {
 FEATURES[2026] = {
     **FEATURES[2025],
     "noxi_j": {split: (f"noxi-j/{split}",) for split in N_SESSIONS["noxi_j"]},
-    "pinsoro_cc": {split: (f"pinsoro-cc/{split}",) for split in N_SESSIONS["pinsoro_cc"]},
-    "pinsoro_cr": {split: (f"pinsoro-cr/{split}",) for split in N_SESSIONS["pinsoro_cr"]},
+    "pinsoro_cc": {split: (f"pinsoro/{split}-cc",) for split in N_SESSIONS["pinsoro_cc"]},
+    "pinsoro_cr": {split: (f"pinsoro/{split}-cr",) for split in N_SESSIONS["pinsoro_cr"]},
 }
 LABELS: ReleaseFolders = {"mpiigi": {"val": ("mpii/MultiMediate25/val/engagement-annotations-val",)}}
 """Labels that lie in a tree of their own; all others lie beside the features."""

@@ -33,7 +33,7 @@ def scorecard_lines(card: dict[str, Any]) -> list[str]:
             attribute,
             value,
             number(_score(row)),
-            number(row["disparity"], signed="ccc" in row),
+            number(row["disparity"], signed=True),
             str(row["frames"]),
         ]
         for corpus, attributes in card["groups"].items()
@@ -41,10 +41,7 @@ def scorecard_lines(card: dict[str, Any]) -> list[str]:
         for value, row in values.items()
     ]
     if grouped:
-        what = "prediction above that of all participants at the same label"
-        if "kappa" in title:
-            what += "; of classes, how much their shares differ"
-        lines += ["", f"By group; disparity = {what}", ""]
+        lines += ["", "By group; disparity = prediction above that of all participants at the same label", ""]
         lines += columns(["corpus", "by", "group", title, "disparity", "frames"], grouped, left=3)
         gaps = [
             [corpus, attribute, number(_score(gap)), number(gap["disparity"])]
@@ -64,10 +61,6 @@ def scorecard_lines(card: dict[str, Any]) -> list[str]:
 def _score(row: dict[str, Any]) -> Any:
     """The score of a row; None where it is undefined."""
     return row["ccc"] if "ccc" in row else row["kappa"]
-
-
-def _disparity(row: dict[str, Any]) -> str:
-    return number(row["disparity"], signed="ccc" in row)
 
 
 def _title(rows: Iterable[dict[str, Any]]) -> str:

@@ -21,7 +21,7 @@ from damamba.metrics import Metric, ccc
 from damamba.metrics.ccc import CCC
 from damamba.metrics.kappa import Kappa
 from damamba.scoring.comparison import mean
-from damamba.scoring.disparity import class_disparity, class_gap, disparity
+from damamba.scoring.disparity import disparity, disparity_between
 from damamba.scoring.pairing import PairedSeries, PredictionFinding, pair
 from damamba.scoring.participants import statistics
 from damamba.scoring.pooling import bootstrap_interval, defined, moments_by_session, stacked
@@ -222,8 +222,7 @@ def _groups(pairs: Sequence[PairedSeries], paired: Callable[[PairedSeries], Seri
     by_attribute: dict[str, dict[str, Any]] = {}
     for attribute, groups in _grouped(pairs).items():
         series = {value: _joined(map(paired, members)) for value, members in groups.items()}
-        classes = pairs[0].truth.classes
-        disparities = class_disparity(series, len(classes)) if classes else disparity(series)
+        disparities = disparity(series, len(pairs[0].truth.classes) or None)
         by_attribute[attribute] = {
             value: {
                 _key(pairs): _pooled([series[value]], pairs),
@@ -250,16 +249,16 @@ def _grouped(pairs: Sequence[PairedSeries]) -> dict[str, dict[str, list[PairedSe
 def _gaps(
     pairs: Sequence[PairedSeries], paired: Callable[[PairedSeries], Series], groups: dict[str, dict[str, Any]]
 ) -> dict[str, dict[str, float | None]]:
-    """Attribute -> largest less smallest score over its groups, and the largest disparity between two of them."""
-    key, classes = _key(pairs), pairs[0].truth.classes
+    """Attribute -> largest less smallest score and disparity over its groups; of two groups, their disparity too."""
+    key = _key(pairs)
     gaps: dict[str, dict[str, float | None]] = {}
     for attribute, members in _grouped(pairs).items():
         rows = groups[attribute].values()
-        if classes:
-            between = class_gap({v: _joined(map(paired, own)) for v, own in members.items()}, len(classes))
-        else:
-            between = _range([row["disparity"] for row in rows])
-        gaps[attribute] = {key: _range([row[key] for row in rows]), "disparity": between}
+        gaps[attribute] = {name: _range([row[name] for row in rows]) for name in (key, "disparity")}
+        if len(members) == 2:
+            higher, lower = sorted(members, reverse=True)  # the challenge's CDD_G: male less female
+            series = (_joined(map(paired, members[group])) for group in (higher, lower))
+            gaps[attribute][f"{higher}_less_{lower}"] = disparity_between(*series, len(pairs[0].truth.classes) or None)
     return gaps
 
 

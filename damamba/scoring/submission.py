@@ -12,7 +12,7 @@ import numpy as np
 from damamba.config import LABEL_RATE_HZ, LabelParams
 from damamba.console import InputError, progress
 from damamba.corpus.annotation_csv import read_labels, read_values
-from damamba.corpus.challenge import ENDINGS, FOLDERS, PREDICTION, annotation_of
+from damamba.corpus.challenge import CLASS_ENDING, ENDINGS, FOLDERS, PREDICTION, annotation_of
 from damamba.corpus.manifest import Manifest, Participant
 from damamba.corpus.release import ANNOTATIONS, CLASSES, ENGAGEMENT, FEATURES, LABEL_ENDING, N_SESSIONS
 from damamba.files import whole_file
@@ -152,7 +152,8 @@ def submission_file(
         lines = len(read_labels(Path(participant.label)))
     values = np.concatenate([pred[:lines], np.full(max(lines - len(pred), 0), pred[-1])]).astype(np.float64)
     folder = FOLDERS[participant.corpus]
-    name = f"{folder}/{participant.session}/{participant.participant}.{annotation}{ENDINGS[edition]}"
+    ending = CLASS_ENDING if classes else ENDINGS[edition]
+    name = f"{folder}/{participant.session}/{participant.participant}.{annotation}{ending}"
     return SubmissionFile(participant, name, values, max(lines - len(pred), 0), classes)
 
 

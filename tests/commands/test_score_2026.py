@@ -6,14 +6,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from damamba.console import InputError
 from damamba.corpus.challenge import WEIGHTS_2026
 from damamba.corpus.release import CLASSES
-from damamba.scoring.disparity import class_disparity, class_gap, disparity
-from damamba.scoring.pairing import PairedSeries
-from damamba.scoring.predictions import write_prediction
-from damamba.scoring.scorecard import scorecard
-from damamba.scoring.truth import LabelledSeries
+from damamba.scoring.disparity import disparity, disparity_between
 from tests.commands.challenge import by_definition, score, write
 
 ENGAGED = {
@@ -94,24 +89,25 @@ def test_earlier_editions_have_no_weighted_score(submitted):
     assert "challenge" not in score(folder, "p26", truth=folder / "labels/noxi")
 
 
-def test_disparity_of_classes_is_the_definition_s_by_gender(submitted):
+def test_disparity_of_classes_is_the_challenge_s_by_gender(submitted):
     folder, series = submitted
     card = score(folder, "p26")
     (male, female) = series["pinsoro_cc-social"]
-    n = len(CLASSES["social_engagement"])
-
-    def shares(series, k):
-        return [np.mean(series[0][series[1] == k] == c) for c in range(n)]
-
     both = tuple(np.concatenate([male[i], female[i]]) for i in (0, 1))
+    known = [k for k in range(len(CLASSES["social_engagement"])) if (both[1] == k).any()]
+
+    def mean(series, k):
+        return series[0][series[1] == k].mean()
+
     for name, own in (("male", male), ("female", female)):
-        steps = [np.abs(np.subtract(shares(own, k), shares(both, k))).sum() / 2 for k in range(n)]
+        steps = [mean(own, k) - mean(both, k) for k in known if (own[1] == k).any()]
         row = card["groups"]["pinsoro_cc-social"]["gender"][name]
         assert row["disparity"] == pytest.approx(np.mean(steps), abs=1e-12)
         assert row["kappa"] == pytest.approx(cohen_kappa_score(own[1], own[0]), abs=1e-12)
-    between = np.mean([np.abs(np.subtract(shares(male, k), shares(female, k))).sum() / 2 for k in range(n)])
     gap = card["gaps"]["pinsoro_cc-social"]["gender"]
-    assert gap["disparity"] == pytest.approx(between, abs=1e-12)
+    shared = [k for k in known if (male[1] == k).any() and (female[1] == k).any()]
+    expected = np.mean([mean(male, k) - mean(female, k) for k in shared])
+    assert gap["male_less_female"] == pytest.approx(expected, abs=1e-12)
     assert gap["kappa"] == pytest.approx(
         abs(cohen_kappa_score(male[1], male[0]) - cohen_kappa_score(female[1], female[0])), abs=1e-12
     )
@@ -120,56 +116,9 @@ def test_disparity_of_classes_is_the_definition_s_by_gender(submitted):
 def test_disparities_of_cases_made_by_hand():
     low, high = (np.array([0.2, 0.4]), np.array([0.3, 0.5])), (np.array([0.4, 0.4]), np.array([0.3, 0.5]))
     assert disparity({"a": low, "b": high}) == pytest.approx({"a": -0.05, "b": 0.05}, abs=1e-12)
-    # at class 0, a is always predicted 0 and b always 1; at class 1 both are predicted 1
-    a, b = (np.array([0.0, 1.0]), np.array([0.0, 1.0])), (np.array([1.0, 1.0]), np.array([0.0, 1.0]))
-    assert class_disparity({"a": a, "b": b}, 2) == {"a": 0.25, "b": 0.25}
-    assert class_gap({"a": a, "b": b}, 2) == 0.5
-    assert class_disparity({"a": a, "b": a}, 3) == {"a": 0.0, "b": 0.0}
-    assert class_gap({"a": (np.zeros(1), np.zeros(1)), "b": (np.ones(1), np.ones(1))}, 2) is None
-
-
-def test_kappa_over_anything_is_that_of_scikit_learn():
-    for seed in range(20):
-        rng = np.random.default_rng(seed)
-        n = int(rng.integers(2, 5))
-        classes = tuple("abcde"[:n])
-        target = np.where(rng.random(60) < 0.1, np.nan, rng.integers(0, n, 60))
-        pred = np.where(rng.random(60) < 0.1, np.nan, rng.integers(0, n, 60))
-        pairs = [PairedSeries(LabelledSeries("c", "s", "p", "", "", "", "", target, classes), pred)]
-        card = scorecard(pairs, [], official=False, resamples=5, confidence=0.9)
-        both = np.isfinite(target) & np.isfinite(pred)
-        expected = cohen_kappa_score(target[both], pred[both])
-        assert card["corpora"]["c"]["kappa"] == pytest.approx(expected, abs=1e-12)
-        assert card["corpora"]["c"]["missing"] == int((np.isfinite(target) & ~np.isfinite(pred)).sum())
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (
-            "playing\n" * LENGTH,
-            r"purple\.task_engagement\.prediction\.csv: line 2: .playing. is not in",
-        ),
-        ("0.5\n" * LENGTH, r"line 1: '0\.5' is not in labels\.classes"),
-        ("aimless\n" * 9, r"9 lines are 0\.4 s, the label has 300"),
-    ],
-)
-def test_predictions_of_no_class_are_refused_with_their_place(submitted, text, message):
-    folder, _ = submitted
-    (folder / "p26/pinsoro-cc/5/purple.task_engagement.prediction.csv").write_text(text)
-    with pytest.raises(InputError, match=message):
-        score(folder, "p26")
-
-
-def test_a_run_on_classes_is_scored_as_its_submission(submitted):
-    folder, series = submitted
-    names = CLASSES["task_engagement"]
-    for role, (pred, target) in zip(("purple", "yellow"), series["pinsoro_cc-task"], strict=True):
-        whole, seen = np.pad(target, (0, 2)), np.arange(LENGTH) < LENGTH - 2
-        one_hot = np.eye(len(names), dtype=np.float32)[np.pad(pred, (0, 2))]
-        write_prediction(folder / f"run/pinsoro_cc/5/{role}.parquet", one_hot, whole, seen, names)
-    truth = folder / "labels/pinsoro-cc"
-    kappa = score(folder, "p26", truth=truth)["corpora"]["pinsoro_cc-task"]["kappa"]
-    card = score(folder, "run", truth=truth, partial=True)
-    assert card["corpora"]["pinsoro_cc-task"]["kappa"] == kappa
-    assert card["corpora"]["pinsoro_cc-social"]["kappa"] is None
+    assert disparity_between(low, high) == pytest.approx(-0.1, abs=1e-12)
+    # at class 0, a is always predicted 0 and b always 2; at class 1 both are predicted 1
+    a, b = (np.array([0.0, 1.0]), np.array([0.0, 1.0])), (np.array([2.0, 1.0]), np.array([0.0, 1.0]))
+    assert disparity({"a": a, "b": b}, 3) == {"a": -0.5, "b": 0.5}
+    assert disparity_between(a, b, 3) == -1.0
+    assert disparity_between((np.zeros(1), np.zeros(1)), (np.ones(1), np.ones(1)), 2) is None

@@ -143,12 +143,12 @@ def playing(tmp_path):
 
 def test_classes_are_submitted_by_their_names_and_join_the_other_labels(data, playing, capsys):
     with submit(playing, out="task.zip") as archive:
-        text = archive.read("pinsoro-cc/5/purple.task_engagement.prediction.csv").decode()
+        text = archive.read("pinsoro-cc/5/purple.task_engagement.engagement.prediction.csv").decode()
         expected = np.random.default_rng(0).dirichlet(np.ones(4), 52).astype(np.float32).argmax(1)[:50]
         assert text.split() == [CLASSES["task_engagement"][k] for k in expected]
     with submit(data, add=[playing.parent / "task.zip"]) as archive:
         assert len(archive.namelist()) == 5
-        assert archive.read("pinsoro-cc/5/purple.task_engagement.prediction.csv").decode() == text
+        assert archive.read("pinsoro-cc/5/purple.task_engagement.engagement.prediction.csv").decode() == text
     printed = capsys.readouterr().out
     assert "pinsoro-cc task_engagement: 1 sessions, the challenge's test split has 6" in printed
     assert "pinsoro-cr social_engagement: no session" in printed

@@ -148,9 +148,12 @@ def test_times_since_1970_need_the_beginning_of_the_recording(tmp_path):
     release_2026.write_coder(path, "pinsoro_cc", "3", ("purple",), 0)
     plain = read_label(f"{path}#purple", None, 0.5, labels=TASK).labels
     release_2026.write_coder(path, "pinsoro_cc", "3", ("purple",), 0, began_s=1496908905.5)
-    with pytest.raises(InputError, match=r"ada\.yaml: its times count from 1970, and .*experiment\.yaml has no number"):
+    with pytest.raises(
+        InputError, match=r"ada\.yaml: its times count from 1970, and .*freeplay\.bag\.yaml has no number"
+    ):
         read_label(f"{path}#purple", None, 0.5, labels=TASK)
-    (tmp_path / "experiment.yaml").write_text("timestamp: 1496908905.5\n")
+    (tmp_path / "experiment.yaml").write_text("timestamp: 1496908900500000000\n")  # of another clock
+    (tmp_path / "freeplay.bag.yaml").write_text("duration: 60.0\nstart: 1496908905.5\n")
     np.testing.assert_array_equal(read_label(f"{path}#purple", None, 0.5, labels=TASK).labels.value, plain.value)
 
 
@@ -221,14 +224,14 @@ def test_classes_need_labels_of_their_kind(built, tmp_path):
 
 
 def test_a_class_that_is_unknown_is_named_with_its_line(fresh, tmp_path):
-    path = fresh / "pinsoro-cc/train/1/purple.task_engagement.annotation.csv"
+    path = fresh / "pinsoro/train-cc/1/purple.task_engagement.annotation.csv"
     path.write_text(path.read_text().replace("aimless", "playing", 1))
     with pytest.raises(InputError, match=r"purple\.task_engagement\.annotation\.csv, line \d+: 'playing' is not in"):
         run(fresh, tmp_path / "corpus", PINSORO_STREAMS, TASK, annotation="task_engagement")
 
 
 def test_streams_of_which_none_fits_the_others_are_refused(fresh, tmp_path):
-    folder = fresh / "pinsoro-cr/train/51"
+    folder = fresh / "pinsoro/train-cr/51"
     for k, name in enumerate(("audio.egemapsv2", "openpose")):
         width = release_2026.PINSORO_STREAMS[name]
         write_stream(folder / f"purple.{name}.stream", np.zeros((300 + 200 * k, width), np.float32), 30.0)
