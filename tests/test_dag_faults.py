@@ -123,7 +123,7 @@ def test_a_missing_checkpoint_and_a_missing_landmarker_name_the_command(repo):
 def test_the_campaign_of_faults_in_short(finished, tmp_path):
     """`python -m benchmarks.faults` takes an hour and more."""
     seen = {"damage": damage(finished, tmp_path, 6, 1)}
-    assert len(seen["damage"]["artefacts"]) == 17
+    assert len(seen["damage"]["artefacts"]) == 16
     some = [stage for stage in STAGES if stage.name in ("extract@flow", "ablate")]
     assert [stage.name for stage in some] == ["extract@flow", "ablate"]
     seen["kills"] = kills(finished, tmp_path, 2, 1, stages=some[:1])

@@ -53,7 +53,7 @@ STAGES = (
     Stage("rendering", ("rendering.py",), "results/rendering.json"),
     *(
         Stage(f"extract@{cue}", ("extract.py", cue), f"data/features/{cue}", "*.parquet")
-        for cue in ("wav2vec2", "emotion", "clip", "flow", "landmark_flow", "elapsed")
+        for cue in ("wav2vec2", "emotion", "clip", "flow", "landmark_flow")
     ),
     Stage("align", ("align.py",), "data/aligned", "*.arrow"),
     Stage(f"train@{RUN}", ("train.py", RUN), f"data/models/{RUN}"),

@@ -48,7 +48,7 @@ def local_folder(checkpoint: str) -> Path | None:
 
 
 def compact_whisper() -> Path | None:
-    """Folder of `COMPACT_WHISPER` with its weights; where no cue used them when its stage ran, the folder is empty."""
+    """Folder of `COMPACT_WHISPER` with its weights; where no cue used them when its stage ran, it has none."""
     places = (Path(COMPACT_WHISPER), CACHED.expanduser())
     return next((folder for folder in places if (folder / WEIGHTS).is_file()), None)
 

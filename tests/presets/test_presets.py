@@ -115,7 +115,10 @@ def test_sizes_set_every_setting_of_architectures_and_losses(name):
         fields = plugins.settings_of(LOSSES, settings["loss"]).model_fields
         assert set(settings) == {"loss", *fields}, loss
     assert set(preset["model"]) == {*ModelSection.model_fields, *(f"lambda_{loss}" for loss in preset["losses"])}
-    assert list(preset["variants"]) == list(read_preset("demo")["variants"])
+    variants = [
+        variant for variant in preset["variants"] if variant != "elapsed_only"
+    ]  # its cue is the release's alone
+    assert variants == list(read_preset("demo")["variants"])
 
 
 def why_not(names):
