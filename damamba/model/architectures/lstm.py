@@ -1,6 +1,7 @@
 """The baseline of earlier challenges: an LSTM over the target's cues side by side, both ways; no partners."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 from damamba.config import Dropout, Layers, Section, Width
 from damamba.model.base import EngagementModel, Output, Statistics, side_by_side, standardise_each
 from damamba.model.heads import Start, make_head
+from damamba.model.precision import unrounded
 
 
 class LSTMParams(Section):
@@ -62,5 +64,7 @@ class LSTM(EngagementModel[LSTMParams]):
     ) -> Output:
         """Engagement of participant 0 at every frame; arguments as of `DAMamba.forward`."""
         seen = {name: valid[name][:, 0] & present[:, :1] for name in self.widths}
-        y, _ = self.lstm(side_by_side(self.standardise, {name: cues[name][:, 0] for name in seen}, seen))
+        x = side_by_side(self.standardise, {name: cues[name][:, 0] for name in seen}, seen)
+        with unrounded(x) if x.device.type == "cpu" else nullcontext():
+            y, _ = self.lstm(x)  # many CPUs have no LSTM in bfloat16, and PyTorch raises there
         return Output(self.head(self.norm(self.dropout(y))), {})
