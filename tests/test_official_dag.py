@@ -63,7 +63,6 @@ def test_the_table_says_split_and_protocol_and_nothing_is_simulated(finished):
         "dino": 3,
         "swin": 4,
         "videomae": 5,
-        "elapsed": 8,
     }
 
 

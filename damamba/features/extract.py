@@ -212,7 +212,12 @@ def extract_all(
     present = [p for p in participants if p.key not in lacking]
     if not present and lacking and not like and not _any_shard(out):
         raise InputError(_nobody(participants, lacking))
-    tasks = [task for participant in present if (task := shards.task(participant))]
+    tasks = []
+    for participant in present:
+        if task := shards.task(participant):
+            tasks.append(task)
+        else:
+            note_of(participant.shard(out)).unlink(missing_ok=True)
     if tasks and faces:
         others = [_Shards(cue, faces) for cue in beside if cue.extractor.watches and cue.out != out]
         tasks = [

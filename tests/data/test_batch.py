@@ -133,7 +133,7 @@ def test_every_step_draws_by_its_number_alone_and_an_epoch_sees_all(tmp_path):
     drawn = [windows.batch(step, 4) for step in range(30)]
     assert again.batch(17, 4) == drawn[17]
     n = len(windows)
-    epoch = [windows._at(k) for k in range(n)]
+    epoch = [windows.at(k) for k in range(n)]
     assert {w.session.name for w in epoch} == {s.name for s in aligned.sessions}
     for session in aligned.sessions:
         for seat in (0, 1):
@@ -142,7 +142,7 @@ def test_every_step_draws_by_its_number_alone_and_an_epoch_sees_all(tmp_path):
                 if w.session is session and w.target == seat:
                     seen[max(w.start, 0) : w.start + 8] += 1
             assert (seen >= 1).all()
-    assert [windows._at(k) for k in range(n, n + 5)] != epoch[:5]
+    assert [windows.at(k) for k in range(n, n + 5)] != epoch[:5]
 
 
 @pytest.mark.parametrize("n_labels", [96, 100])

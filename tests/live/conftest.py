@@ -10,6 +10,7 @@ from damamba.config import CueParams, ExtractParams, ModelParams, parse_section
 from damamba.data.causality import delay_of
 from damamba.model import build_model
 from damamba.predictor.inputs import CueSource, ModelInputs
+from damamba.predictor.passes import passes_of
 from damamba.predictor.run import _aligned, predict_videos
 from damamba.predictor.videos import Conversation
 from damamba.presets.apply import read_preset
@@ -81,6 +82,8 @@ def predicted(videos, tmp_path_factory):
     """(folder of the model, offline prediction of the videos)."""
     out = tmp_path_factory.mktemp("live")
     conversation = Conversation.of_files(videos)
-    aligned = _aligned({conversation.name: conversation}, causal_inputs(), out / ".damamba", LOOP)
+    inputs = causal_inputs()
+    passes = passes_of(inputs.cues, "align")
+    aligned = _aligned({conversation.name: conversation}, inputs, out / ".damamba", LOOP, passes)
     model = save_model(out / "model", aligned, causal_inputs())
     return model, predict_videos([conversation], model, out, LOOP)
