@@ -173,6 +173,7 @@ def test_every_cue_of_the_folder_can_be_causal():
         "egemaps": {"window_s": 1.0, "hop_s": 0.04},
         "emotion": {"checkpoint": "c", "revision": None, "window_s": 1.0, "hop_s": 0.1, "causal": True},
         "expression": {},
+        "elapsed": {},
         "flow": {"reduce": "grid", "cells": 6, "side": 112, "causal": True},
         "image_model": {"checkpoint": "c", "revision": None},
         "official": {"stream": "s", "lookahead_s": 0.0},

@@ -121,7 +121,7 @@ def constant(text: str) -> str:
     [
         ("damamba/features/faces.py", {"faces"}),
         ("damamba/features/landmarker.py", {"faces"}),
-        ("damamba/features/crop.py", SEEING),
+        ("damamba/features/crop.py", SEEING | {"faces"}),
         ("damamba/features/tracked_frames.py", SEEING),
         ("damamba/streams/face_track.py", SEEING | {"faces"}),
         ("damamba/streams/stored_face_track.py", SEEING),

@@ -45,7 +45,7 @@ class Smooth(Loss[Settings]):
 
 def test_a_bare_name_is_a_file_of_the_folder():
     assert plugins.find(LOSSES, "ccc", Loss) is CCCLoss
-    assert plugins.names(ARCHITECTURES) == ("da_mamba", "dat", "lstm", "mlp", "ridge", "tcn")
+    assert plugins.names(ARCHITECTURES) == ("boosting", "constant", "da_mamba", "dat", "lstm", "mlp", "ridge", "tcn")
     assert "base" not in plugins.names(LOSSES)
 
 

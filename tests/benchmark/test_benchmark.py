@@ -69,6 +69,8 @@ def test_a_variant_that_cannot_stream_is_left_out_of_streaming():
         "ridge",
         "mlp",
         "tcn",
+        "boosting",
+        "constant",
     }
     taken = stream_steps_ms({"no": VARIANTS["lstm"], "yes": VARIANTS["da_mamba"]}, 25, 2)
     assert list(taken)[1:] == ["yes, a dyad"]

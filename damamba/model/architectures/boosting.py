@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from damamba.config import Section
 from damamba.console import InputError
@@ -75,14 +75,28 @@ class Boosting(EngagementModel[BoostingParams]):
         chosen = min(params.features, self.means.n_features)
         start = label_mean.shares if isinstance(label_mean, Classes) else (label_mean,)
         nodes = self.outputs, params.trees, 2 * params.leaves - 1
-        self.begins = _kept(torch.tensor(start).float())
-        self.features = _kept(torch.arange(chosen))
-        self.value = _kept(torch.zeros(nodes))
+        self.begins: Tensor
+        """(outputs,) predictions without any tree."""
+        self.features: Tensor
+        """(chosen,) numbers of the running means that the trees see."""
+        self.value: Tensor
         """(outputs, trees, nodes) of a leaf, with learning rate and gain; 0 elsewhere."""
-        self.feature, self.left, self.right = (_kept(torch.zeros(nodes, dtype=torch.long)) for _ in range(3))
-        """The column that a node compares, and the nodes after it; a leaf leads to itself."""
-        self.threshold = _kept(torch.zeros(nodes))
-        self.depth = _kept(torch.zeros((), dtype=torch.long))
+        self.threshold: Tensor
+        """(outputs, trees, nodes) up to which a value leads to the left."""
+        self.feature: Tensor
+        """(outputs, trees, nodes) column that a node compares."""
+        self.left: Tensor
+        self.right: Tensor
+        """(outputs, trees, nodes) that follow; a leaf leads to itself."""
+        self.depth: Tensor
+        """() steps from the root to the deepest leaf."""
+        self.register_buffer("begins", torch.tensor(start).float())
+        self.register_buffer("features", torch.arange(chosen))
+        for name in ("value", "threshold"):
+            self.register_buffer(name, torch.zeros(nodes))
+        for name in ("feature", "left", "right"):
+            self.register_buffer(name, torch.zeros(nodes, dtype=torch.long))
+        self.register_buffer("depth", torch.zeros((), dtype=torch.long))
 
     def begin(self, examples: Examples) -> str | None:
         """Grow all of it; raises `InputError` where fewer than two folds have labels."""
@@ -169,11 +183,6 @@ class Boosting(EngagementModel[BoostingParams]):
                 at = torch.where(compared <= self.threshold[nodes][at], self.left[nodes][at], self.right[nodes][at])
             total += self.value[nodes][at]
         return total
-
-
-def _kept(tensor: Tensor) -> nn.Parameter:
-    """Part of the model that no gradient changes."""
-    return nn.Parameter(tensor, requires_grad=False)
 
 
 def _correlations(x: Float[Tensor, "rows features"], y: Float[Tensor, "rows"]) -> Float[Tensor, "features"]:
