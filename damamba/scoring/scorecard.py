@@ -257,8 +257,9 @@ def _gaps(
         gaps[attribute] = {name: _range([row[name] for row in rows]) for name in (key, "disparity")}
         if len(members) == 2:
             higher, lower = sorted(members, reverse=True)  # the challenge's CDD_G: male less female
-            series = (_joined(map(paired, members[group])) for group in (higher, lower))
-            gaps[attribute][f"{higher}_less_{lower}"] = disparity_between(*series, len(pairs[0].truth.classes) or None)
+            first, second = (_joined(map(paired, members[group])) for group in (higher, lower))
+            n_classes = len(pairs[0].truth.classes) or None
+            gaps[attribute][f"{higher}_less_{lower}"] = disparity_between(first, second, n_classes)
     return gaps
 
 

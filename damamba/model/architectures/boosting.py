@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from damamba.config import Section
 from damamba.console import InputError
@@ -75,8 +75,6 @@ class Boosting(EngagementModel[BoostingParams]):
         chosen = min(params.features, self.means.n_features)
         start = label_mean.shares if isinstance(label_mean, Classes) else (label_mean,)
         nodes = self.outputs, params.trees, 2 * params.leaves - 1
-        self.begins: Tensor
-        """(outputs,) predictions without any tree."""
         self.features: Tensor
         """(chosen,) numbers of the running means that the trees see."""
         self.value: Tensor
@@ -90,7 +88,8 @@ class Boosting(EngagementModel[BoostingParams]):
         """(outputs, trees, nodes) that follow; a leaf leads to itself."""
         self.depth: Tensor
         """() steps from the root to the deepest leaf."""
-        self.register_buffer("begins", torch.tensor(start).float())
+        self.begins = nn.Parameter(torch.tensor(start).float(), requires_grad=False)
+        """(outputs,) predictions without any tree."""
         self.register_buffer("features", torch.arange(chosen))
         for name in ("value", "threshold"):
             self.register_buffer(name, torch.zeros(nodes))
