@@ -7,12 +7,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from damamba.model.base import Examples, Statistics
-from damamba.model.heads import Classes, Start
+from damamba.model.heads import Classes, Start, as_probabilities
 from damamba.model.linear_reading import LinearReading, fit_ridge
 from damamba.model.stream_state import Memory
-
-LEAST = 1e-3
-"""Of a class before the sum of all is made 1: a linear reading can be negative."""
 
 
 class ClassReading(nn.Module):
@@ -43,9 +40,8 @@ class ClassReading(nn.Module):
         memory: Memory | None = None,
     ) -> Float[Tensor, "B T K"]:
         """Positive, with a sum of 1; arguments as of `LinearReading`."""
-        read = torch.stack([reading(cues, valid, present, memory) for reading in self.readings], dim=-1)
-        read = read.clamp_min(LEAST)
-        return read / read.sum(-1, keepdim=True)
+        read = [reading(cues, valid, present, memory) for reading in self.readings]
+        return as_probabilities(torch.stack(read, dim=-1))
 
     @torch.no_grad()
     def fit(self, examples: Examples) -> str:

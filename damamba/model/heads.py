@@ -13,6 +13,8 @@ from damamba.model.precision import UnroundedLinear
 
 RAREST = 1e-3
 """Share of a class that training has not shown, where predictions start."""
+LEAST = 1e-3
+"""Of a class that was read without a head, before the sum of all is made 1: such a reading can be negative."""
 NARROWEST = 0.05
 """Distance of two thresholds in logits, where predictions start."""
 
@@ -103,6 +105,12 @@ class OrdinalHead(UnroundedLinear):
         above = torch.sigmoid(super().forward(x) - thresholds)
         ends = torch.ones_like(above[..., :1])
         return torch.cat((ends, above), -1) - torch.cat((above, torch.zeros_like(ends)), -1)
+
+
+def as_probabilities(read: Float[Tensor, "*frames K"]) -> Float[Tensor, "*frames K"]:
+    """Readings of one class against the others, made positive with a sum of 1."""
+    read = read.clamp_min(LEAST)
+    return read / read.sum(-1, keepdim=True)
 
 
 def make_head(width: int, start: Start) -> ScoreHead | ClassHead | OrdinalHead:

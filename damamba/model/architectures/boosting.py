@@ -18,12 +18,9 @@ from torch import Tensor, nn
 from damamba.config import Section
 from damamba.console import InputError
 from damamba.model.base import EngagementModel, Examples, Output, Statistics
-from damamba.model.heads import Classes, Start
+from damamba.model.heads import Classes, Start, as_probabilities
 from damamba.model.linear_reading import MAX_GAIN, SMALL, correlation_of
 from damamba.model.running_means import RunningMeans
-
-LEAST = 1e-3
-"""Of a class before the sum of all is made 1."""
 
 
 class BoostingParams(Section):
@@ -166,10 +163,7 @@ class Boosting(EngagementModel[BoostingParams]):
         """Engagement of participant 0 at every frame; arguments as of `DAMamba.forward`."""
         x = self.means.chosen(cues, valid, present, self.features)
         read = torch.stack([self._sum(x, output) for output in range(self.outputs)], dim=-1)
-        if self.classes is None:
-            return Output(read[..., 0].clamp(0, 1), {})
-        read = read.clamp_min(LEAST)
-        return Output(read / read.sum(-1, keepdim=True), {})
+        return Output(as_probabilities(read) if self.classes else read[..., 0].clamp(0, 1), {})
 
     def _sum(self, x: Float[Tensor, "B T chosen"], output: int) -> Float[Tensor, "B T"]:
         """Of the leaves that a frame reaches in all trees."""
