@@ -83,7 +83,7 @@ def scan_results(device: torch.device, backend: Any, kind: torch.dtype, length: 
 
 
 def model_inputs(frames: int) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor, Tensor]:
-    """Cues with holes, their masks, who is present, and weights of the output."""
+    """Cues with missing frames, the masks of cues and seats, and weights for the output."""
     draw = torch.Generator().manual_seed(frames)
     shape = (3, PARTICIPANTS, frames)
     widths = {name: width for group in SMALL.values() for name, width in group.items()}

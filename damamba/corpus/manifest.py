@@ -125,7 +125,7 @@ class Participant:
     audio_channel: str = ""
     """Number of the channel that has the participant, from 1; "" for the mean of all."""
     region: str = ""
-    """Where in the picture the participant is, for `Region.parse`; "" where the video shows nobody else."""
+    """Part of the picture that shows the participant, as text for `Region.parse`; "" for a video of one person."""
     reference: str = ""
     """Picture of the participant's face, as `video`; "" without one."""
     reference_sha256: str = ""

@@ -65,7 +65,7 @@ class ManifestRow:
     streams: str = ""
     """Feature streams with ``;`` between them."""
     region: str = ""
-    """Where in the picture the participant is: ``left,top,width,height`` in shares of it; "" where nobody else is."""
+    """Part of the picture, ``left,top,width,height`` as shares of it; "" for a video of one person."""
     reference: str = ""
     """Picture of the participant's face."""
 
@@ -277,7 +277,7 @@ def _participant(row: dict[str, str], root: Path, corpus: str, where: str) -> tu
 
 
 def _indistinct(participants: Iterable[Participant], where: str) -> list[str]:
-    """People of one session in the same picture of whom nothing tells who is who, a line a video."""
+    """A line for each video that several people of a session share without a region or reference of their own."""
     sharing: dict[tuple[str, ...], list[Participant]] = defaultdict(list)
     for one in {one.key: one for one in participants}.values():
         if one.video and not one.streams:

@@ -2,7 +2,7 @@
 
 Set-up alone imports this module; extractors read the folder like any other checkpoint of transformers. The weights are
 OpenAI's (MIT, arXiv:2212.04356), so they are not in the repository: a pinned package of Python's registry has the whole
-model in CTranslate2's format. Of its rows, those of the second layer hold what is told from real voices (docs/log.md).
+model in CTranslate2's format. Rows of the second layer were probed with real voices (docs/log.md).
 """
 
 import hashlib

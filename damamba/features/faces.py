@@ -34,7 +34,7 @@ class FaceTracker(Extractor[FacesParams]):
     media = "video"
 
     def input_key(self, participant: Participant) -> str:
-        """Of the video, and of who is meant in it."""
+        """Hash of the video, with the region and the picture that choose a person in it."""
         who = [part for part in (participant.region, participant.reference_sha256) if part]
         return "|".join([super().input_key(participant), *who])
 
@@ -115,7 +115,7 @@ class FaceTracker(Extractor[FacesParams]):
 
         Args:
             counts: Of what is seen besides the person, to be added to.
-            participant: Who is followed; None: whoever has the largest face of the beginning.
+            participant: The person to follow, by region and reference; None: the largest face at the beginning.
         """
         with open_landmarker(Path(self.params.model), MOST_FACES, self.params.min_confidence) as landmarker:
             meant = meant_of(participant, landmarker) if participant else None
@@ -134,7 +134,7 @@ class FaceTracker(Extractor[FacesParams]):
 
 
 def _followed(participant: Participant) -> str:
-    """Who is followed, in words."""
+    """The person that is followed, for a note."""
     if not participant.region and not participant.reference:
         return "the largest face of the beginning"
     where = ["in the region"] * bool(participant.region) + ["of the reference"] * bool(participant.reference)

@@ -110,7 +110,7 @@ class FaceFollower:
     """For up to `MOST_FACES` faces, with head transforms and blendshapes."""
     counts: Counts = field(default_factory=Counts)
     meant: Meant | None = None
-    """Who is followed; None: the largest face at first."""
+    """The person to follow; None: the largest face at first."""
     _last: Face | None = None
     _last_s: float = -np.inf
     _looked_s: float = -np.inf

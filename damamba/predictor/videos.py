@@ -26,7 +26,7 @@ class Person:
     predicted: bool = True
     """False for a partner, whose own engagement is not wanted."""
     region: str = ""
-    """Where in the picture they are, as in the manifest; "" where it shows nobody else."""
+    """Part of the picture, as in the manifest; "" for a video of one person."""
     reference: str = ""
     """Picture of them; "" without one."""
 
