@@ -35,7 +35,7 @@ def local_folder(checkpoint: str) -> Path | None:
     if checkpoint == COMPACT_WHISPER:
         if folder := compact_whisper():
             return folder
-        raise InputError(f"{checkpoint}: Whisper's first layers are missing; get them: dvc repro compact_whisper")
+        raise InputError(f"{checkpoint}: Whisper's first layer is missing; get it: dvc repro compact_whisper")
     for folder in (Path(checkpoint), inside):
         if folder.is_dir():
             return folder
