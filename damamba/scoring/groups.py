@@ -71,7 +71,8 @@ def grouped(
     groups: dict[str, dict[str, list[Key]]] = {}
     for column in columns:
         if column not in there:
-            raise InputError(f"{where}: no column {column[:40]!r} in the manifest; there are {', '.join(there)}")
+            named = ", ".join(there) or "none, as there is no manifest"
+            raise InputError(f"{where}: no column {column[:40]!r} in the manifest; there are {named}")
         by_value: dict[str, list[Key]] = defaultdict(list)
         for key, values in known.items():
             by_value[values.get(column) or MISSING].append(key)
