@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from damamba.commands.preset import run as preset
 from damamba.config import Params
 from damamba.console import InputError
-from damamba.commands.preset import run as preset
 from damamba.project import CODE, RUN, make
 from tests.commands.recordings import init
 from tests.conftest import FROZEN_PARAMS
