@@ -15,6 +15,7 @@ from damamba.report.markdown import number, span, table
 from damamba.report.published import corpus_title, published
 from damamba.scoring.by_session import with_session_mean
 from damamba.scoring.comparison import compare_runs, main_variant, run_names
+from damamba.scoring.groups import MISSING
 from damamba.scoring.layout import TOP, column, of_metric
 from damamba.scoring.participants import Key
 from damamba.scoring.pooling import GLOBAL
@@ -62,6 +63,8 @@ def by_session_text(comparison: Mapping[str, Any], metrics: Mapping[str, Metric]
 
 def groups_text(column: str, values: Mapping[str, Any]) -> str:
     """What the table of a column has, or why there is none."""
+    if list(values) == [MISSING]:
+        return f"No scored participant has a value of {column} in the manifest."
     if len(values) == 1:
         return f"All participants have the same {column}, {next(iter(values))}: their scores are those above."
     return (
