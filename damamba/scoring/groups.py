@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from damamba.console import InputError
 from damamba.corpus.manifest import MOST_TEXT, Participant
+from damamba.scoring.layout import MISSING
 from damamba.scoring.participants import Key
 
 GROUP_SIZE = "group_size"
 """Number of participants in the session, those without labels too."""
-MISSING = "(missing)"
 COLUMNS = ("role", "person", "language", "gender", "age")
 
 

@@ -12,8 +12,8 @@ from damamba.scoring.by_session import left_out, with_session_mean
 from damamba.scoring.cautions import cautions
 from damamba.scoring.comparison import compare_runs
 from damamba.scoring.evaluate import corpus_scores, score_participant
-from damamba.scoring.groups import MISSING, groups_of
-from damamba.scoring.layout import of_metric
+from damamba.scoring.groups import groups_of
+from damamba.scoring.layout import MISSING, of_metric
 from damamba.scoring.participants import read_participants, write_participants
 from damamba.scoring.runs import RunResult
 
