@@ -27,6 +27,8 @@ ROOMS = ("damamba/", "damamba_sim/")
 PRESETS = ["demo", "real", "long"]
 HEADER = f"""The stages. `damamba new .` writes this file anew, after an upgrade of damamba too.
 Each stage depends on its script, on what it reads, and on {CODE}, the version of the code."""
+RUN = "results/run.json"
+"""A result of every run."""
 INPUTS = ("recordings", "release")
 EXTENSIONS = "Your own cues, architectures, losses and metrics: one file each, named in `params.yaml`.\n"
 
@@ -155,14 +157,37 @@ def _set_source(params: Path) -> None:
     replace_file(params, changed.encode())
 
 
+def kept_results(folder: Path, params: Path | None = None) -> str | None:
+    """A line where a run would replace results that git keeps: in a clone of the repository, those of the demo.
+
+    Args:
+        folder: Where the pipeline runs. A project of `make` has results of its own, and needs no line.
+        params: If given, only where this file is not as git has it: with the parameters of the demo, its results stay.
+    """
+    if (
+        (folder / CODE).is_file()
+        or not (folder / RUN).is_file()
+        or not _git(folder, "ls-files", "--error-unmatch", RUN)
+    ):
+        return None
+    if params and _git(folder, "diff", "--quiet", "HEAD", "--", str(params)):
+        return None
+    return (
+        "results/ and dvc.lock hold the demo's results, under git; a run here replaces them. For work of your own: "
+        "damamba new FOLDER, a project with results of its own (git restore . brings the demo's back)"
+    )
+
+
+def _git(folder: Path, *question: str) -> bool:
+    """Whether git answers yes; no, where it is not installed."""
+    git = shutil.which("git")
+    return git is not None and subprocess.run([git, "-C", folder, *question], capture_output=True).returncode == 0
+
+
 def _versioned(folder: Path) -> str:
     """Make it a repository of DVC, and of git where it lies in none; what it is under then."""
     git = shutil.which("git")
-
-    def asked(*question: str) -> bool:
-        return git is not None and subprocess.run([git, "-C", folder, *question], capture_output=True).returncode == 0
-
-    inside = asked("rev-parse") and not asked("check-ignore", "--quiet", ".")
+    inside = _git(folder, "rev-parse") and not _git(folder, "check-ignore", "--quiet", ".")
     if git and not inside:
         subprocess.run([git, "init", "--quiet", folder], check=True)
     if not (folder / ".dvc").exists():

@@ -22,6 +22,7 @@ from damamba.report.session_picture import draw_session, face_pictures
 from damamba.report.timeline import timeline_figure
 from damamba.report.timing import read_timing, timing_table
 from damamba.scoring.comparison import compare_runs, main_variant
+from damamba.scoring.groups import groups_of
 from damamba.scoring.reading import read_curve, read_text
 from damamba.scoring.runs import RunResult
 from damamba.scoring.series import SessionSeries, read_series, valid_shares, worst_stretches
@@ -31,7 +32,9 @@ def main(options: argparse.Namespace) -> str:
     params, results, data = Params.load(), options.results, options.data
     metrics = find_metrics(params.evaluate, params.labels)
     runs = [RunResult.read(results, name, params.variants, metrics) for name in params.runs]
-    comparison = compare_runs(runs, params.evaluate, metrics)
+    people = Manifest.read(data / "corpus/manifest.jsonl").participants
+    groups = groups_of(people, [one.key for one in runs[0].participants], params.evaluate.by)
+    comparison = compare_runs(runs, params.evaluate, metrics, groups)
     shown = next(run for run in runs if run.variant == main_variant(comparison))
     curves = {
         run.name: read_curve(results / "curves" / f"{run.name}.csv", f"dvc repro -f train@{run.name}") for run in runs
@@ -67,7 +70,6 @@ def main(options: argparse.Namespace) -> str:
     run = provenance(aligned.cues, params.simulated, params.preset)
     timing = read_timing(results / "timing", set(params.runs), aligned.cues)
     figures["memory"] = results / "memory.svg"
-    people = Manifest.read(data / "corpus/manifest.jsonl").participants
     videos = {one.key: link_to(Path(one.video), results) for one in people if one.video and Path(one.video).is_file()}
     worst = worst_stretches(aligned)
     page = report_html(

@@ -1,6 +1,7 @@
 """`damamba init`: from a folder of recordings to a checked manifest and the next command."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
@@ -14,6 +15,7 @@ from damamba.ingest.health import Health, examine, shared_out
 from damamba.ingest.health_report import next_steps, notes, table, totals
 from damamba.ingest.merging import Merged, merge_proposal
 from damamba.ingest.proposal import propose, with_splits
+from damamba.project import kept_results
 from damamba.text import shell_path
 
 MANIFEST = "manifest.csv"
@@ -92,7 +94,15 @@ def run(options: argparse.Namespace) -> None:
     if problems := [problem for health in healths for problem in health.problems]:
         raise InputError("\n".join([*problems, f"{len(problems)} problems; correct them, then run again: {again}"]))
     read_csv(root, MANIFEST)  # raises for rows that do not fit together
-    print("\n".join(next_steps(root, healths)))
+    print("\n".join(next_steps(root, healths, bool(params) and _reads(params, root))))
+    if line := kept_results(Path()):
+        print(f"damamba: note: {line}", file=sys.stderr)
+
+
+def _reads(params: Params, root: Path) -> bool:
+    """Whether the pipeline reads these recordings and nothing else."""
+    given = params.corpus.settings("folder").get("root", "")
+    return params.corpus.sources == ("folder",) and Path(given).resolve() == root.resolve()
 
 
 def _shared_out(healths: Sequence[Health], merged: Merged | None) -> tuple[list[ManifestRow], Merged | None, list[str]]:

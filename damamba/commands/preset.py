@@ -1,9 +1,11 @@
 """`damamba preset`: write a set of parameters into params.yaml."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from damamba.presets.apply import preset_names, write_presets
+from damamba.project import kept_results
 
 PARAMS = Path("params.yaml")
 
@@ -28,3 +30,5 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def run(options: argparse.Namespace) -> None:
     """Write and print the changes; raises `InputError` where the result would not be valid."""
     print("\n".join(write_presets(options.names, PARAMS)))
+    if line := kept_results(Path(), PARAMS):
+        print(f"damamba: note: {line}", file=sys.stderr)

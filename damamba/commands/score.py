@@ -33,6 +33,13 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--partial", action="store_true", help="score the rest where predictions are missing or wrong")
     parser.add_argument("--resamples", type=int, default=1000, metavar="N", help="of sessions (default: %(default)s)")
     parser.add_argument("--confidence", type=float, default=0.95, metavar="SHARE", help="default: %(default)s")
+    parser.add_argument(
+        "--by",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="scores by a column of the manifest too, or by group_size; repeatable",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there")
     parser.set_defaults(run=run)
 
@@ -47,6 +54,7 @@ def run(options: argparse.Namespace) -> None:
         partial=options.partial,
         resamples=options.resamples,
         confidence=options.confidence,
+        by=options.by,
     )
     print(printable("\n".join(scorecard_lines(card))))
     for line in scorecard_warnings(card, findings):

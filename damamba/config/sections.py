@@ -322,6 +322,8 @@ class EvaluateParams(Section):
     bootstrap: Annotated[int, Field(gt=0, le=100_000, strict=True)]
     """Resamples of sessions behind an interval."""
     confidence: InnerShare
+    by: tuple[Annotated[str, Field(min_length=1, max_length=64)], ...] = ()
+    """Columns of the manifest, or group_size: a table of scores by the values of each."""
 
     def settings(self, metric: str) -> dict[str, Any]:
         """Settings of one of `metrics`, unchecked; they stand under the last part of its name."""
@@ -336,6 +338,8 @@ class EvaluateParams(Section):
         short = [plugins.short(name) for name in self.metrics]
         if len(set(short)) < len(short):
             raise ValueError(f"metrics: two have the same name: {', '.join(self.metrics)}")
+        if twice := repeated(self.by):
+            raise ValueError(f"by: {twice} stands twice; remove one")
         for key, value in (self.model_extra or {}).items():
             if key not in short or not isinstance(value, dict):
                 known = ", ".join([*type(self).model_fields, *(f"{name}: {{…}}" for name in short)])

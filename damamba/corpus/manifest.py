@@ -7,7 +7,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,7 +20,7 @@ ANNOTATORS = ";"
 """Separates the label files of several annotators of one participant."""
 BETWEEN_FILES = re.compile(rf"(?<!\\){ANNOTATORS}")
 """A `ANNOTATORS` that belongs to a folder has a backslash in front."""
-RESERVED = ("global", "interval", "frames", "label_variance_within", "split", "protocol", "simulated")
+RESERVED = ("global", "interval", "left_out", "frames", "label_variance_within", "split", "protocol", "simulated")
 """Keys beside the corpora in files of results; no corpus may have one of these names."""
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
 NAMED = ("corpus", "session", "participant", "role", "person")
@@ -28,7 +28,9 @@ NAMED = ("corpus", "session", "participant", "role", "person")
 TEXTS = ("language", "gender", "age")
 """Fields of free text; they reach tables, which spreadsheets open."""
 WHO = ("region", "reference", "reference_sha256")
-"""Fields of those who share a video; others are written without them."""
+"""Fields of those who share a video."""
+NOT_EMPTY = (*WHO, "extra")
+"""Fields that are written only where there is something in them."""
 MOST_TEXT = 64
 """Characters of such a field."""
 TIER = re.compile(r"(?P<file>.+\.(?:eaf|yaml))#(?P<tier>.+)", re.IGNORECASE)
@@ -129,6 +131,8 @@ class Participant:
     reference: str = ""
     """Picture of the participant's face, as `video`; "" without one."""
     reference_sha256: str = ""
+    extra: dict[str, str] = field(default_factory=dict, hash=False)
+    """Further columns of a manifest of one's own, unchecked: scores may be asked for by them."""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -198,7 +202,7 @@ class Manifest:
         Small changes of the corpus give small differences of the file.
         """
         head = {"participants": len(self.participants), "seal": BLANK_SEAL}
-        rows = [{k: v for k, v in asdict(p).items() if v or k not in WHO} for p in self.participants]
+        rows = [{k: v for k, v in asdict(p).items() if v or k not in NOT_EMPTY} for p in self.participants]
         lines = [json.dumps(row, ensure_ascii=False) for row in (head, *rows)]
         replace_file(path, "".join(f"{line}\n" for line in lines).encode(), sealed=True)
 
@@ -262,24 +266,24 @@ def conflicts(participants: Sequence[Participant], where: str) -> list[str]:
             problems.append(f"{where}: {participant.name} is listed twice; a participant of a session has one row")
         seen.add(participant.key)
     labelled = {(p.corpus, p.person) for p in participants if p.label}
-    for field in ("session", "person"):
-        for (corpus, name), members in _grouped(participants, field).items():
-            if field == "person" and labelled and (corpus, name) not in labelled:
+    for kind in ("session", "person"):
+        for (corpus, name), members in _grouped(participants, kind).items():
+            if kind == "person" and labelled and (corpus, name) not in labelled:
                 continue  # without labels, never a target: a tutor or robot may be in every split
             splits = sorted({m.split for m in members})
             if len(splits) > 1:
                 shown = ", ".join(f"{m.session}/{m.participant} ({m.split})" for m in members[:6])
                 problems.append(
-                    f"{where}: {field} {name} of {corpus} is in the splits {' and '.join(splits)}: {shown}; "
+                    f"{where}: {kind} {name} of {corpus} is in the splits {' and '.join(splits)}: {shown}; "
                     "a model would be tested on people it was trained on: give all of them one split"
                 )
     return problems
 
 
-def _grouped(participants: Sequence[Participant], field: str) -> dict[tuple[str, str], list[Participant]]:
+def _grouped(participants: Sequence[Participant], kind: str) -> dict[tuple[str, str], list[Participant]]:
     groups: dict[tuple[str, str], list[Participant]] = defaultdict(list)
     for participant in participants:
-        groups[participant.corpus, getattr(participant, field)].append(participant)
+        groups[participant.corpus, getattr(participant, kind)].append(participant)
     return groups
 
 

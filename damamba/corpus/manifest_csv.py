@@ -273,7 +273,8 @@ def _participant(row: dict[str, str], root: Path, corpus: str, where: str) -> tu
     values |= {name: (root / path).as_posix() for name, path in media.items()}
     values["audio"] = values["audio"] or values["video"]  # the video's own sound track
     values["label"] = label_below(root, values["label"])
-    return Participant(**values, streams=streams), []
+    extra = {name: text for name, text in row.items() if name and name not in values and name != "streams"}
+    return Participant(**values, streams=streams, extra=extra), []
 
 
 def _indistinct(participants: Iterable[Participant], where: str) -> list[str]:

@@ -93,8 +93,8 @@ def totals(healths: Sequence[Health]) -> str:
     )
 
 
-def next_steps(root: Path, healths: Sequence[Health]) -> list[str]:
-    """The commands that follow."""
+def next_steps(root: Path, healths: Sequence[Health], configured: bool) -> list[str]:
+    """The commands that follow; `configured`, if params.yaml reads these recordings already."""
     labelled = {health.row.split for health in healths if health.labels is not None}
     if not {"train", "test"} <= labelled:
         where = " and ".join(split for split in ("train", "test") if split not in labelled)
@@ -103,11 +103,13 @@ def next_steps(root: Path, healths: Sequence[Health]) -> list[str]:
             "line, 25 a second, in a .csv named like the video (docs/your-data.md). Add them, then:",
             f"    damamba init {shell_path(str(root))}",
         ]
+    run = f"    dvc exp run -S 'corpus.sources=[folder]' -S {override('corpus.folder.root', str(root))}"
+    if configured:
+        run = "    dvc repro"
     if not any(health.video for health in healths):
-        run = f"    dvc exp run -S 'corpus.sources=[folder]' -S {override('corpus.folder.root', str(root))}"
         return ["Next, with the cues that damamba import wrote into params.yaml:", "    damamba plan", run]
     return [
         "Next (published encoders, for real people; then the whole pipeline):",
         "    damamba preset upstream",
-        f"    dvc exp run -S 'corpus.sources=[folder]' -S {override('corpus.folder.root', str(root))}",
+        run,
     ]

@@ -20,7 +20,7 @@ class Metric(ABC):
     class Params(Section):
         """Settings of the metric, `evaluate.<name>` in params.yaml; a metric without settings keeps this empty one."""
 
-    title: ClassVar[str]
+    title: str
     """Name in headings of tables."""
     kinds: ClassVar[tuple[LabelKind, ...]] = ("continuous",)
     """Labels that the metric compares."""
@@ -46,6 +46,14 @@ class Metric(ABC):
     def of_moments(self, moments: Float[ndarray, "*rows moments"]) -> Float[ndarray, "*rows"]:
         """Score of summed moments; NaN where it is undefined."""
 
+    def applies(self, moments: Float[ndarray, "*rows moments"]) -> Bool[ndarray, "*rows"]:
+        """Whether the frames behind the moments can be scored by themselves: not where their annotation is constant.
+
+        A CCC is then 0 by its formula whatever was predicted, which means nothing. Where a metric does not override
+        this, every defined score counts.
+        """
+        return np.asarray(np.isfinite(self.of_moments(moments)))
+
 
 class ClassMetric(Metric):
     """A score of the confusion matrix: its moments are the K² counts of (annotated, predicted), row by row.
@@ -69,6 +77,10 @@ class ClassMetric(Metric):
         n = len(self.classes)
         label, predicted = (series[valid].astype(np.int64) for series in (target, pred))
         return np.bincount(label * n + predicted, minlength=n * n).astype(np.float64)
+
+    def applies(self, moments: Float[ndarray, "*rows moments"]) -> Bool[ndarray, "*rows"]:
+        """Where at least two classes were annotated."""
+        return np.asarray((self.confusion(moments).sum(-1) > 0).sum(-1) > 1)
 
     def confusion(self, moments: Float[ndarray, "*rows moments"]) -> Float[ndarray, "*rows K K"]:
         """(…, annotated, predicted) counts."""

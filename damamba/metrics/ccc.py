@@ -8,6 +8,8 @@ from damamba.metrics.base import Metric
 
 CENTRE = 0.5  # moments are taken about the middle of [0, 1]: small numbers keep their digits
 ROUNDING = 1e-13  # of sums of squares in double precision
+CONSTANT = 1e-5
+"""Sum of squares of a constant annotation at most, of moments on file too, which have six decimals."""
 MOMENTS = ("frames", "sum_p", "sum_t", "sum_pp", "sum_tt", "sum_pt")
 """Names of `session_moments`, as in tables on disk."""
 
@@ -27,6 +29,11 @@ class CCC(Metric):
     def of_moments(self, moments: Float[ndarray, "*rows 6"]) -> Float[ndarray, "*rows"]:
         """`ccc_of_moments`."""
         return ccc_of_moments(moments)
+
+    def applies(self, moments: Float[ndarray, "*rows 6"]) -> Bool[ndarray, "*rows"]:
+        """Where the annotation varies."""
+        count, _, total, _, squares, _ = np.moveaxis(np.asarray(moments, dtype=np.float64), -1, 0)
+        return np.asarray(squares - total**2 / np.maximum(count, 1) > CONSTANT)
 
 
 def ccc(pred: Num[ndarray, "frames"], target: Num[ndarray, "frames"], valid: Bool[ndarray, "frames"]) -> float:

@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float, Num
 from numpy import ndarray
 
 from damamba.metrics.base import Metric
-from damamba.metrics.ccc import ROUNDING
+from damamba.metrics.ccc import CONSTANT, ROUNDING
 
 
 class CCCWithin(Metric):
@@ -35,3 +35,7 @@ class CCCWithin(Metric):
         spread = square_pred + square_target
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(spread > ROUNDING * count, 2 * product / spread, np.nan)
+
+    def applies(self, moments: Float[ndarray, "*rows 4"]) -> Bool[ndarray, "*rows"]:
+        """Where the annotation of somebody varies."""
+        return np.asarray(np.asarray(moments)[..., 2] > CONSTANT)

@@ -14,9 +14,10 @@ from damamba.page import SCALE, page, script_data
 from damamba.page.participant import participant_data
 from damamba.report.markdown import number, to_html
 from damamba.report.published import corpus_title, published, session_title
-from damamba.report.tables import NOT_COMPARABLE, SPLITS, score_columns
+from damamba.report.tables import NOT_COMPARABLE, SPLITS, by_session_text, group_rows, groups_text, score_columns
 from damamba.report.timeline import clock
 from damamba.report.timing import MACHINE, elapsed
+from damamba.scoring.by_session import with_session_mean
 from damamba.scoring.comparison import main_variant
 from damamba.scoring.layout import of_metric
 from damamba.scoring.participants import ParticipantScore
@@ -56,10 +57,11 @@ def report_html(
     """
     columns = score_columns(comparison, metrics)
     scales, difference_scales = {}, {}
-    for metric in metrics:
+    for metric in with_session_mean(metrics):
         places = [place for name, place, _ in columns if name == metric]
         scales[metric] = _scale(_scores(comparison, metric, places))
         difference_scales[metric] = _scale(_differences(comparison, metric, places))
+    by = comparison["by"]
     return page(
         HERE,
         "report",
@@ -67,6 +69,9 @@ def report_html(
         comparison=comparison,
         columns=columns,
         of_metric=of_metric,
+        by_session=by_session_text(comparison, metrics),
+        groups={column: (groups_text(column, values), group_rows(values, metrics)) for column, values in by.items()},
+        group_titles=[(name, metric.title) for name, metric in with_session_mean(metrics).items()],
         first=next(iter(metrics)),
         first_title=next(iter(metrics.values())).title,
         split=SPLITS[comparison["split"]],

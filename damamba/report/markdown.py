@@ -13,7 +13,9 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -
 
 def number(value: float | None, signed: bool = False, decimals: int = 3) -> str:
     """So many decimals with a real minus sign; a dash where undefined."""
-    return "–" if value is None else f"{value:{'+' if signed else ''}.{decimals}f}".replace("-", "−")
+    if value is None:
+        return "–"
+    return f"{round(value, decimals) + 0.0:{'+' if signed else ''}.{decimals}f}".replace("-", "−")  # no minus zero
 
 
 def span(ends: Sequence[float | None], signed: bool = False) -> str:

@@ -16,14 +16,20 @@ def scorecard_lines(card: dict[str, Any]) -> list[str]:
     """The scores by corpus, then by group, then the lowest sessions."""
     counts = ("sessions", "participants", "frames", "invalid", "missing")
     rows = [
-        [corpus, number(_score(row)), _span(row["interval"]), *(str(row[name]) for name in counts)]
+        [
+            corpus,
+            number(_score(row)),
+            _span(row["interval"]),
+            number(row["by_session"]["mean"]),
+            *(str(row[name]) for name in counts),
+        ]
         for corpus, row in card["corpora"].items()
     ]
     title = _title(card["corpora"].values())
     totals = [str(sum(row[name] for row in card["corpora"].values())) for name in counts]
-    rows.append(["Global", number(card["global"]), _span(card["interval"]), *totals])
+    rows.append(["Global", number(card["global"]), _span(card["interval"]), "", *totals])
     lines = [f"{title}, paired {card['pairing']}; {card['confidence']:.0%} interval over two or more sessions", ""]
-    lines += columns(["corpus", title, "interval", *counts], rows)
+    lines += columns(["corpus", title, "interval", "by session", *counts], rows)
     if challenge := card.get("challenge"):
         lacking = f"; it lacks {', '.join(challenge['missing'])}" if challenge["missing"] else ""
         lines += ["", f"Challenge of 2026, weighted: {number(challenge['score'])}{lacking}"]
@@ -86,6 +92,12 @@ def scorecard_warnings(card: dict[str, Any], findings: Sequence[PredictionFindin
             lines.append(
                 f"{corpus}: {_title([row])} {number(ours)} paired {card['pairing']}, {number(theirs)} paired {name}: "
                 "labels with invalid lines before their end shift one against the other; state which of them you report"
+            )
+    for corpus, row in card["corpora"].items():
+        if left := row["by_session"]["left_out"]:
+            lines.append(
+                f"{corpus}: {left} of {row['sessions']} sessions have a constant annotation, or no frame, and no "
+                f"{_title([row])} of their own; the mean by session leaves them out"
             )
     undefined = [corpus for corpus, row in card["corpora"].items() if _score(row) is None]
     if undefined:

@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,14 @@ from damamba.files import replace_file
 from damamba.metrics import Metric
 from damamba.report.markdown import number, span, table
 from damamba.report.published import corpus_title, published
+from damamba.scoring.by_session import with_session_mean
 from damamba.scoring.comparison import compare_runs, main_variant, run_names
-from damamba.scoring.layout import TOP, column, of_metric
+from damamba.scoring.layout import MISSING, TOP, column, of_metric
+from damamba.scoring.participants import Key
 from damamba.scoring.pooling import GLOBAL
 from damamba.scoring.runs import FULL_MODEL, RunResult
+
+logger = logging.getLogger(__name__)
 
 SIMULATED = (
     "> **SIMULATED.** The people in these sessions are simulated by `damamba_sim`. The numbers show that the software "
@@ -27,13 +32,52 @@ SPLITS = {"val": "validation", "test": "test"}
 
 
 def score_columns(comparison: Mapping[str, Any], metrics: Mapping[str, Metric]) -> list[tuple[str, str, str]]:
-    """(metric, corpus or Global, title) of each column of scores; further metrics carry their names in the titles."""
+    """(metric, corpus or Global, title) of each column of scores; the mean over sessions of the first metric is last.
+
+    All metrics but the first carry their names in the titles.
+    """
     first = next(iter(metrics))
     return [
         (name, place, corpus_title(place) if name == first else f"{metric.title} {corpus_title(place)}")
-        for name, metric in metrics.items()
+        for name, metric in with_session_mean(metrics).items()
         for place in (*comparison["sessions"], GLOBAL)
     ]
+
+
+def by_session_text(comparison: Mapping[str, Any], metrics: Mapping[str, Metric]) -> str:
+    """What the mean over sessions is, and how many sessions have no part in it."""
+    title = next(iter(metrics.values())).title
+    left = [
+        f"{corpus_title(corpus)} {n} of {comparison['sessions'][corpus]}"
+        for corpus, n in comparison["left_out"].items()
+        if n
+    ]
+    counted = (
+        f"Sessions whose annotation is constant have no {title} and are left out: {', '.join(left)}."
+        if left
+        else f"No session is left out; one whose annotation is constant would be, as it has no {title}."
+    )
+    return f"{title} by session is the mean over sessions of the {title} of each, however long it is. {counted}"
+
+
+def groups_text(column: str, values: Mapping[str, Any]) -> str:
+    """What the table of a column has, or why there is none."""
+    if list(values) == [MISSING]:
+        return f"No scored participant has a value of {column} in the manifest."
+    if len(values) == 1:
+        return f"All participants have the same {column}, {next(iter(values))}: their scores are those above."
+    return (
+        "Scores of the participants of a group alone: Global, the mean over the corpora that they are in. Intervals "
+        "come from their sessions."
+    )
+
+
+def group_rows(values: Mapping[str, Any], metrics: Mapping[str, Metric]) -> Iterator[tuple[str, str, list[int], list]]:
+    """Value, variant, counts (sessions, participants, frames, sessions left out) and the record of each metric."""
+    for value, group in values.items():
+        counts = [group[name] for name in ("sessions", "participants", "frames", "left_out")]
+        for variant, row in group["variants"].items():
+            yield value, variant, counts, [of_metric(row, name) for name in with_session_mean(metrics)]
 
 
 def titles_of(metrics: Mapping[str, Metric]) -> str:
@@ -57,6 +101,8 @@ def main_table(comparison: Mapping[str, Any], metrics: Mapping[str, Metric], sim
         f"Splits: {comparison['protocol']}.",
         "",
         *_who_and_when(comparison, metrics),
+        by_session_text(comparison, metrics),
+        "",
         *table(
             ["variant", "seeds", *titles],
             (
@@ -69,6 +115,7 @@ def main_table(comparison: Mapping[str, Any], metrics: Mapping[str, Metric], sim
             ),
         ),
         "",
+        *_warnings(comparison),
     ]
     if comparison["paired"]:
         lines += [
@@ -97,9 +144,34 @@ def main_table(comparison: Mapping[str, Any], metrics: Mapping[str, Metric], sim
             ),
         ),
         "",
+        *_groups(comparison, metrics),
         *_published_scores(),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _warnings(comparison: Mapping[str, Any]) -> list[str]:
+    """Reasons to doubt the scores, as a list."""
+    if not comparison["warnings"]:
+        return []
+    head = "**Read with care** (what is looked for: docs/design.md, Scores):"
+    return [head, "", *(f"- {line}" for line in comparison["warnings"]), ""]
+
+
+def _groups(comparison: Mapping[str, Any], metrics: Mapping[str, Metric]) -> list[str]:
+    """A table for each column that scores were asked for by."""
+    header = ["variant", "sessions", "participants", "frames", "left out"]
+    titles = [metric.title for metric in with_session_mean(metrics).values()]
+    lines = []
+    for name, values in comparison["by"].items():
+        lines += [f"## By {name}", "", groups_text(name, values), ""]
+        if len(values) > 1:
+            rows = (
+                [value, f"`{variant}`", *map(str, counts), *(_cell(record, GLOBAL) for record in records)]
+                for value, variant, counts, records in group_rows(values, metrics)
+            )
+            lines += [*table([name, *header, *titles], rows, left=2), ""]
+    return lines
 
 
 def _who_and_when(comparison: Mapping[str, Any], metrics: Mapping[str, Metric]) -> list[str]:
@@ -207,7 +279,8 @@ def _ticks(*parts: bool) -> list[str]:
 
 
 def scores_csv(runs: Sequence[RunResult], metrics: Mapping[str, Metric]) -> str:
-    """``ccc.csv``: a row for each run and corpus, with score, interval and frames."""
+    """``ccc.csv``: a row for each run and corpus, with score, interval, frames, and sessions left out of the mean."""
+    metrics = with_session_mean(metrics)
     top = [name for name in metrics if name == TOP]
     others = [name for name in metrics if name != TOP]
 
@@ -220,12 +293,14 @@ def scores_csv(runs: Sequence[RunResult], metrics: Mapping[str, Metric]) -> str:
 
     text = io.StringIO(newline="")
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["run", "variant", "seed", "corpus", *header(top), "frames", *header(others)])
+    rows.writerow(["run", "variant", "seed", "corpus", *header(top), "frames", *header(others), "left_out"])
     for run in runs:
         for place in (*run.corpora, GLOBAL):
-            frames = run.scores["frames"].get(place, sum(run.scores["frames"].values()))
+            frames, left = (
+                run.scores[name].get(place, sum(run.scores[name].values())) for name in ("frames", "left_out")
+            )
             name = [run.name, run.variant, run.seed, place]
-            rows.writerow([*name, *cells(run, top, place), frames, *cells(run, others, place)])
+            rows.writerow([*name, *cells(run, top, place), frames, *cells(run, others, place), left])
     return text.getvalue()
 
 
@@ -236,13 +311,18 @@ def write_tables(
     models: Mapping[str, ModelParams],
     simulated: bool,
     results: Path,
+    groups: Mapping[str, Mapping[str, Sequence[Key]]] | None = None,
 ) -> str:
     """Write ``ccc.json``, ``ccc.csv``, ``ccc.md`` and ``ablation.md`` below `results`; returns the summary line.
+
+    What makes the scores doubtful is logged. `groups` are those of `compare_runs`.
 
     Raises:
         InputError: Runs were scored on different sessions or frames.
     """
-    comparison = compare_runs(runs, params, metrics)
+    comparison = compare_runs(runs, params, metrics, groups)
+    for caution in comparison["warnings"]:
+        logger.warning("warning: %s", caution)
     files = {
         "ccc.json": json_text(comparison),
         "ccc.csv": scores_csv(runs, metrics),

@@ -5,6 +5,7 @@ again, with the same draw for every run, so that differences are paired.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,36 +13,55 @@ import numpy as np
 from damamba.config import EvaluateParams
 from damamba.console import InputError
 from damamba.metrics import Metric
-from damamba.scoring.layout import join_metrics
-from damamba.scoring.participants import label_variance_within
+from damamba.scoring.by_session import left_out, with_session_mean
+from damamba.scoring.cautions import cautions
+from damamba.scoring.layout import TOP, join_metrics
+from damamba.scoring.participants import Key, label_variance_within
 from damamba.scoring.pooling import GLOBAL, defined, global_score, percentile_interval, resampled_scores
 from damamba.scoring.runs import FULL_MODEL, RunResult
 
 
-def compare_runs(runs: Sequence[RunResult], params: EvaluateParams, metrics: Mapping[str, Metric]) -> dict[str, Any]:
+def compare_runs(
+    runs: Sequence[RunResult],
+    params: EvaluateParams,
+    metrics: Mapping[str, Metric],
+    groups: Mapping[str, Mapping[str, Sequence[Key]]] | None = None,
+) -> dict[str, Any]:
     """Everything that ``results/ccc.json`` holds, not rounded.
 
     Args:
         runs: In the order of params.yaml.
         params: Resamples and confidence.
         metrics: What is compared, by name.
+        groups: Column -> its value -> participants, as of `grouped`.
 
     Returns:
         ``{<run>: its scores, …, "variants": {<variant>: {"seeds", "mean", "sd", "interval"}},
         "paired": {"da_mamba - <variant>": {<corpus> | "global": {"difference", "interval"}}}, "split", "protocol",
-        "sessions", "label_variance_within",
-        "confidence"}``. `sd` is the standard deviation over seeds (n - 1), None with one seed. Variants and
-        pairs hold the same of each further metric under its name.
+        "sessions", "left_out", "label_variance_within", "confidence", "by": {<column>: {<value>: {"corpora",
+        "sessions", "participants", "frames", "left_out", "variants"}}}, "warnings": […]}``. `sd` is the standard
+        deviation over seeds (n - 1), None with one seed. Variants and pairs hold the same of each further metric, and
+        of the mean over sessions of the first, under its name. Below `by` scores are Global ones of these participants
+        alone.
 
     Raises:
-        InputError: Runs were scored on different sessions or frames.
+        InputError: Runs were scored on different sessions or frames, or by an earlier version.
     """
     _check_same_sessions(runs)
+    first = next(iter(metrics))
+    scored = with_session_mean(metrics)
+    if earlier := [run.name for run in runs if not scored.keys() - {TOP} <= run.scores.keys()]:
+        raise InputError(
+            f"results/scores/{earlier[0]}.json: of an earlier version, without the mean over sessions; score again: "
+            f"dvc repro -f evaluate@{earlier[0]}"
+        )
     variants = list(dict.fromkeys(run.variant for run in runs))
     seeds = {variant: [run.seed for run in runs if run.variant == variant] for variant in variants}
-    compared = {name: _compare(runs, params, name, metric) for name, metric in metrics.items()}
-    pairs = next(iter(compared.values()))[1]
-    sessions = runs[0].sessions(next(iter(metrics)))
+    compared = {name: _compare(runs, params, name, metric) for name, metric in scored.items()}
+    pairs = compared[first][1]
+    sessions = runs[0].sessions(first, metrics[first])
+    intervals = {variant: row["interval"] for variant, row in compared[first][0].items()}
+    rows = {variant: [run.participants for run in runs if run.variant == variant] for variant in variants}
     return {
         **{run.name: run.scores for run in runs},
         "variants": {
@@ -57,26 +77,57 @@ def compare_runs(runs: Sequence[RunResult], params: EvaluateParams, metrics: Map
         "split": runs[0].scores["split"],
         "protocol": runs[0].scores["protocol"],
         "sessions": {corpus: len(moments) for corpus, moments in sessions.items()},
+        "left_out": {corpus: max(left_out(run.participants, metrics)[corpus] for run in runs) for corpus in sessions},
         "label_variance_within": {
             corpus: label_variance_within([one for one in runs[0].participants if one.corpus == corpus])
             for corpus in sessions
         },
         "confidence": params.confidence,
+        "by": {
+            column: {value: _of_group(runs, params, metrics, set(keys)) for value, keys in values.items()}
+            for column, values in (groups or {}).items()
+        },
+        "warnings": cautions(rows, intervals, metrics),
+    }
+
+
+def _of_group(
+    runs: Sequence[RunResult], params: EvaluateParams, metrics: Mapping[str, Metric], keys: set[Key]
+) -> dict[str, Any]:
+    """Counts of the scored participants of a group, and the scores of each variant on them alone."""
+    own = [replace(run, participants=tuple(one for one in run.participants if one.key in keys)) for run in runs]
+    participants = own[0].participants
+    compared = {
+        name: _compare(own, params, name, metric, [GLOBAL])[0] for name, metric in with_session_mean(metrics).items()
+    }
+    return {
+        "corpora": own[0].corpora,
+        "sessions": len({(one.corpus, one.session) for one in participants}),
+        "participants": len(participants),
+        "frames": sum(one.frames for one in participants),
+        "left_out": sum(left_out(participants, metrics).values()),
+        "variants": {
+            variant: join_metrics({name: scores[variant] for name, scores in compared.items()})
+            for variant in next(iter(compared.values()))
+        },
     }
 
 
 def _compare(
-    runs: Sequence[RunResult], params: EvaluateParams, name: str, metric: Metric
+    runs: Sequence[RunResult], params: EvaluateParams, name: str, metric: Metric, places: Sequence[str] = ()
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Mean, spread and interval of each variant, and differences from the full model, by one metric."""
+    """Mean, spread and interval of each variant, and differences from the full model, by one metric.
+
+    Without `places`, of each corpus and Global.
+    """
     variants = list(dict.fromkeys(run.variant for run in runs))
     means: dict[str, dict[str, float | None]] = {variant: {} for variant in variants}
     spreads: dict[str, dict[str, float | None]] = {variant: {} for variant in variants}
     resampled: dict[str, dict[str, np.ndarray]] = {variant: {} for variant in variants}
-    places = [*runs[0].corpora, GLOBAL]
+    places = places or [*runs[0].corpora, GLOBAL]
     for variant in variants:
         for place in places:
-            moments = [run.moments(name, place) for run in runs if run.variant == variant]
+            moments = [run.moments(name, metric, place) for run in runs if run.variant == variant]
             scores = [defined(global_score(metric, corpora)) for corpora in moments]
             means[variant][place] = mean(scores)
             spreads[variant][place] = _deviation(scores)
@@ -85,7 +136,7 @@ def _compare(
             )
 
     def interval(scores: np.ndarray, place: str) -> list[float | None]:
-        ends = percentile_interval(scores, params.confidence, runs[0].moments(name, place))
+        ends = percentile_interval(scores, params.confidence, runs[0].moments(name, metric, place))
         return [defined(end) for end in ends]
 
     by_variant = {

@@ -7,6 +7,7 @@ it removes invalid lines before it pairs (`damamba.scoring.pairing`).
 Source: hcmlab/MultiMediate26 ``baseline/5_CreateResulttable.py``.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from damamba.digits import json_text, write_result
 from damamba.files import prune
 from damamba.metrics import ClassMetric, Metric, ccc
 from damamba.metrics.base import most_probable
+from damamba.scoring.by_session import SUFFIX, left_out, session_moments_of, with_session_mean
+from damamba.scoring.cautions import cautions
 from damamba.scoring.layout import join_metrics, of_metric
 from damamba.scoring.participants import (
     ParticipantScore,
@@ -27,8 +30,10 @@ from damamba.scoring.participants import (
     statistics,
     write_participants,
 )
-from damamba.scoring.pooling import GLOBAL, bootstrap_interval, defined, global_score, moments_by_session, stacked
+from damamba.scoring.pooling import GLOBAL, bootstrap_interval, defined, global_score, stacked
 from damamba.scoring.predictions import prediction_path, write_prediction
+
+logger = logging.getLogger(__name__)
 
 Predictor = Callable[[AlignedSession, int], np.ndarray]
 """Predicts the participant of that number in a session, (n_labels,) at 25 Hz, or (n_labels, K) probabilities of
@@ -120,8 +125,9 @@ def corpus_scores(
 
     Returns:
         ``{<corpus>: CCC, …, "global": …, "interval": {the same keys: [low, high]}, "frames": {<corpus>: …},
-        "label_variance_within": {<corpus>: share}}``, and under the name of each further metric its scores and
-        intervals; None where a score, an end or a share is undefined.
+        "left_out": {<corpus>: sessions}, "label_variance_within": {<corpus>: share}}``, and under the name of each
+        further metric, and of the mean over sessions of the first, its scores and intervals; None where a score, an end
+        or a share is undefined. `left_out` are the sessions without part in that mean.
 
     Raises:
         InputError: A corpus is called like a metric.
@@ -131,15 +137,18 @@ def corpus_scores(
         frames[one.corpus] = frames.get(one.corpus, 0) + one.frames
     if clash := sorted(frames.keys() & metrics.keys()):
         raise InputError(f"corpus {clash[0]!r} is called like a metric of evaluate.metrics; rename one of the two")
-    records = {name: _corpus_scores(scores, params, name, metric) for name, metric in metrics.items()}
+    records = {
+        name: _corpus_scores(scores, params, name, metric) for name, metric in with_session_mean(metrics).items()
+    }
     shares = {corpus: label_variance_within([one for one in scores if one.corpus == corpus]) for corpus in frames}
-    return {**join_metrics(records), "frames": frames, "label_variance_within": shares}
+    counts = {"frames": frames, "left_out": left_out(scores, metrics)}
+    return {**join_metrics(records), **counts, "label_variance_within": shares}
 
 
 def _corpus_scores(
     scores: Sequence[ParticipantScore], params: EvaluateParams, name: str, metric: Metric
 ) -> dict[str, Any]:
-    sessions = moments_by_session((one.corpus, one.session, one.moments[name]) for one in scores)
+    sessions = session_moments_of(scores, name, metric)
     corpora = {corpus: [stacked(moments)] for corpus, moments in sessions.items()}
     corpora[GLOBAL] = [moments for (moments,) in corpora.values()]
     values: dict[str, Any] = {name: defined(global_score(metric, moments)) for name, moments in corpora.items()}
@@ -164,8 +173,8 @@ def write_scores(
 ) -> str:
     """Write a run's ``scores``, ``metrics`` and ``sessions`` below `results`; returns the summary line.
 
-    ``metrics/<name>.json`` is the flat extract that `dvc metrics show` prints: Global by every metric, and each corpus
-    by the first.
+    ``metrics/<name>.json`` is the flat extract that `dvc metrics show` prints: Global by every metric and by session,
+    and each corpus by the first. What makes the scores doubtful is logged (`cautions`).
 
     Args:
         scores: From `score_sessions`.
@@ -182,10 +191,12 @@ def write_scores(
     first = next(iter(metrics))
     by_corpus = {corpus: of_metric(record, first)[corpus] for corpus in record["frames"]}
     flat = {first: of_metric(record, first)[GLOBAL], **by_corpus}
-    flat |= {metric: of_metric(record, metric)[GLOBAL] for metric in metrics}
+    flat |= {metric: of_metric(record, metric)[GLOBAL] for metric in with_session_mean(metrics)}
     write_result(results / "metrics" / f"{name}.json", json_text(flat))
     write_participants(results / "sessions" / f"{name}.csv", scores, metrics)
-    shown = {**by_corpus, GLOBAL: flat[first]}
+    for caution in cautions({name: [scores]}, {name: of_metric(record, first)["interval"]}, metrics):
+        logger.warning("warning: %s", caution)
+    shown = {**by_corpus, GLOBAL: flat[first], "by session": flat[first + SUFFIX]}
     line = ", ".join(f"{corpus} {'undefined' if v is None else f'{v:.3f}'}" for corpus, v in shown.items())
     n_frames = sum(record["frames"].values())
     return f"{name}: {metrics[first].title} {line} · {len(scores)} participants, {n_frames} frames"

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 TOP = "ccc"
+MISSING = "(missing)"
+"""Stands for the value of those who have none, in scores by a column of the manifest."""
 
 
 def join_metrics(records: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

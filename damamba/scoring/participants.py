@@ -25,6 +25,10 @@ MOMENT_SLACK = 1e-5
 """By which the mean of a moment over frames may differ from one machine to the next."""
 
 
+Key = tuple[str, str, str]
+"""Corpus, session and participant."""
+
+
 @dataclass(frozen=True)
 class ParticipantScore:
     """Statistics of one participant of one session over the frames with a label; None where there is no such frame."""
@@ -48,6 +52,11 @@ class ParticipantScore:
     std_label: float | None = None
     mae: float | None = None
     """Mean absolute error."""
+
+    @property
+    def key(self) -> Key:
+        """(corpus, session, participant)."""
+        return self.corpus, self.session, self.participant
 
     @property
     def ccc_within(self) -> float | None:

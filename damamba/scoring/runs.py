@@ -12,9 +12,10 @@ import numpy as np
 from damamba.config import split_run
 from damamba.console import InputError
 from damamba.metrics import Metric
+from damamba.scoring.by_session import session_moments_of
 from damamba.scoring.layout import of_metric
 from damamba.scoring.participants import ParticipantScore, read_participants
-from damamba.scoring.pooling import GLOBAL, defined, global_score, moments_by_session, stacked
+from damamba.scoring.pooling import GLOBAL, defined, global_score, stacked
 from damamba.scoring.reading import read_json
 
 FULL_MODEL = "da_mamba"
@@ -67,7 +68,8 @@ class RunResult:
     def _other_scores(self, name: str, metric: Metric) -> Iterator[str]:
         """Corpora, and Global, whose score is not that of their rows."""
         for place in (*self.corpora, GLOBAL):
-            score, held = defined(global_score(metric, self.moments(name, place))), of_metric(self.scores, name)[place]
+            score = defined(global_score(metric, self.moments(name, metric, place)))
+            held = of_metric(self.scores, name)[place]
             near = None not in (score, held) and abs(score - held) <= SLACK * max(abs(held), 1)
             if not (near or score is held is None):
                 yield place
@@ -75,7 +77,7 @@ class RunResult:
     @property
     def corpora(self) -> list[str]:
         """Corpora that were scored, in their order."""
-        return list(self.scores["frames"])
+        return list(dict.fromkeys(one.corpus for one in self.participants))
 
     @property
     def frames(self) -> dict[tuple[str, str], int]:
@@ -85,14 +87,14 @@ class RunResult:
             counts[p.corpus, p.session] = counts.get((p.corpus, p.session), 0) + p.frames
         return counts
 
-    def sessions(self, metric: str) -> dict[str, dict[str, np.ndarray]]:
+    def sessions(self, name: str, metric: Metric) -> dict[str, dict[str, np.ndarray]]:
         """Corpus -> session -> (K,) moments of a metric."""
-        return moments_by_session((p.corpus, p.session, p.moments[metric]) for p in self.participants)
+        return session_moments_of(self.participants, name, metric)
 
-    def moments(self, metric: str, name: str) -> list[np.ndarray]:
-        """(sessions, K) moments of the corpus `name`, or of each corpus for Global."""
-        sessions = self.sessions(metric)
-        return [stacked(sessions[corpus]) for corpus in (self.corpora if name == GLOBAL else [name])]
+    def moments(self, name: str, metric: Metric, place: str) -> list[np.ndarray]:
+        """(sessions, K) moments of a corpus, or of each corpus for Global."""
+        sessions = self.sessions(name, metric)
+        return [stacked(sessions[corpus]) for corpus in (self.corpora if place == GLOBAL else [place])]
 
     def median_session(self, name: str, metric: Metric) -> tuple[str, str]:
         """(corpus, session) whose score is the median of the sessions with two participants, or of all without any.
@@ -101,7 +103,7 @@ class RunResult:
         """
         scores = {
             (corpus, session): float(metric.of_moments(moments))
-            for corpus, sessions in self.sessions(name).items()
+            for corpus, sessions in self.sessions(name, metric).items()
             for session, moments in sessions.items()
         }
         sizes = Counter((p.corpus, p.session) for p in self.participants)

@@ -20,8 +20,10 @@ from damamba.corpus.challenge import SINCE_2026, WEIGHTS_2026
 from damamba.metrics import Metric, ccc
 from damamba.metrics.ccc import CCC
 from damamba.metrics.kappa import Kappa
+from damamba.scoring.by_session import SessionMean
 from damamba.scoring.comparison import mean
 from damamba.scoring.disparity import disparity, disparity_between
+from damamba.scoring.groups import grouped
 from damamba.scoring.pairing import PairedSeries, PredictionFinding, pair
 from damamba.scoring.participants import statistics
 from damamba.scoring.pooling import bootstrap_interval, defined, moments_by_session, stacked
@@ -42,6 +44,7 @@ def score_folder(
     partial: bool,
     resamples: int,
     confidence: float,
+    by: Sequence[str] = (),
 ) -> tuple[dict[str, Any], list[PredictionFinding]]:
     """Scorecard of a folder or zip of predictions, and what is wrong with it.
 
@@ -53,15 +56,18 @@ def score_folder(
         partial: Score the rest where predictions are missing or wrong.
         resamples: Of sessions, for each interval.
         confidence: Of the intervals.
+        by: Further columns of the manifest to group by; those without a value are a group too.
 
     Raises:
-        InputError: Something is missing or damaged, or the result would not be the score of the whole corpus.
+        InputError: Something is missing or damaged, there is no such column, or the result would not be the score of
+            the whole corpus.
     """
     if not 0 < confidence < 1 or resamples < 1:
         raise InputError("--confidence must lie between 0 and 1 and --resamples above 0")
     if truth.resolve() == predictions.resolve():
         raise InputError(f"{truth}: labels and predictions are the same folder; name the folder of the predictions")
     labels = read_truth(truth, split)
+    grouped({one.key: one.attributes for one in labels}, by, "--by")  # raises, where there is no such column
     with opened(predictions) as folder:
         pairs, findings = pair(folder, labels, predictions)
     if official:  # this pairing is meant for predictions of valid frames only
@@ -77,7 +83,8 @@ def score_folder(
                 ]
             )
         )
-    return scorecard(pairs, findings, official=official, resamples=resamples, confidence=confidence), findings
+    card = scorecard(pairs, findings, official=official, resamples=resamples, confidence=confidence, by=by)
+    return card, findings
 
 
 def scorecard(
@@ -87,6 +94,7 @@ def scorecard(
     official: bool,
     resamples: int,
     confidence: float,
+    by: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Scores, intervals, counts, diagnostics by session and group, fairness gaps.
 
@@ -96,6 +104,7 @@ def scorecard(
         official: Remove invalid lines before pairing, as the challenge's script 5 does.
         resamples: Of sessions, for each interval.
         confidence: Of the intervals.
+        by: Columns to group by, beside role, language and gender.
 
     Returns:
         ``pairing``, ``corpora``, ``global``, ``sessions``, ``participants``, ``groups``, ``gaps``, ``findings``; None
@@ -114,13 +123,14 @@ def scorecard(
         corpus: {
             _key(members): _pooled(map(paired, members), members),
             "interval": _interval(metrics[corpus], [moments[corpus]], resamples, confidence),
+            "by_session": _by_session(metrics[corpus], moments[corpus]),
             "sessions": len(moments[corpus]),
             "participants": len(members),
             **_counts(members, paired),
         }
         for corpus, members in by_corpus.items()
     }
-    groups = {corpus: _groups(members, paired) for corpus, members in by_corpus.items()}
+    groups = {corpus: _groups(members, paired, by) for corpus, members in by_corpus.items()}
     others = {corpus: _pooled(map(other, members), members) for corpus, members in by_corpus.items()}
     scores = {corpus: row.get("ccc", row.get("kappa")) for corpus, row in corpora.items()}
     leading = [corpus for corpus, row in corpora.items() if "ccc" in row] or list(corpora)
@@ -137,7 +147,7 @@ def scorecard(
         "sessions": [_row(members, paired) for members in _by(pairs, "corpus", "session")],
         "participants": [_row([one], paired) for one in pairs],
         "groups": groups,
-        "gaps": {corpus: _gaps(by_corpus[corpus], paired, groups[corpus]) for corpus in by_corpus},
+        "gaps": {corpus: _gaps(by_corpus[corpus], paired, groups[corpus], by) for corpus in by_corpus},
         "findings": [{"kind": f.kind, "where": f.where, "text": f.text} for f in findings],
     }
 
@@ -193,6 +203,13 @@ def _interval(metric: Metric, corpora: Sequence[np.ndarray], resamples: int, con
     return [defined(end) for end in bootstrap_interval(metric, scored, resamples=resamples, confidence=confidence)]
 
 
+def _by_session(metric: Metric, sessions: np.ndarray) -> dict[str, float | int | None]:
+    """Mean over the sessions of a corpus, and how many have no score of their own."""
+    mean_of = SessionMean("", metric)
+    total = mean_of.of_sessions(sessions).sum(axis=0)
+    return {"mean": defined(float(mean_of.of_moments(total))), "left_out": len(sessions) - int(total[1])}
+
+
 def _by(pairs: Sequence[PairedSeries], *names: str) -> list[list[PairedSeries]]:
     groups: dict[tuple[str, ...], list[PairedSeries]] = defaultdict(list)
     for one in pairs:
@@ -217,10 +234,12 @@ def _row(pairs: Sequence[PairedSeries], paired: Callable[[PairedSeries], Series]
     return {**row, _key(pairs): _pooled(map(paired, pairs), pairs), **_counts(pairs, paired)}
 
 
-def _groups(pairs: Sequence[PairedSeries], paired: Callable[[PairedSeries], Series]) -> dict[str, dict[str, Any]]:
+def _groups(
+    pairs: Sequence[PairedSeries], paired: Callable[[PairedSeries], Series], by: Sequence[str]
+) -> dict[str, dict[str, Any]]:
     """Attribute -> its value -> score, counts and disparity, where there are at least two values."""
     by_attribute: dict[str, dict[str, Any]] = {}
-    for attribute, groups in _grouped(pairs).items():
+    for attribute, groups in _grouped(pairs, by).items():
         series = {value: _joined(map(paired, members)) for value, members in groups.items()}
         disparities = disparity(series, len(pairs[0].truth.classes) or None)
         by_attribute[attribute] = {
@@ -235,24 +254,32 @@ def _groups(pairs: Sequence[PairedSeries], paired: Callable[[PairedSeries], Seri
     return by_attribute
 
 
-def _grouped(pairs: Sequence[PairedSeries]) -> dict[str, dict[str, list[PairedSeries]]]:
-    """Attribute -> its value -> participants, for attributes with at least two values."""
+def _grouped(pairs: Sequence[PairedSeries], by: Sequence[str]) -> dict[str, dict[str, list[PairedSeries]]]:
+    """Attribute -> its value -> participants, for attributes with at least two values, and for all of `by`."""
     by_attribute = {}
     for attribute in ATTRIBUTES:
         known = sorted((p for p in pairs if getattr(p.truth, attribute)), key=lambda p: getattr(p.truth, attribute))
         groups = {getattr(members[0].truth, attribute): members for members in _by(known, attribute)}
         if len(groups) > 1:
             by_attribute[attribute] = groups
-    return by_attribute
+    members = {p.truth.key: p for p in pairs}
+    asked = grouped({p.truth.key: p.truth.attributes for p in pairs}, by, "--by")
+    groups_asked = {
+        name: {value: [members[k] for k in keys] for value, keys in own.items()} for name, own in asked.items()
+    }
+    return {**by_attribute, **groups_asked}
 
 
 def _gaps(
-    pairs: Sequence[PairedSeries], paired: Callable[[PairedSeries], Series], groups: dict[str, dict[str, Any]]
+    pairs: Sequence[PairedSeries],
+    paired: Callable[[PairedSeries], Series],
+    groups: dict[str, dict[str, Any]],
+    by: Sequence[str],
 ) -> dict[str, dict[str, float | None]]:
     """Attribute -> largest less smallest score and disparity over its groups; of two groups, their disparity too."""
     key = _key(pairs)
     gaps: dict[str, dict[str, float | None]] = {}
-    for attribute, members in _grouped(pairs).items():
+    for attribute, members in _grouped(pairs, by).items():
         rows = groups[attribute].values()
         gaps[attribute] = {name: _range([row[name] for row in rows]) for name in (key, "disparity")}
         if len(members) == 2:

@@ -17,6 +17,7 @@ from damamba.corpus.manifest import Manifest
 from damamba.corpus.manifest_csv import read_csv
 from damamba.corpus.release import ANNOTATIONS, CLASSES, ENGAGEMENT, LABEL_ENDING, SESSIONS, gender_of
 from damamba.data.shards import Aligned
+from damamba.scoring.groups import attributes
 from damamba.scoring.predictions import read_column, stored_classes
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,8 @@ class LabelledSeries:
     """(L,) float64, NaN where not annotated; of classes, their numbers."""
     classes: tuple[str, ...] = ()
     """Names of the classes; none for numbers in [0, 1]."""
+    attributes: dict[str, str] = field(default_factory=dict, compare=False)
+    """What the participant can be grouped by, where there is a manifest: as of `groups.attributes`."""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -88,13 +91,15 @@ def read_truth(root: Path, split: str) -> list[LabelledSeries]:
 
 def _of_corpus(root: Path) -> Iterator[LabelledSeries]:
     """``data/corpus``, as the stage ingest writes it."""
-    for p in Manifest.read(root / "manifest.jsonl").participants:
+    people = Manifest.read(root / "manifest.jsonl").participants
+    by = attributes(people)
+    for p in people:
         if p.label:
             path = p.shard(root / "labels")
             classes = stored_classes(path)
             value = read_column(path, "value", "dvc repro -f ingest")
             known = p.session, p.participant, p.split, p.role, p.language, p.gender
-            yield LabelledSeries(scored_as(p.corpus, annotation_of(classes)), *known, value, classes)
+            yield LabelledSeries(scored_as(p.corpus, annotation_of(classes)), *known, value, classes, by[p.key])
 
 
 def _of_shards(root: Path) -> Iterator[LabelledSeries]:
@@ -112,13 +117,16 @@ def _of_shards(root: Path) -> Iterator[LabelledSeries]:
 
 def _of_folder(root: Path) -> Iterator[LabelledSeries]:
     """A folder of your own recordings. Several annotators are averaged without lag; data/corpus has ingest's merge."""
-    for p in read_csv(root, "manifest.csv", "own"):
+    people = read_csv(root, "manifest.csv", "own")
+    by = attributes(people)
+    for p in people:
         if p.label:
             read = read_label(p.label, None, 0.0)
             for note in read.notes:
                 logger.warning("note: %s", note)
             value = read.labels.value.astype(np.float64)
-            yield LabelledSeries(p.corpus, p.session, p.participant, p.split, p.role, p.language, p.gender, value)
+            known = p.corpus, p.session, p.participant, p.split, p.role, p.language, p.gender
+            yield LabelledSeries(*known, value, attributes=by[p.key])
 
 
 def _of_tree(root: Path) -> Iterator[LabelledSeries]:

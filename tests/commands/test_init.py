@@ -32,6 +32,16 @@ def test_folders_are_sessions_and_files_are_people(place, capsys):
     assert "PROBLEM" not in printed
 
 
+def test_where_the_parameters_name_the_recordings_the_next_command_is_the_run(place, tmp_path, monkeypatch, capsys):
+    root = place("s1/anna.mp4", "s2/ben.mp4", "s3/cleo.mp4")
+    text = FROZEN_PARAMS.read_text().replace("sources: [simulate]", "sources: [folder]")
+    (tmp_path / "params.yaml").write_text(text.replace("root: data/recordings", f"root: {root}"))
+    monkeypatch.chdir(tmp_path)
+    init(root)
+    printed = capsys.readouterr().out
+    assert printed.splitlines()[-1] == "    dvc repro"  # no experiment, which needs a commit of git
+
+
 def test_people_who_meet_again_stay_in_one_split(place):
     root = place("s1/anna.mp4", "s1/ben.mp4", "s2/ben.mp4", "s2/cleo.mp4", "s3/dan.mp4", "s4/eva.mp4")
     splits = {p.session: p.split for p in init(root)}

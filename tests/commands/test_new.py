@@ -5,15 +5,18 @@ import os
 import shutil
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 import yaml
 
+from damamba.commands.preset import run as preset
 from damamba.config import Params
 from damamba.console import InputError
-from damamba.project import CODE, make
+from damamba.project import CODE, RUN, make
 from tests.commands.recordings import init
+from tests.conftest import FROZEN_PARAMS
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -90,6 +93,30 @@ def test_a_project_that_was_made_in_part_is_completed(project):
 def test_a_new_repository_of_git_may_be_the_place(tmp_path):
     subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
     assert "a project" in make(tmp_path)[0]
+
+
+def test_in_a_clone_what_would_replace_the_demo_s_results_leads_to_a_project(tmp_path, monkeypatch, capsys):
+    def git(*command):
+        who = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+        subprocess.run(["git", *who, *command], cwd=tmp_path, check=True, capture_output=True)
+
+    def told(*names):
+        preset(Namespace(names=list(names)))
+        return capsys.readouterr().err
+
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(FROZEN_PARAMS, "params.yaml")
+    (tmp_path / RUN).parent.mkdir()
+    (tmp_path / RUN).write_text("{}")
+    git("init", "--quiet")
+    assert told("smoke") == ""  # results that git does not keep
+    told("demo", "compact", "simulated")
+    git("add", "-A")
+    git("commit", "-qm", "the demo")
+    assert "damamba new FOLDER" in told("real")
+    assert told("demo", "compact", "simulated") == ""  # as committed: the demo's results stay
+    (tmp_path / CODE).write_text("a project's own results")
+    assert told("real") == ""
 
 
 def test_a_folder_with_something_else_is_refused(tmp_path):

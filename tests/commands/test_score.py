@@ -53,6 +53,36 @@ def test_groups_and_gaps_equal_the_definition(release):
     assert card["groups"]["noxi"]["role"]["novice"]["disparity"] == pytest.approx(np.mean(steps), abs=1e-9)
 
 
+def test_columns_of_a_manifest_are_groups_and_a_missing_value_too(tmp_path):
+    rng, series = np.random.default_rng(0), {}
+    head = "session,participant,role,split,language,person,video,audio,label,site,streams\n"
+    rows = []
+    for session, participant, site in (
+        ("s1", "a", "north"),
+        ("s1", "b", ""),
+        ("s2", "c", "north"),
+        ("s2", "d", "south"),
+    ):
+        target = rng.random(50) if participant != "d" else np.full(50, 0.25)
+        series[participant] = (0.5 * target + 0.5 * rng.random(50), target)
+        for name, values in zip(("p", "labels"), series[participant], strict=True):
+            write(tmp_path / name / session / f"{participant}.csv", values)
+        (tmp_path / "labels" / session / f"{participant}.mp4").write_bytes(b"")
+        rows.append(f"{session},{participant},guest,test,,{participant},{session}/{participant}.mp4,,")
+        rows[-1] += f"{session}/{participant}.csv,{site},\n"
+    (tmp_path / "labels/manifest.csv").write_text(head + "".join(rows))
+    card = score(tmp_path, "p", by=["site", "group_size"])
+    expected = {"north": "ac", "south": "d", "(missing)": "b"}
+    for site, members in expected.items():
+        group = card["groups"]["own"]["site"][site]
+        assert group["ccc"] == pytest.approx(by_definition([series[one] for one in members]), abs=1e-6)
+    assert card["groups"]["own"]["group_size"]["2"]["participants"] == 4
+    sessions = [by_definition([series[one] for one in members]) for members in ("ab", "cd")]
+    assert card["corpora"]["own"]["by_session"] == {"mean": pytest.approx(np.mean(sessions), abs=1e-6), "left_out": 0}
+    with pytest.raises(InputError, match=r"--by: no column 'place' in the manifest; there are .*site, .*group_size"):
+        score(tmp_path, "p", by=["place"])
+
+
 def test_the_official_pairing_removes_invalid_lines_first_and_a_difference_is_reported(release, capsys):
     folder, series = release
     card = score(folder, "p26", official=True)

@@ -176,13 +176,13 @@ def test_every_key_beside_the_corpora_in_a_file_of_scores_is_reserved(tmp_path):
     label = np.linspace(0, 1, 9)
     score = score_participant(session, 0, label, label**2, np.ones(9, bool), metrics)
     write_scores([score], params, metrics, "run-0", tmp_path, simulated=False)
-    assert set(json.loads((tmp_path / "scores/run-0.json").read_text())) - {"own"} == set(RESERVED)
+    assert set(json.loads((tmp_path / "scores/run-0.json").read_text())) - {"own", "ccc_by_session"} == set(RESERVED)
 
 
-def test_gender_and_age_are_taken_and_unknown_columns_are_not(folder):
+def test_gender_and_age_are_taken_and_other_columns_are_kept_apart(folder):
     (folder / "manifest.csv").write_text(f"{HEADER},gender,duration_s\ns1,a,host,train,en,p1,a.mp4,,,female,99\n")
     (row,) = read_csv(folder, "manifest.csv", "own")
-    assert (row.gender, row.age, row.duration_s) == ("female", "", 0.0)
+    assert (row.gender, row.age, row.duration_s, row.extra) == ("female", "", 0.0, {"duration_s": "99"})
 
 
 ROWS = ['s1,a,host,test,en,p1,a.mp4,a.wav,"a.csv;a.eaf#x y"', "s2,b,guest,train,de,p2,b.mp4,,"]

@@ -96,6 +96,7 @@ def test_a_constant_is_the_mean_or_the_shares():
     params = ModelParams.model_validate({"architecture": "constant", "cues": None, "weights": {}, "settings": {}})
     batch = Windows().batches[0]
     mean = build_model(CUES, params, RATE_HZ, None, 0.3)
+    assert not mean.causal  # it is trained on shards of any grid, and causal models are not
     torch.testing.assert_close(mean(batch.cues, batch.valid, batch.present).engagement, torch.full((1, 200), 0.3))
     classes = build_model(CUES, params, RATE_HZ, None, Classes("categorical", ("a", "b", "c"), (0.2, 0.5, 0.3)))
     shares = classes(batch.cues, batch.valid, batch.present).engagement

@@ -112,6 +112,21 @@ def unpacked(text):
     return np.where(steps == -(2**15), np.nan, steps / 10_000)
 
 
+def test_groups_and_warnings_stand_in_table_and_page(reported, page):
+    table = (reported / "results/ccc.md").read_text()
+    comparison = json.loads((reported / "results/ccc.json").read_text())
+    assert list(comparison["by"]["group_size"]) == ["2", "3"]  # as of tests/params.yaml
+    assert comparison["by"]["group_size"]["3"]["participants"] == 6
+    assert "| 3 | `da_mamba` | 2 | 6 |" in table.split("## By group_size")[1]
+    assert "By <code>group_size</code>" in page
+    assert "CCC by session is the mean over sessions" in table
+    assert "CCC by session is the mean over sessions" in page
+    assert ("Read with care" in table) == ("Read with care" in page) == bool(comparison["warnings"])
+    for line in comparison["warnings"]:
+        assert f"- {line}\n" in table
+        assert line in page
+
+
 def test_the_page_holds_the_series_of_every_test_session(page, reported):
     data = json.loads(re.search(r'<script type="application/json" id="series">(.*?)</script>', page)[1])
     assert len(data["sessions"]) == 8

@@ -170,7 +170,9 @@ def test_a_corpus_has_one_ccc_over_all_its_frames_and_global_is_the_mean_of_corp
     pooled = {
         corpus: lin(*(np.concatenate(part) for part in zip(*parts, strict=True))) for corpus, parts in series.items()
     }
-    assert list(scores) == ["noxi", "mine", "global", "interval", "frames", "label_variance_within"]
+    assert list(scores) == [
+        *("noxi", "mine", "global", "interval", "ccc_by_session", "frames", "left_out", "label_variance_within")
+    ]
     assert {name: scores[name] for name in pooled} == pytest.approx(pooled, abs=1e-9)
     assert scores["global"] == pytest.approx(np.mean(list(pooled.values())), abs=1e-9)
     assert scores["frames"] == {corpus: sum(len(x) for x, _ in parts) for corpus, parts in series.items()}
@@ -196,7 +198,13 @@ def test_undefined_is_null_in_json_and_empty_in_csv(tmp_path):
         "own": None,
         "global": None,
         "interval": {"own": [None, None], "global": [None, None]},
+        "ccc_by_session": {
+            "own": None,
+            "global": None,
+            "interval": {"own": [None, None], "global": [None, None]},
+        },
         "frames": {"own": 0},
+        "left_out": {"own": 1},
         "label_variance_within": {"own": None},
         "split": "test",
         "protocol": "as given",
@@ -277,7 +285,9 @@ def test_metrics_for_dvc_are_a_flat_record_of_global_and_corpora(tmp_path):
     _, files = scored_run(tmp_path)
     record = json.loads(files[tmp_path / "scores/da_mamba-0.json"])
     flat = json.loads(files[tmp_path / "metrics/da_mamba-0.json"])
-    assert flat == {"ccc": record["global"], "noxi": record["noxi"], "mine": record["mine"]}
+    by_session = record["ccc_by_session"]["global"]
+    corpora = {"noxi": record["noxi"], "mine": record["mine"]}
+    assert flat == {"ccc": record["global"], **corpora, "ccc_by_session": by_session}
 
 
 def test_the_last_digits_of_another_machine_change_no_file_and_a_real_change_does(tmp_path):

@@ -101,7 +101,7 @@ def test_it_adds_its_own_keys_columns_and_column_groups(mae, tmp_path):
     assert all(low <= own[name] <= high for name, (low, high) in own["interval"].items())
 
     flat = json.loads((tmp_path / "metrics/da_mamba-0.json").read_text())
-    assert list(flat) == ["ccc", "noxi", "own", "mae"]
+    assert list(flat) == ["ccc", "noxi", "own", "mae", "ccc_by_session"]
     assert (flat["mae"], flat["noxi"]) == (own["global"], both["noxi"])
 
     row, before = (
@@ -121,11 +121,11 @@ def test_it_adds_its_own_keys_columns_and_column_groups(mae, tmp_path):
     difference = comparison["paired"]["da_mamba - no_fusion"]["mae"]["global"]["difference"]
     assert difference == pytest.approx(own["global"] - comparison["no_fusion-0"]["mae"]["global"], abs=1.01e-4)
     table = list(csv.DictReader((tmp_path / "ccc.csv").read_text().splitlines()))
-    assert list(table[0])[-4:] == ["frames", "mae", "mae.low", "mae.high"]
+    assert list(table[0])[-8:-3] == ["frames", "mae", "mae.low", "mae.high", "ccc_by_session"]
     assert float(table[0]["mae"]) == own["noxi"]
     text = (tmp_path / "ccc.md").read_text()
     assert text.startswith("# CCC and MAE on the test split\n")
-    assert "| variant | seeds | NoXi | own | Global | MAE NoXi | MAE own | MAE Global |" in text
+    assert "| variant | seeds | NoXi | own | Global | MAE NoXi | MAE own | MAE Global | CCC by session NoXi |" in text
 
 
 def test_files_of_an_evaluation_without_it_are_named_with_the_command(mae, tmp_path):

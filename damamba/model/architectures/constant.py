@@ -33,11 +33,6 @@ class Constant(EngagementModel[ConstantParams]):
         start = torch.tensor(label_mean.shares if isinstance(label_mean, Classes) else label_mean)
         self.value = nn.Parameter(start.float(), requires_grad=False)
 
-    @property
-    def causal(self) -> bool:
-        """It sees nothing at all."""
-        return True
-
     def forward(
         self,
         cues: Mapping[str, Float[Tensor, "B P T _"]],
