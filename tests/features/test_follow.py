@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from damamba.features.follow import LOST_S, MOST_FACES, TILES_S, FaceFollower, everyone, tiles, window
-from damamba.features.landmarker import open_landmarker
+from damamba.features.follow import LOST_S, TILES_S, FaceFollower, everyone, tiles, window
+from damamba.features.landmarker import Landmarker
 from damamba_sim.faces.actor import Actor, Pose
 
 MODEL = Path(__file__).parents[2] / "data/landmarker/face_landmarker.task"
@@ -16,8 +16,7 @@ HD = (1080, 1920)
 
 @pytest.fixture(scope="module")
 def landmarker():
-    with open_landmarker(MODEL, MOST_FACES) as opened:
-        yield opened
+    return Landmarker(MODEL)
 
 
 @pytest.fixture(scope="module")
