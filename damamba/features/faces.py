@@ -120,11 +120,11 @@ class FaceTracker(Extractor[FacesParams]):
         follower = FaceFollower(landmarker, counts, meant)
 
         def follow(frame: Frame) -> tuple[np.ndarray, float]:
-            face = follower.next(frame.image, frame.t_s)
+            face = follower.next(frame.picture, frame.t_s)
             if face is None:
                 return np.full(len(CHANNELS), np.nan, np.float32), 0.0
             xy = np.round(face.landmarks_px / STEP_PX) * STEP_PX
-            inside = float(((xy >= 0) & (xy < frame.image.shape[1::-1])).all(1).mean())
+            inside = float(((xy >= 0) & (xy < frame.picture.shape[1::-1])).all(1).mean())
             row = np.concatenate([xy.min(0), xy.max(0), face.head.ravel(), face.shapes, xy.ravel()])
             return row.astype(np.float32), inside
 

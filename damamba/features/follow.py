@@ -20,6 +20,7 @@ from damamba.features.face_detector import Spot, spot_of
 from damamba.features.landmarker import Landmarker
 from damamba.features.look import Looks, look_of
 from damamba.features.meant import Meant
+from damamba.media.picture import AnyPicture
 
 WINDOW = 2.4
 """Side of the window around a face, in sizes of its box."""
@@ -120,7 +121,7 @@ class FaceFollower:
     _tiled_s: float = -np.inf
     _others: list[_Other] = field(default_factory=list)
 
-    def next(self, image: NDArray[np.uint8], t_s: float) -> Face | None:
+    def next(self, image: AnyPicture, t_s: float) -> Face | None:
         """The person's face in the next frame, (height, width, 3) RGB; None where it is not seen."""
         self.counts.frames += 1
         face = self._again(image, t_s)
@@ -138,7 +139,7 @@ class FaceFollower:
                 self.meant.learn(face.look, [other.looks for other in self._others])
         return face
 
-    def _again(self, image: NDArray[np.uint8], t_s: float) -> Face | None:
+    def _again(self, image: AnyPicture, t_s: float) -> Face | None:
         """The face where it was in the frame before; None where it is not, or moves too fast."""
         last = self._last
         if last is None or not self._is_seen or t_s - self._last_s > FOLLOW_S:
@@ -148,18 +149,18 @@ class FaceFollower:
             return None
         return face if abs(face.size - last.size) < STEP * last.size else None
 
-    def _confirmed(self, image: NDArray[np.uint8], face: Face) -> Face | None:
+    def _confirmed(self, image: AnyPicture, face: Face) -> Face | None:
         """A face that was read where it had been, if the detector sees one there."""
         spots = spots_in(self.landmarker, image, *window(face, image.shape))
         near = NEAR * face.size
         return face if any(np.linalg.norm(spot.middle - face.middle) < near for spot in spots) else None
 
-    def _settled(self, image: NDArray[np.uint8], face: Face) -> Face:
+    def _settled(self, image: AnyPicture, face: Face) -> Face:
         """A face that was detected, read once more as in the frames to come: so numbers do not jump."""
         again = self._as_meant(image, read(self.landmarker, image, [spot_of(face.landmarks_px)]))
         return again[0] if again and same(again[0], face) else face
 
-    def _look(self, image: NDArray[np.uint8], t_s: float, face: Face | None) -> Face | None:
+    def _look(self, image: AnyPicture, t_s: float, face: Face | None) -> Face | None:
         """Look at the whole picture: for the person, unless the window has shown their `face`, and for others."""
         self.counts.looks += 1
         self._looked_s = t_s
@@ -247,11 +248,11 @@ class FaceFollower:
         else:
             self._others = sorted(self._others, key=lambda other: other.seen_s)[-MOST_OTHERS:]
 
-    def _in(self, image: NDArray[np.uint8], left: int, top: int, width: int, height: int) -> list[Face]:
+    def _in(self, image: AnyPicture, left: int, top: int, width: int, height: int) -> list[Face]:
         """Faces in a part of the picture."""
         return self._as_meant(image, faces_in(self.landmarker, image, left, top, width, height))
 
-    def _as_meant(self, image: NDArray[np.uint8], faces: list[Face]) -> list[Face]:
+    def _as_meant(self, image: AnyPicture, faces: list[Face]) -> list[Face]:
         """The faces with their looks, and whether they may be those of who is meant, if it is given who is."""
         if self.meant is None:
             return faces
@@ -267,22 +268,18 @@ class FaceFollower:
         ]
 
 
-def faces_in(
-    landmarker: Landmarker, image: NDArray[np.uint8], left: int, top: int, width: int, height: int
-) -> list[Face]:
+def faces_in(landmarker: Landmarker, image: AnyPicture, left: int, top: int, width: int, height: int) -> list[Face]:
     """Faces in a part of a picture, in px of the whole; none that has no landmark inside the picture."""
     return read(landmarker, image, spots_in(landmarker, image, left, top, width, height))
 
 
-def spots_in(
-    landmarker: Landmarker, image: NDArray[np.uint8], left: int, top: int, width: int, height: int
-) -> list[Spot]:
+def spots_in(landmarker: Landmarker, image: AnyPicture, left: int, top: int, width: int, height: int) -> list[Spot]:
     """Where the detector sees faces in a part of a picture, in px of the whole."""
     found = landmarker.find(image[top : top + height, left : left + width])
     return [replace(spot, middle=spot.middle + np.array([left, top])) for spot in found]
 
 
-def read(landmarker: Landmarker, image: NDArray[np.uint8], spots: list[Spot]) -> list[Face]:
+def read(landmarker: Landmarker, image: AnyPicture, spots: list[Spot]) -> list[Face]:
     """Faces in some places of a picture; none that has no landmark inside it."""
     faces = [landmarker.read(image, spot) for spot in spots]
     return [
@@ -292,13 +289,13 @@ def read(landmarker: Landmarker, image: NDArray[np.uint8], spots: list[Spot]) ->
     ]
 
 
-def everyone(landmarker: Landmarker, image: NDArray[np.uint8]) -> list[Face]:
+def everyone(landmarker: Landmarker, image: AnyPicture) -> list[Face]:
     """All faces of a picture, large and small."""
     found = faces_in(landmarker, image, 0, 0, *image.shape[1::-1])
     return distinct([*found, *in_tiles(landmarker, image)])
 
 
-def in_tiles(landmarker: Landmarker, image: NDArray[np.uint8]) -> list[Face]:
+def in_tiles(landmarker: Landmarker, image: AnyPicture) -> list[Face]:
     """Faces in the tiles of a picture, without those that a tile cuts; some are found in several tiles."""
     found = []
     for left, top, width, height in tiles(image.shape):

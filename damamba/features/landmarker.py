@@ -21,8 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from damamba.console import InputError
+from damamba.features.crop import part_of
 from damamba.features.face_detector import SIDE_PX, Spot, spots
 from damamba.features.head import HeadFit
+from damamba.media.picture import AnyPicture
 from damamba.streams.face_mesh import read_canonical
 
 SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
@@ -101,14 +103,14 @@ class Landmarker:
             for spot in spots(raw[0], logits[0, :, 0], self._confidence)
         ]
 
-    def read(self, image: NDArray[np.uint8], spot: Spot) -> FoundFace | None:
+    def read(self, picture: AnyPicture, spot: Spot) -> FoundFace | None:
         """The face in a part of a picture; None where it shows none.
 
         Args:
-            image: (height, width, 3) RGB.
+            picture: (height, width, 3) RGB.
             spot: Where the face is, by `find` or `spot_of` the frame before.
         """
-        square, to_picture = _cut(image, spot, FACE_PX, cv2.BORDER_REPLICATE)
+        square, to_picture = _cut(picture, spot, FACE_PX, cv2.BORDER_REPLICATE)
         raw, logit, _ = self._landmarks(square.astype(np.float32) / 255)
         if logit.item() <= np.log(self._confidence / (1 - self._confidence)):
             return None
@@ -117,7 +119,7 @@ class Landmarker:
         points[:, 2] *= spot.side / FACE_PX
         landmarks = np.ascontiguousarray(points[:, :2])
         (shapes,) = self._shapes(landmarks[SHAPED].astype(np.float32))
-        return FoundFace(landmarks, self._head.transform(points, image.shape), shapes.ravel())
+        return FoundFace(landmarks, self._head.transform(points, picture.shape), shapes.ravel())
 
 
 class _Network:
@@ -138,15 +140,15 @@ class _Network:
         return [self._interpreter.get_tensor(index) for index in self._outputs]
 
 
-def _cut(
-    image: NDArray[np.uint8], spot: Spot, side_px: int, border: int
-) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+def _cut(picture: AnyPicture, spot: Spot, side_px: int, border: int) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """A square part of a picture at another size, and the (2, 3) matrix from its px to those of the picture."""
     along = np.array([np.cos(spot.turn), np.sin(spot.turn)]) * spot.side / side_px
     linear = np.array([[along[0], -along[1]], [along[1], along[0]]])
     to_picture = np.column_stack([linear, spot.middle - linear @ np.full(2, side_px / 2)])
+    part, corner = part_of(picture, to_picture, side_px)
+    to_part = np.column_stack([linear, to_picture[:, 2] - corner])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(image, to_picture, (side_px, side_px), flags=flags, borderMode=border), to_picture
+    return cv2.warpAffine(part, to_part, (side_px, side_px), flags=flags, borderMode=border), to_picture
 
 
 @contextmanager

@@ -131,7 +131,7 @@ class Person:
         started = time.thread_time()
         row, inside = follow(frame)
         score = float(np.float32(inside))
-        seen = SeenFrame(frame.t_s, frame.image, TrackedFace.of(row) if score > 0 else None, score)
+        seen = SeenFrame(frame.t_s, frame.picture, TrackedFace.of(row) if score > 0 else None, score)
         self.pictures += 1
         self.seconds[FACES] += time.thread_time() - started
         rows = {name: self._timed(name, step.see, seen) for name, step in self._sight.items()}
