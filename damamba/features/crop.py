@@ -55,13 +55,24 @@ def warp(picture: AnyPicture, matrix: NDArray[np.float64], side_px: int, is_grey
     if is_grey:
         part = grey(part)
     matrix = np.column_stack([matrix[:, :2], matrix[:, 2] + matrix[:, :2] @ corner])
-    shrinks = 1 / np.hypot(matrix[0, 0], matrix[1, 0])
-    factor = max(1, round(shrinks))  # against aliasing, a large face is warped at its own scale, then averaged
+    # against aliasing, a large face is warped at its own scale, then averaged; a very large one is averaged before, too
+    before = max(1, min(round(_shrinks(matrix)) // 2, *part.shape[:2]))
+    if before > 1:
+        width, height = part.shape[1] // before, part.shape[0] // before
+        part = cv2.resize(part[: height * before, : width * before], (width, height), interpolation=cv2.INTER_AREA)
+        linear = matrix[:, :2] * before
+        matrix = np.column_stack([linear, matrix[:, 2] + matrix[:, :2] @ np.full(2, (before - 1) / 2)])
+    factor = max(1, round(_shrinks(matrix)))
     fine = matrix * factor
     fine[:, 2] += (factor - 1) / 2
     fine_px = side_px * factor
     square = cv2.warpAffine(part, fine, (fine_px, fine_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return square if factor == 1 else cv2.resize(square, (side_px, side_px), interpolation=cv2.INTER_AREA)
+
+
+def _shrinks(matrix: NDArray[np.float64]) -> float:
+    """By what factor a similarity makes things smaller."""
+    return float(1 / np.hypot(matrix[0, 0], matrix[1, 0]))
 
 
 def part_of(
