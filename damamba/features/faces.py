@@ -15,7 +15,8 @@ from damamba.config import FacesParams
 from damamba.corpus.manifest import Participant
 from damamba.features.extractor import Extractor, ExtractorInput
 from damamba.features.follow import SMALLEST, Counts, FaceFollower
-from damamba.features.landmarker import SHA256, Landmarker, check_model
+from damamba.features.landmarker import Landmarker
+from damamba.features.landmarker_file import SHA256, check_model
 from damamba.features.reference import meant_of
 from damamba.media.decode import Frame, FrameReader
 from damamba.spool import SpooledRows

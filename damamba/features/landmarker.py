@@ -8,7 +8,6 @@ Source:
     and "Blendshape V2".
 """
 
-import hashlib
 import os
 import zipfile
 from collections.abc import Iterator
@@ -20,14 +19,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from damamba.console import InputError
 from damamba.features.crop import part_of
 from damamba.features.face_detector import SIDE_PX, Spot, spots
 from damamba.features.head import HeadFit
 from damamba.media.picture import AnyPicture
 from damamba.streams.face_mesh import read_canonical
 
-SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
 FACE_PX = 256
 """Side of the picture of a face that the network of landmarks takes."""
 SHAPED = np.array(
@@ -42,22 +39,6 @@ SHAPED = np.array(
     ]
 )
 """Landmarks that the network of blendshapes takes."""
-
-
-def check_model(path: Path) -> None:
-    """Refuse a landmarker file that is missing or is not the pinned one.
-
-    Raises:
-        InputError: With the command that gets it.
-    """
-    if not path.is_file():
-        raise InputError(f"{path}: the face landmarker's model is missing; get it: dvc repro landmarker")
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    if digest != SHA256:
-        raise InputError(
-            f"{path}: sha256 {digest[:12]}…, expected {SHA256[:12]}…; "
-            f"remove it and get it again: rm {path} && dvc repro landmarker"
-        )
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from damamba.console import InputError, progress
 from damamba.corpus.region import Region
 from damamba.features.follow import SMALLEST, Face, everyone
-from damamba.features.landmarker import Landmarker, check_model
+from damamba.features.landmarker import Landmarker
+from damamba.features.landmarker_file import check_model
 from damamba.features.look import Looks, look_of
 from damamba.features.meant import STRANGER
 from damamba.media.glance import frame_at, length_s, sample_frames

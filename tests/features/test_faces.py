@@ -15,7 +15,8 @@ from damamba.corpus.manifest import Participant
 from damamba.features.extractor import ExtractorInput
 from damamba.features.faces import FaceTracker
 from damamba.features.head import VIEW
-from damamba.features.landmarker import Landmarker, check_model
+from damamba.features.landmarker import Landmarker
+from damamba.features.landmarker_file import check_model
 from damamba.streams.face_track import CHANNELS, HEAD_AT, LANDMARKS_AT, SHAPES, SHAPES_AT, FaceTrack
 from damamba_sim.faces.actor import Actor, Pose
 from tests.conftest import make_video
