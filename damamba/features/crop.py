@@ -39,7 +39,7 @@ def upright_square(
     return np.column_stack([linear, (side_px - 1) / 2 - linear @ centre])
 
 
-def warp(picture: AnyPicture, matrix: NDArray[np.float64], side_px: int, is_grey: bool = False) -> NDArray[np.uint8]:
+def warp(picture: AnyPicture, matrix: np.ndarray, side_px: int, is_grey: bool = False) -> np.ndarray:
     """Warp a picture by a `matrix` of `upright_square`; outside the frame, its border pixels are repeated.
 
     Args:
@@ -70,14 +70,12 @@ def warp(picture: AnyPicture, matrix: NDArray[np.float64], side_px: int, is_grey
     return square if factor == 1 else cv2.resize(square, (side_px, side_px), interpolation=cv2.INTER_AREA)
 
 
-def _shrinks(matrix: NDArray[np.float64]) -> float:
+def _shrinks(matrix: np.ndarray) -> float:
     """By what factor a similarity makes things smaller."""
     return float(1 / np.hypot(matrix[0, 0], matrix[1, 0]))
 
 
-def part_of(
-    picture: AnyPicture, matrix: NDArray[np.float64], side_px: int
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def part_of(picture: AnyPicture, matrix: np.ndarray, side_px: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """The part of a picture that is needed for a square, and (2,) x, y where it begins.
 
     Args:

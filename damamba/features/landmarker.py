@@ -114,14 +114,14 @@ class _Network:
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._outputs = [output["index"] for output in self._interpreter.get_output_details()]
 
-    def __call__(self, x: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    def __call__(self, x: np.ndarray) -> list[NDArray[np.float32]]:
         """All outputs for one input, without the axis of batches."""
         self._interpreter.set_tensor(self._input, x[None])
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(index) for index in self._outputs]
 
 
-def _cut(picture: AnyPicture, spot: Spot, side_px: int, border: int) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+def _cut(picture: AnyPicture, spot: Spot, side_px: int, border: int) -> tuple[np.ndarray, NDArray[np.float64]]:
     """A square part of a picture at another size, and the (2, 3) matrix from its px to those of the picture."""
     along = np.array([np.cos(spot.turn), np.sin(spot.turn)]) * spot.side / side_px
     linear = np.array([[along[0], -along[1]], [along[1], along[0]]])

@@ -30,7 +30,7 @@ class Picture:
         self.shape = (height, width, 3)
         self._is_plain = coded.format.name == PLANAR and height % 2 == 0 and is_as_coded(coded, aspect)
         self._known = (0, 0, 0, 0)
-        self._rgb: NDArray[np.uint8] = np.empty((0, 0, 3), np.uint8)
+        self._rgb: np.ndarray = np.empty((0, 0, 3), np.uint8)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self[:, :], dtype=dtype, copy=copy)

@@ -87,7 +87,7 @@ def read_canonical(task_path: Path) -> CanonicalMesh:
         for field, value in metadata:
             if field == 2 and isinstance(value, bytes):
                 of = dict(_fields(value))
-                weights[of[1]] = np.frombuffer(bytes(of[2]), "<f4")[0]
+                weights[int(of[1])] = np.frombuffer(bytes(of[2]), "<f4")[0]
         if not weights.any():
             raise ValueError("no weights")
     except FileNotFoundError:
