@@ -31,6 +31,7 @@ from damamba.features.crop import to_square, upright_square, warp
 from damamba.features.extractor import Extractor, ExtractorInput
 from damamba.features.stepper import PictureStepper, Rows, SeenFrame, Watcher
 from damamba.features.tracked_frames import open_track, tracked_frames
+from damamba.media.picture import AnyPicture, luma
 from damamba.streams.stream import FeatureStream
 
 CROP = 1.15
@@ -139,7 +140,7 @@ class Flow(Extractor[FlowParams]):
         square = upright_square(landmarks_px, size_px, CROP, self.params.side)
         motion = after.once(
             ("motion", before.t_s, self.params.side),
-            lambda: self.motion(grey(before), grey(after), square, after.t_s - before.t_s),
+            lambda: self.motion(before.picture, after.picture, square, after.t_s - before.t_s),
         )
         return self._grid(motion) if self.params.reduce == "grid" else self._at(motion, landmarks_px, square)
 
@@ -154,10 +155,11 @@ class Flow(Extractor[FlowParams]):
         cells = range(self.params.cells)
         return (*(f"cell_{row}_{column}_{axis}" for row in cells for column in cells for axis in "xy"), *HEAD)
 
-    def motion(self, before: np.ndarray, after: np.ndarray, square: np.ndarray, step_s: float) -> Motion:
-        """Motion from one grey frame to another, both warped by the affine matrix `square`."""
+    def motion(self, before: AnyPicture, after: AnyPicture, square: np.ndarray, step_s: float) -> Motion:
+        """Motion from one picture to another, both warped by the affine matrix `square`."""
         side = self.params.side
-        dense = self._flow.calc(warp(before, square, side), warp(after, square, side), NOTHING)
+        first, second = (warp(picture, square, side, is_grey=True) for picture in (before, after))
+        dense = self._flow.calc(first, second, NOTHING)
         dense = dense * np.float32(CROP / side / step_s)
         head = self._similarity.fit(dense)
         return Motion(head, dense - self._similarity.field(head))
@@ -193,14 +195,9 @@ class _Pairs(PictureStepper):
         return Rows.one(frame.t_s, x, min(before.score, frame.score), self.width)
 
 
-def grey(frame: SeenFrame) -> np.ndarray:
-    """(height, width) uint8."""
-    return frame.once("grey", lambda: cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY))
-
-
 def _thumbnail(frame: SeenFrame) -> np.ndarray:
     """A small grey picture around its mean, as float64 values."""
-    small = cv2.resize(grey(frame), THUMBNAIL_PX, interpolation=cv2.INTER_AREA).astype(np.float64).ravel()
+    small = cv2.resize(luma(frame.picture), THUMBNAIL_PX, interpolation=cv2.INTER_AREA).astype(np.float64).ravel()
     return small - small.mean()
 
 
@@ -216,14 +213,14 @@ class _Scene:
         """Whether a cut lies in front of this frame; the first one has none."""
         small = frame.once("thumbnail", lambda: _thumbnail(frame))
         shape, before = self._shape, self._small
-        self._shape, self._small = frame.image.shape, small
+        self._shape, self._small = frame.picture.shape, small
         if shape is None:
             return False
         norm = float(np.sqrt((small @ small) * (before @ before)))
         change = 1 - float(small @ before) / norm if norm > 0 else float(bool(small.any() or before.any()))
         sudden = change > max(CUT_LEAST, CUT_TIMES * self._usual)
         self._usual = change
-        return shape != frame.image.shape or sudden or change > CUT_SURELY
+        return shape != frame.picture.shape or sudden or change > CUT_SURELY
 
 
 class SimilarityFit:

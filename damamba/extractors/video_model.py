@@ -100,7 +100,7 @@ class VideoModel(Extractor[VideoModelParams]):
         for k, frame in tracked_frames(source, faces):
             if frame.face:
                 square = upright_square(frame.face.landmarks_px, frame.face.size_px, self.params.crop, side)
-                clip.append(warp(frame.image, square, side))
+                clip.append(warp(frame.picture, square, side))
             else:
                 clip.append(np.zeros((side, side, 3), np.uint8))
             first = k + 1 - self._encoder.frames

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from damamba.media.picture import AnyPicture, grey
+
 OUTER_EYE_CORNERS = (33, 263)
 EYE_CORNERS = (33, 133, 362, 263)
 CENTRE_BELOW_EYES = 0.12
@@ -37,24 +39,56 @@ def upright_square(
     return np.column_stack([linear, (side_px - 1) / 2 - linear @ centre])
 
 
-def warp(image: np.ndarray, matrix: np.ndarray, side_px: int) -> np.ndarray:
-    """Warp `image` by a `matrix` of `upright_square`; outside the frame, its border pixels are repeated.
+def warp(picture: AnyPicture, matrix: np.ndarray, side_px: int, is_grey: bool = False) -> np.ndarray:
+    """Warp a picture by a `matrix` of `upright_square`; outside the frame, its border pixels are repeated.
 
     Args:
-        image: (height, width) or (height, width, 3) uint8.
+        picture: (height, width, 3) RGB.
         matrix: (2, 3) from frame px to square px.
         side_px: Side of the square.
+        is_grey: Whether the result has no colours.
 
     Returns:
         (side_px, side_px) or (side_px, side_px, 3) uint8.
     """
-    shrinks = 1 / np.hypot(matrix[0, 0], matrix[1, 0])
-    factor = max(1, round(shrinks))  # against aliasing, a large face is warped at its own scale, then averaged
+    part, corner = part_of(picture, cv2.invertAffineTransform(matrix), side_px)
+    if is_grey:
+        part = grey(part)
+    matrix = np.column_stack([matrix[:, :2], matrix[:, 2] + matrix[:, :2] @ corner])
+    # against aliasing, a large face is warped at its own scale, then averaged; a very large one is averaged before, too
+    before = max(1, min(round(_shrinks(matrix)) // 2, *part.shape[:2]))
+    if before > 1:
+        width, height = part.shape[1] // before, part.shape[0] // before
+        part = cv2.resize(part[: height * before, : width * before], (width, height), interpolation=cv2.INTER_AREA)
+        linear = matrix[:, :2] * before
+        matrix = np.column_stack([linear, matrix[:, 2] + matrix[:, :2] @ np.full(2, (before - 1) / 2)])
+    factor = max(1, round(_shrinks(matrix)))
     fine = matrix * factor
     fine[:, 2] += (factor - 1) / 2
     fine_px = side_px * factor
-    square = cv2.warpAffine(image, fine, (fine_px, fine_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    square = cv2.warpAffine(part, fine, (fine_px, fine_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return square if factor == 1 else cv2.resize(square, (side_px, side_px), interpolation=cv2.INTER_AREA)
+
+
+def _shrinks(matrix: np.ndarray) -> float:
+    """By what factor a similarity makes things smaller."""
+    return float(1 / np.hypot(matrix[0, 0], matrix[1, 0]))
+
+
+def part_of(picture: AnyPicture, matrix: np.ndarray, side_px: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The part of a picture that is needed for a square, and (2,) x, y where it begins.
+
+    Args:
+        picture: (height, width, 3) RGB.
+        matrix: (2, 3) from square px to frame px.
+        side_px: Side of the square.
+    """
+    corners = np.array([(x, y) for x in (0, side_px) for y in (0, side_px)]) @ matrix[:, :2].T + matrix[:, 2]
+    size = np.array(picture.shape[1::-1])
+    # interpolation reads one pixel further
+    low = np.clip(np.floor(corners.min(axis=0)) - 2, 0, size - 1).astype(np.int64)
+    high = np.clip(np.ceil(corners.max(axis=0)) + 2, low + 1, size).astype(np.int64)
+    return picture[low[1] : high[1], low[0] : high[0]], low
 
 
 def to_square(points_px: np.ndarray, matrix: np.ndarray) -> np.ndarray:

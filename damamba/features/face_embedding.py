@@ -12,6 +12,7 @@ from damamba.features.crop import upright_square, warp
 from damamba.features.extractor import Extractor, ExtractorInput
 from damamba.features.stepper import PictureStepper, Rows, SeenFrame
 from damamba.features.tracked_frames import open_track, tracked_frames
+from damamba.media.picture import AnyPicture
 from damamba.spool import RowsOnDisk, SpooledRows
 from damamba.streams.stored_face_track import StoredFaceTrack, TrackedFace
 from damamba.streams.stream import FeatureStream
@@ -82,10 +83,10 @@ class FaceEmbedding(Extractor[ParamsT]):
         """Each frame by itself, one at a time: rows differ from those of a batch in the last digits."""
         return _Embeddings(self)
 
-    def square(self, image: np.ndarray, face: TrackedFace) -> np.ndarray:
+    def square(self, picture: AnyPicture, face: TrackedFace) -> np.ndarray:
         """(side, side, 3) uint8 picture of a face, upright."""
         square = upright_square(face.landmarks_px, face.size_px, self.params.crop, self.side_px)
-        return warp(image, square, self.side_px)
+        return warp(picture, square, self.side_px)
 
     @cached_property
     def width(self) -> int:
@@ -100,7 +101,7 @@ class FaceEmbedding(Extractor[ParamsT]):
         places: list[int] = []
         for k, frame in tracked_frames(source, faces):
             if frame.face:
-                waiting[len(places)] = self.square(frame.image, frame.face)
+                waiting[len(places)] = self.square(frame.picture, frame.face)
                 places.append(k)
             if len(places) == batch:
                 rows.place(places, self.embed(waiting))
@@ -118,5 +119,5 @@ class _Embeddings(PictureStepper):
         self._cue, self.width = cue, cue.width
 
     def see(self, frame: SeenFrame) -> Rows:
-        x = self._cue.embed(self._cue.square(frame.image, frame.face)[None])[0] if frame.face else None
+        x = self._cue.embed(self._cue.square(frame.picture, frame.face)[None])[0] if frame.face else None
         return Rows.one(frame.t_s, x, frame.score, self.width)

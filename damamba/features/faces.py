@@ -1,13 +1,12 @@
 """Face tracks: where one person's face is in every decoded frame, by MediaPipe's FaceLandmarker.
 
-The landmarker runs in IMAGE mode on the part of the picture where the person was before (`damamba.features.follow`):
-its VIDEO mode smooths, lags half a frame and gives different numbers from run to run. A track is a feature stream like
-any other: ``data/faces/<corpus>/<session>/<participant>.parquet``.
+The landmarker reads the face where it was in the frame before (`damamba.features.follow`), and nothing is smoothed:
+the VIDEO mode of MediaPipe's own library lags half a frame and gives different numbers from run to run. A track is a
+feature stream like any other: ``data/faces/<corpus>/<session>/<participant>.parquet``.
 """
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +14,9 @@ import numpy as np
 from damamba.config import FacesParams
 from damamba.corpus.manifest import Participant
 from damamba.features.extractor import Extractor, ExtractorInput
-from damamba.features.follow import MOST_FACES, SMALLEST, Counts, FaceFollower
-from damamba.features.landmarker import SHA256, check_model, open_landmarker
+from damamba.features.follow import SMALLEST, Counts, FaceFollower
+from damamba.features.landmarker import Landmarker
+from damamba.features.landmarker_file import SHA256, check_model
 from damamba.features.reference import meant_of
 from damamba.media.decode import Frame, FrameReader
 from damamba.spool import SpooledRows
@@ -103,34 +103,33 @@ class FaceTracker(Extractor[FacesParams]):
         self, frames: Iterable[Frame], counts: Counts, participant: Participant
     ) -> Iterator[tuple[float, np.ndarray, float]]:
         """(time, (D,) values, share of the landmarks inside the picture) of every frame."""
-        with self.following(counts, participant) as follow:
-            for frame in frames:
-                yield frame.t_s, *follow(frame)
+        follow = self.following(counts, participant)
+        for frame in frames:
+            yield frame.t_s, *follow(frame)
 
-    @contextmanager
     def following(
         self, counts: Counts, participant: Participant | None = None
-    ) -> Iterator[Callable[[Frame], tuple[np.ndarray, float]]]:
+    ) -> Callable[[Frame], tuple[np.ndarray, float]]:
         """A function of one frame after the other: (D,) float32 row and share of the landmarks inside the picture.
 
         Args:
             counts: Of what is seen besides the person, to be added to.
             participant: The person to follow, by region and reference; None: the largest face at the beginning.
         """
-        with open_landmarker(Path(self.params.model), MOST_FACES, self.params.min_confidence) as landmarker:
-            meant = meant_of(participant, landmarker) if participant else None
-            follower = FaceFollower(landmarker, counts, meant)
+        landmarker = Landmarker(Path(self.params.model), self.params.min_confidence)
+        meant = meant_of(participant, landmarker) if participant else None
+        follower = FaceFollower(landmarker, counts, meant)
 
-            def follow(frame: Frame) -> tuple[np.ndarray, float]:
-                face = follower.next(frame.image, frame.t_s)
-                if face is None:
-                    return np.full(len(CHANNELS), np.nan, np.float32), 0.0
-                xy = np.round(face.landmarks_px / STEP_PX) * STEP_PX
-                inside = float(((xy >= 0) & (xy < frame.image.shape[1::-1])).all(1).mean())
-                row = np.concatenate([xy.min(0), xy.max(0), face.head.ravel(), face.shapes, xy.ravel()])
-                return row.astype(np.float32), inside
+        def follow(frame: Frame) -> tuple[np.ndarray, float]:
+            face = follower.next(frame.picture, frame.t_s)
+            if face is None:
+                return np.full(len(CHANNELS), np.nan, np.float32), 0.0
+            xy = np.round(face.landmarks_px / STEP_PX) * STEP_PX
+            inside = float(((xy >= 0) & (xy < frame.picture.shape[1::-1])).all(1).mean())
+            row = np.concatenate([xy.min(0), xy.max(0), face.head.ravel(), face.shapes, xy.ravel()])
+            return row.astype(np.float32), inside
 
-            yield follow
+        return follow
 
 
 def _followed(participant: Participant) -> str:

@@ -1,8 +1,9 @@
 """Find a person's face and keep to it: where it was before, then in the whole picture, then in tiles of it.
 
-The landmarker sees a face that takes about an eighth of its picture's longer side or more. So the picture that it gets
-is a window around the face of the frame before; only where that is lost, the whole picture, and from time to time tiles
-of a third of its longer side, in which faces of 4 % of that side are found.
+The landmarks of a face are read where it was in the frame before; that needs no detector, which confirms once a second
+that a face is there. The detector sees a face that takes about an eighth of its picture's longer side or more. So where
+the face is lost, the picture that it gets is a window around the last place; then the whole picture, and from time to
+time tiles of a third of its longer side, in which faces of 4 % of that side are found.
 
 Who is followed: the largest face at first, then whoever is nearest. Other people are remembered by their place, and are
 not taken for a person who turns away. Where it is given who is meant, only they are taken up, and people are told apart
@@ -11,17 +12,22 @@ by their looks too. All of it looks back only.
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from damamba.features.landmarker import detect
+from damamba.features.face_detector import Spot, spot_of
+from damamba.features.landmarker import Landmarker
 from damamba.features.look import Looks, look_of
 from damamba.features.meant import Meant
+from damamba.media.picture import AnyPicture
 
 WINDOW = 2.4
 """Side of the window around a face, in sizes of its box."""
+FOLLOW_S = 0.2
+"""A face is read where it was if that is no longer ago."""
+STEP = 0.25
+"""A face that has moved or grown by more since, in sizes of its box, is looked for anew."""
 TILE, STRIDE = 0.3, 0.15
 """Side of a tile and way from one to the next, as shares of the picture's longer side."""
 SMALLEST = 0.04
@@ -40,11 +46,8 @@ NEAR = 0.75
 """Two boxes whose middles are nearer than this, in sizes of the larger, show the same face."""
 GROWTH = 1.6
 """Nobody comes nearer or goes away by this factor from one frame to the next."""
-MOST_FACES = 6
 MOST_OTHERS = 24
 """Other people whose looks are remembered, the latest."""
-VIEW_RAD = np.radians(63)
-"""Of the landmarker's camera, from top to bottom."""
 
 
 @dataclass(frozen=True)
@@ -106,25 +109,29 @@ class _Other:
 class FaceFollower:
     """Follows one person through the frames of a video, in order."""
 
-    landmarker: Any
-    """For up to `MOST_FACES` faces, with head transforms and blendshapes."""
+    landmarker: Landmarker
     counts: Counts = field(default_factory=Counts)
     meant: Meant | None = None
     """The person to follow; None: the largest face at first."""
     _last: Face | None = None
     _last_s: float = -np.inf
+    _is_seen: bool = False
+    """Whether it is the face of the frame before."""
     _looked_s: float = -np.inf
     _tiled_s: float = -np.inf
     _others: list[_Other] = field(default_factory=list)
 
-    def next(self, image: NDArray[np.uint8], t_s: float) -> Face | None:
+    def next(self, image: AnyPicture, t_s: float) -> Face | None:
         """The person's face in the next frame, (height, width, 3) RGB; None where it is not seen."""
         self.counts.frames += 1
-        face = None
-        if self._last is not None:
-            face = self._nearest(self._in(image, *window(self._last, image.shape)), t_s)
-        if face is None or t_s - self._looked_s >= LOOK_S:
-            face = self._look(image, t_s, face)
+        face = self._again(image, t_s)
+        found = face
+        if found is None and self._last is not None:
+            found = self._nearest(self._in(image, *window(self._last, image.shape)), t_s)
+        if found is None or t_s - self._looked_s >= LOOK_S:
+            found = self._look(image, t_s, found if face is None else self._confirmed(image, face))
+        face = self._settled(image, found) if found is not None and found is not face else found
+        self._is_seen = face is not None
         if face is not None:
             self._last, self._last_s = face, t_s
             self.counts.found += 1
@@ -132,7 +139,28 @@ class FaceFollower:
                 self.meant.learn(face.look, [other.looks for other in self._others])
         return face
 
-    def _look(self, image: NDArray[np.uint8], t_s: float, face: Face | None) -> Face | None:
+    def _again(self, image: AnyPicture, t_s: float) -> Face | None:
+        """The face where it was in the frame before; None where it is not, or moves too fast."""
+        last = self._last
+        if last is None or not self._is_seen or t_s - self._last_s > FOLLOW_S:
+            return None
+        face = self._nearest(self._as_meant(image, read(self.landmarker, image, [spot_of(last.landmarks_px)])), t_s)
+        if face is None or np.linalg.norm(face.middle - last.middle) > STEP * last.size:
+            return None
+        return face if abs(face.size - last.size) < STEP * last.size else None
+
+    def _confirmed(self, image: AnyPicture, face: Face) -> Face | None:
+        """A face that was read where it had been, if the detector sees one there."""
+        spots = spots_in(self.landmarker, image, *window(face, image.shape))
+        near = NEAR * face.size
+        return face if any(np.linalg.norm(spot.middle - face.middle) < near for spot in spots) else None
+
+    def _settled(self, image: AnyPicture, face: Face) -> Face:
+        """A face that was detected, read once more as in the frames to come: so numbers do not jump."""
+        again = self._as_meant(image, read(self.landmarker, image, [spot_of(face.landmarks_px)]))
+        return again[0] if again and same(again[0], face) else face
+
+    def _look(self, image: AnyPicture, t_s: float, face: Face | None) -> Face | None:
         """Look at the whole picture: for the person, unless the window has shown their `face`, and for others."""
         self.counts.looks += 1
         self._looked_s = t_s
@@ -220,11 +248,11 @@ class FaceFollower:
         else:
             self._others = sorted(self._others, key=lambda other: other.seen_s)[-MOST_OTHERS:]
 
-    def _in(self, image: NDArray[np.uint8], left: int, top: int, width: int, height: int) -> list[Face]:
+    def _in(self, image: AnyPicture, left: int, top: int, width: int, height: int) -> list[Face]:
         """Faces in a part of the picture."""
         return self._as_meant(image, faces_in(self.landmarker, image, left, top, width, height))
 
-    def _as_meant(self, image: NDArray[np.uint8], faces: list[Face]) -> list[Face]:
+    def _as_meant(self, image: AnyPicture, faces: list[Face]) -> list[Face]:
         """The faces with their looks, and whether they may be those of who is meant, if it is given who is."""
         if self.meant is None:
             return faces
@@ -240,37 +268,34 @@ class FaceFollower:
         ]
 
 
-def faces_in(landmarker: Any, image: NDArray[np.uint8], left: int, top: int, width: int, height: int) -> list[Face]:
+def faces_in(landmarker: Landmarker, image: AnyPicture, left: int, top: int, width: int, height: int) -> list[Face]:
     """Faces in a part of a picture, in px of the whole; none that has no landmark inside the picture."""
-    faces = []
-    for found in detect(landmarker, image[top : top + height, left : left + width]):
-        xy = found.landmarks.astype(np.float64) * (width, height) + (left, top)
-        if ((xy >= 0) & (xy < image.shape[1::-1])).all(1).any():
-            faces.append(Face(xy, in_whole(found.head, (left, top, width, height), image.shape), found.shapes))
-    return faces
+    return read(landmarker, image, spots_in(landmarker, image, left, top, width, height))
 
 
-def in_whole(head: NDArray[np.float64], part: tuple[int, int, int, int], shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """A head transform that was found in a part of a picture, with the place that the whole picture's camera sees.
-
-    The landmarker takes each picture for one with an angle of view of `VIEW_RAD` from top to bottom.
-    """
-    left, top, width, height = part
-    focal_px = height / 2 / np.tan(VIEW_RAD / 2)
-    x, y, z = head[:3, 3]  # z is negative in front of the camera
-    off_px = left + (width - shape[1]) / 2 - focal_px * x / z, top + (height - shape[0]) / 2 + focal_px * y / z
-    whole = head.copy()
-    whole[:3, 3] = -off_px[0] * z / focal_px, off_px[1] * z / focal_px, z * shape[0] / height
-    return whole
+def spots_in(landmarker: Landmarker, image: AnyPicture, left: int, top: int, width: int, height: int) -> list[Spot]:
+    """Where the detector sees faces in a part of a picture, in px of the whole."""
+    found = landmarker.find(image[top : top + height, left : left + width])
+    return [replace(spot, middle=spot.middle + np.array([left, top])) for spot in found]
 
 
-def everyone(landmarker: Any, image: NDArray[np.uint8]) -> list[Face]:
+def read(landmarker: Landmarker, image: AnyPicture, spots: list[Spot]) -> list[Face]:
+    """Faces in some places of a picture; none that has no landmark inside it."""
+    faces = [landmarker.read(image, spot) for spot in spots]
+    return [
+        Face(face.landmarks_px, face.head, face.shapes)
+        for face in faces
+        if face is not None and ((face.landmarks_px >= 0) & (face.landmarks_px < image.shape[1::-1])).all(1).any()
+    ]
+
+
+def everyone(landmarker: Landmarker, image: AnyPicture) -> list[Face]:
     """All faces of a picture, large and small."""
     found = faces_in(landmarker, image, 0, 0, *image.shape[1::-1])
     return distinct([*found, *in_tiles(landmarker, image)])
 
 
-def in_tiles(landmarker: Any, image: NDArray[np.uint8]) -> list[Face]:
+def in_tiles(landmarker: Landmarker, image: AnyPicture) -> list[Face]:
     """Faces in the tiles of a picture, without those that a tile cuts; some are found in several tiles."""
     found = []
     for left, top, width, height in tiles(image.shape):

@@ -1,12 +1,12 @@
 """Where the model file of MediaPipe's FaceLandmarker (Apache-2.0) comes from.
 
-It is a module of its own: the key of every face track hashes `damamba.features.landmarker`.
+It is a module of its own: the key of every face track hashes `damamba.features.landmarker_file`.
 """
 
 from pathlib import Path
 
 from damamba.console import InputError
-from damamba.features.landmarker import check_model
+from damamba.features.landmarker_file import check_model
 from damamba.files import whole_file
 from damamba.registry import file_in_package
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from damamba.features.crop import upright_square, warp
+from damamba.media.picture import AnyPicture
 
 HEAD, HEAD_CELLS = 1.5, 6
 """Side of the square around the head in face sizes, and cells along it."""
@@ -29,7 +30,7 @@ KEPT = 12
 """Looks of a person, so that a head that turns stays known."""
 
 
-def look_of(image: NDArray[np.uint8], landmarks_px: NDArray[np.float64]) -> NDArray[np.float32]:
+def look_of(image: AnyPicture, landmarks_px: NDArray[np.float64]) -> NDArray[np.float32]:
     """(cells, 3) mean CIELAB of each cell; NaN where it lies outside the picture.
 
     Args:
@@ -47,7 +48,7 @@ def look_of(image: NDArray[np.uint8], landmarks_px: NDArray[np.float64]) -> NDAr
     return np.concatenate([*cells, _cells(image, chest, side, CHEST_CELLS)]).astype(np.float32)
 
 
-def _cells(image: NDArray[np.uint8], matrix: NDArray[np.float64], side: int, n: int) -> NDArray[np.float32]:
+def _cells(image: AnyPicture, matrix: NDArray[np.float64], side: int, n: int) -> NDArray[np.float32]:
     lab = cv2.cvtColor(warp(image, matrix, side).astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
     means = cv2.resize(lab, (n, n), interpolation=cv2.INTER_AREA).reshape(-1, 3)
     inverse = cv2.invertAffineTransform(matrix)

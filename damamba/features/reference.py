@@ -1,7 +1,6 @@
 """The picture of a person who is meant, in the column `reference` of the manifest."""
 
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -11,6 +10,7 @@ from damamba.console import InputError
 from damamba.corpus.manifest import Participant
 from damamba.corpus.region import Region
 from damamba.features.follow import everyone
+from damamba.features.landmarker import Landmarker
 from damamba.features.look import look_of
 from damamba.features.meant import Meant
 
@@ -18,7 +18,7 @@ LONGEST_PX = 1920
 """A larger picture is scaled down to this side."""
 
 
-def meant_of(participant: Participant, landmarker: Any) -> Meant | None:
+def meant_of(participant: Participant, landmarker: Landmarker) -> Meant | None:
     """Who is meant by the columns `region` and `reference` of the manifest; None where both are empty.
 
     Raises:
@@ -33,7 +33,7 @@ def meant_of(participant: Participant, landmarker: Any) -> Meant | None:
     return meant
 
 
-def reference_look(path: Path, landmarker: Any) -> NDArray[np.float32]:
+def reference_look(path: Path, landmarker: Landmarker) -> NDArray[np.float32]:
     """Look of the person in a picture, as of `look_of`.
 
     Raises:

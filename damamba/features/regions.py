@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -12,8 +11,9 @@ from numpy.typing import NDArray
 
 from damamba.console import InputError, progress
 from damamba.corpus.region import Region
-from damamba.features.follow import MOST_FACES, SMALLEST, Face, everyone
-from damamba.features.landmarker import check_model, open_landmarker
+from damamba.features.follow import SMALLEST, Face, everyone
+from damamba.features.landmarker import Landmarker
+from damamba.features.landmarker_file import check_model
 from damamba.features.look import Looks, look_of
 from damamba.features.meant import STRANGER
 from damamba.media.glance import frame_at, length_s, sample_frames
@@ -77,9 +77,9 @@ def find_faces(video: Path | MediaTrack, model: Path, region: Region | None = No
         InputError: The model file is missing or not the pinned one, or the video cannot be read.
     """
     check_model(model)
-    with open_landmarker(model, MOST_FACES) as landmarker:
-        images = guarded(_sampled, video)
-        sights = [_sights(landmarker, k, image, region) for k, image in enumerate(images)]
+    landmarker = Landmarker(model)
+    images = guarded(_sampled, video)
+    sights = [_sights(landmarker, k, image, region) for k, image in enumerate(images)]
     counts = tuple(map(len, sights))
     usual, times = Counter(counts).most_common(1)[0] if counts else (0, 0)
     if usual < 2 or times * 2 <= len(counts):
@@ -109,31 +109,31 @@ def find_people(video: Path | MediaTrack, model: Path, number: int | None) -> li
     images: list[np.ndarray] = []
     sights: list[list[_Sight]] = []
     end_s = guarded(length_s, video)
-    with open_landmarker(model, MOST_FACES) as landmarker:
-        for k in progress(range(MORE_SAMPLES), "people", unit="picture"):
-            image = guarded(frame_at, video, end_s * (k + 0.5) / MORE_SAMPLES)
-            if image is not None:
-                sights.append(_sights(landmarker, len(images), image))
-                images.append(image)
-        counts = np.array(list(map(len, sights)))
-        most = int(counts.max(initial=0))
-        present = max((n for n in range(1, most + 1) if (counts >= n).sum() >= PRESENT * len(counts)), default=0)
-        wanted = number or present
-        if not wanted or wanted > most:
-            seen = f"{most or 'no'} {'face' if most == 1 else 'faces'}" + (f", not {wanted}," if wanted else "")
-            raise InputError(
-                f"{video}: shows {seen} at once in the {len(counts)} frames that were looked at; a face must take "
-                f"{SMALLEST:.0%} of the picture's longer side"
-            )
-        people = _people(sights, wanted)
-        regions = separate([[sight.face for sight in one] for one in people], images[0].shape)
-        return [
-            Someone(region, _picture(landmarker, images, sights, person, f"{video}, person {k}"))
-            for k, (region, person) in enumerate(zip(regions, people, strict=True), 1)
-        ]
+    landmarker = Landmarker(model)
+    for k in progress(range(MORE_SAMPLES), "people", unit="picture"):
+        image = guarded(frame_at, video, end_s * (k + 0.5) / MORE_SAMPLES)
+        if image is not None:
+            sights.append(_sights(landmarker, len(images), image))
+            images.append(image)
+    counts = np.array(list(map(len, sights)))
+    most = int(counts.max(initial=0))
+    present = max((n for n in range(1, most + 1) if (counts >= n).sum() >= PRESENT * len(counts)), default=0)
+    wanted = number or present
+    if not wanted or wanted > most:
+        seen = f"{most or 'no'} {'face' if most == 1 else 'faces'}" + (f", not {wanted}," if wanted else "")
+        raise InputError(
+            f"{video}: shows {seen} at once in the {len(counts)} frames that were looked at; a face must take "
+            f"{SMALLEST:.0%} of the picture's longer side"
+        )
+    people = _people(sights, wanted)
+    regions = separate([[sight.face for sight in one] for one in people], images[0].shape)
+    return [
+        Someone(region, _picture(landmarker, images, sights, person, f"{video}, person {k}"))
+        for k, (region, person) in enumerate(zip(regions, people, strict=True), 1)
+    ]
 
 
-def _sights(landmarker: Any, frame: int, image: np.ndarray, region: Region | None = None) -> list[_Sight]:
+def _sights(landmarker: Landmarker, frame: int, image: np.ndarray, region: Region | None = None) -> list[_Sight]:
     """Faces of a frame, the largest first."""
     height, width = image.shape[:2]
     faces = sorted(everyone(landmarker, image), key=lambda face: -face.size)
@@ -172,7 +172,7 @@ def _cost(sight: _Sight, person: Sequence[_Sight]) -> float:
 
 
 def _picture(
-    landmarker: Any,
+    landmarker: Landmarker,
     images: Sequence[np.ndarray],
     sights: Sequence[Sequence[_Sight]],
     person: Sequence[_Sight],

@@ -15,6 +15,7 @@ from damamba.spool import RowsOnDisk, SpooledRows
 from damamba.streams.stream import FeatureStream
 
 if TYPE_CHECKING:  # the keys of all cues hash this module and what it imports
+    from damamba.media.picture import AnyPicture
     from damamba.media.sound import Waveform
     from damamba.streams.stored_face_track import TrackedFace
 
@@ -49,13 +50,18 @@ class SeenFrame:
     """A picture and the person's face in it."""
 
     t_s: float
-    image: np.ndarray
-    """(height, width, 3) uint8 RGB."""
+    picture: "AnyPicture"
+    """As a player shows it; a part of it costs less than all."""
     face: "TrackedFace | None"
     """None where the person is not seen."""
     score: float
     """Share of the landmarks that are inside the picture; 0 without a face."""
     _known: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def image(self) -> np.ndarray:
+        """(height, width, 3) uint8 RGB."""
+        return np.asarray(self.picture)
 
     def once(self, what: Any, compute: Callable[[], Any]) -> Any:
         """What `compute` returns, computed once for all cues that see this frame; nobody changes it."""

@@ -32,7 +32,7 @@ def tracked_frames(source: ExtractorInput, faces: StoredFaceTrack) -> Iterator[t
         if k >= len(faces.t_s) or abs(faces.t_s[k] - frame.t_s) > 1e-6:
             break
         face = faces.face(k) if faces.valid[k] else None
-        seen = SeenFrame(frame.t_s, frame.image, face, float(faces.score[k]) if face else 0.0)
+        seen = SeenFrame(frame.t_s, frame.picture, face, float(faces.score[k]) if face else 0.0)
         for watcher in source.watchers:
             watcher.see(seen)
         yield k, seen

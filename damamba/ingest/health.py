@@ -10,8 +10,7 @@ from damamba.corpus.agreement import read_label
 from damamba.corpus.manifest import ReleasedStream, label_below
 from damamba.corpus.manifest_csv import ManifestRow
 from damamba.corpus.region import Region
-from damamba.features.follow import MOST_FACES
-from damamba.features.landmarker import open_landmarker
+from damamba.features.landmarker import Landmarker
 from damamba.features.reference import reference_look
 from damamba.features.regions import Faces, find_faces, regions_text
 from damamba.ingest.check import ends_that_differ
@@ -185,8 +184,7 @@ def _check_faces(health: Health, root: Path, video: Video, landmarker: Path) -> 
     row = health.row
     region = Region.parse(row.region) if row.region else None
     if row.reference:
-        with open_landmarker(landmarker, MOST_FACES) as opened:
-            reference_look(root / row.reference, opened)
+        reference_look(root / row.reference, Landmarker(landmarker))
     health.faces = faces = find_faces(_track(root, row.video, row.video_track), landmarker, region)
     if faces.regions and not row.reference:
         many = f"{root / row.video}: shows {len(faces.regions)} people" + (

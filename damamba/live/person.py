@@ -4,7 +4,6 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -111,21 +110,20 @@ class Person:
             self._changed.notify_all()
 
     def _read(self) -> None:
-        with ExitStack() as stack:
-            follow = stack.enter_context(self._faces.following(Counts())) if self.source.has_picture else None
-            self._ready.set()
-            self._begun.wait()
-            for arrival in self.source.arrivals():
-                self._clock.wait(arrival.at_s)
-                late_s = self._clock.now_s() - arrival.at_s if self._clock.live else 0.0
-                if isinstance(arrival.what, Heard):
-                    self._hear(arrival.what, late_s)
-                elif late_s > MOST_LATE_S:
-                    self.dropped += 1
-                    self._give({}, dict.fromkeys(self._sight, arrival.what.t_s))
-                else:
-                    assert follow is not None
-                    self._see(arrival.what, follow)
+        follow = self._faces.following(Counts()) if self.source.has_picture else None
+        self._ready.set()
+        self._begun.wait()
+        for arrival in self.source.arrivals():
+            self._clock.wait(arrival.at_s)
+            late_s = self._clock.now_s() - arrival.at_s if self._clock.live else 0.0
+            if isinstance(arrival.what, Heard):
+                self._hear(arrival.what, late_s)
+            elif late_s > MOST_LATE_S:
+                self.dropped += 1
+                self._give({}, dict.fromkeys(self._sight, arrival.what.t_s))
+            else:
+                assert follow is not None
+                self._see(arrival.what, follow)
         ends = {name: step.finish() for name, step in self._hearing.items()}
         self._give(ends, {})
 
@@ -133,7 +131,7 @@ class Person:
         started = time.thread_time()
         row, inside = follow(frame)
         score = float(np.float32(inside))
-        seen = SeenFrame(frame.t_s, frame.image, TrackedFace.of(row) if score > 0 else None, score)
+        seen = SeenFrame(frame.t_s, frame.picture, TrackedFace.of(row) if score > 0 else None, score)
         self.pictures += 1
         self.seconds[FACES] += time.thread_time() - started
         rows = {name: self._timed(name, step.see, seen) for name, step in self._sight.items()}

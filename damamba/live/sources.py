@@ -20,7 +20,7 @@ from damamba.corpus.manifest import Participant
 from damamba.features.landmarker import without_native_log
 from damamba.media.container import reason
 from damamba.media.decode import Frame, read_frames
-from damamba.media.geometry import upright
+from damamba.media.picture import Picture
 from damamba.media.sound import SILENT, ArrivingSound, DecodedSound, channels_of, decoded_sound, survey_sound
 from damamba.media.track import MediaTrack, audio_of, video_of
 
@@ -172,7 +172,7 @@ class DeviceSource(Source):
             if self._stopped.is_set():
                 return
             now_s = self._clock.now_s()
-            self._queue.put(Arrival(now_s, Frame(now_s, upright(picture, None))))
+            self._queue.put(Arrival(now_s, Frame(now_s, Picture(picture, None))))
 
     def _hear(self, container: Any) -> None:
         arriving, start, silent = ArrivingSound(MediaTrack(Path(self.name))), None, True

@@ -13,10 +13,11 @@ from typing import Any
 import av
 import av.error
 import numpy as np
+from numpy.typing import NDArray
 
 from damamba.console import InputError
 from damamba.media.container import LENIENT, STRICT, choose, open_media, reason
-from damamba.media.geometry import upright
+from damamba.media.picture import AnyPicture, Picture
 from damamba.media.stamps import ErrorCount, PictureTimes, picture_times, read_packets
 from damamba.media.track import MediaTrack, as_track
 
@@ -29,8 +30,13 @@ class Frame:
     """One decoded picture."""
 
     t_s: float
-    image: np.ndarray
-    """(height, width, 3) uint8 RGB."""
+    picture: AnyPicture
+    """As a player shows it."""
+
+    @property
+    def image(self) -> NDArray[np.uint8]:
+        """(height, width, 3) uint8 RGB."""
+        return np.asarray(self.picture)
 
 
 def read_frames(media: Path | MediaTrack) -> Iterator[Frame]:
@@ -104,7 +110,7 @@ class FrameReader:
                     last = t_s
                     self.decoded += 1
                     seen[_nearest(times.t_s, t_s)] = True
-                    yield Frame(t_s, upright(picture, stream.sample_aspect_ratio))
+                    yield Frame(t_s, Picture(picture, stream.sample_aspect_ratio))
                 if pictures.refused >= FIRST_PACKETS and not pictures.given:
                     raise _RefusedByChecksError(pictures.error)
             if pictures.refused and not pictures.given:

@@ -33,6 +33,11 @@ def shown_size(frame: av.VideoFrame, aspect: Fraction | None) -> tuple[int, int]
     return (height, width) if matrix is not None and _is_on_its_side(matrix) else (width, height)
 
 
+def is_as_coded(frame: av.VideoFrame, aspect: Fraction | None) -> bool:
+    """Whether `upright` neither turns, mirrors nor stretches the picture."""
+    return _matrix(frame) is None and square_size(frame.width, frame.height, aspect) == (frame.width, frame.height)
+
+
 def square_size(width: int, height: int, aspect: Fraction | None) -> tuple[int, int]:
     """Width and height with square pixels; the shorter side of a pixel is stretched, so nothing is lost."""
     if not aspect or not Fraction(1, WIDEST) <= aspect <= WIDEST:

@@ -8,7 +8,7 @@ from damamba.console import InputError
 from damamba.encoders.checkpoint import COMPACT, download_of, local_folder
 from damamba.encoders.hub import cached, repository_of
 from damamba.encoders.licences import LICENCES, licence_of
-from damamba.features.landmarker import check_model
+from damamba.features.landmarker_file import check_model
 from damamba.planning.disk import reads_faces
 from damamba.planning.workload import Workload
 from damamba.text import size

@@ -15,7 +15,7 @@ PACKAGES = (
     "pyarrow",
     "transformers",
     "open_clip_torch",
-    "mediapipe",
+    "ai-edge-litert",
     "av",
     "opencv-python-headless",
     "librosa",

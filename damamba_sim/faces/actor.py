@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from damamba.console import InputError
+from damamba.streams.face_mesh import read_canonical
 from damamba_sim.behaviour.traits import Traits, stream
 from damamba_sim.faces import anatomy, clothes
 from damamba_sim.faces.filming import PLAIN, Filming
 from damamba_sim.faces.hair import hair, shade_under_hair
-from damamba_sim.faces.mesh import read_canonical, rotation, smoothstep
+from damamba_sim.faces.mesh import rotation, smoothstep
 from damamba_sim.faces.parts import Part, assemble
 from damamba_sim.faces.raster import fill_triangles, pose_and_light, vertex_normals
 from damamba_sim.faces.room import Hand, Microphone, paint_room, room_light

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from damamba.streams.face_mesh import N_VERTICES, read_canonical
 from damamba_sim.behaviour.traits import Traits
 from damamba_sim.faces.landmarks import (
     BROWS,
@@ -26,7 +27,7 @@ from damamba_sim.faces.landmarks import (
     UPPER_LIDS,
     UPPER_LIP,
 )
-from damamba_sim.faces.mesh import N_VERTICES, Subdivision, bump, loop_subdivide, read_canonical, smoothstep
+from damamba_sim.faces.mesh import Subdivision, bump, loop_subdivide, smoothstep
 
 JAW_HINGE_CM = np.array([0.0, -0.2, -1.8])
 JAW_SWING_DEG = 19.0  # where the mouth is fully open

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from damamba.config import SimulateParams
 from damamba.console import InputError
+from damamba.streams.face_mesh import read_canonical
 from damamba_sim.faces.actor import check_size
-from damamba_sim.faces.mesh import read_canonical
 from damamba_sim.voices.speech import check_voices
 
 FPS = (1, 120)

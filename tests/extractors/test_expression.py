@@ -7,7 +7,7 @@ import pytest
 
 from damamba.extractors.expression import GAZE, POSE, Expression, ExpressionParams, gaze, pose
 from damamba.features.follow import faces_in
-from damamba.features.landmarker import open_landmarker
+from damamba.features.landmarker import Landmarker
 from damamba.streams.face_track import SHAPES
 from damamba_sim.faces.actor import Actor, Pose
 from tests.extractors.conftest import filmed, shift
@@ -19,14 +19,14 @@ MODEL = Path(__file__).parents[2] / "data/landmarker/face_landmarker.task"
 def seen():
     """Reads a drawn face: landmarks and the values of the cue, by name."""
     actor = Actor(0, MODEL, 320, 240)
-    with open_landmarker(MODEL, 1) as landmarker:
+    landmarker = Landmarker(MODEL)
 
-        def read(**how):
-            (face,) = faces_in(landmarker, actor.render(Pose(**how), 0), 0, 0, 320, 240)
-            values = [*face.shapes, *gaze(face.shapes), *pose(face.head)]
-            return face.landmarks_px, dict(zip((*SHAPES, *GAZE, *POSE), values, strict=True))
+    def read(**how):
+        (face,) = faces_in(landmarker, actor.render(Pose(**how), 0), 0, 0, 320, 240)
+        values = [*face.shapes, *gaze(face.shapes), *pose(face.head)]
+        return face.landmarks_px, dict(zip((*SHAPES, *GAZE, *POSE), values, strict=True))
 
-        yield read
+    return read
 
 
 @pytest.mark.parametrize(("setting", "channel"), [("mouth", "jaw_open"), ("smile", "mouth_smile_left")])

@@ -1,20 +1,22 @@
-import ctypes
 import re
+from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
 
 import av
+import cv2
 import mediapipe
 import numpy as np
 import pytest
-from mediapipe.tasks.python.vision import face_landmarker
+from mediapipe.tasks.python import vision
 
 from damamba.config import FacesParams
 from damamba.console import InputError
 from damamba.corpus.manifest import Participant
 from damamba.features.extractor import ExtractorInput
 from damamba.features.faces import FaceTracker
-from damamba.features.landmarker import MEDIAPIPE, check_model, detect, open_landmarker
+from damamba.features.head import VIEW
+from damamba.features.landmarker import Landmarker
+from damamba.features.landmarker_file import check_model
 from damamba.streams.face_track import CHANNELS, HEAD_AT, LANDMARKS_AT, SHAPES, SHAPES_AT, FaceTrack
 from damamba_sim.faces.actor import Actor, Pose
 from tests.conftest import make_video
@@ -71,35 +73,52 @@ def test_messages_about_a_missing_or_changed_model_file_have_the_command(tmp_pat
     check_model(MODEL)
 
 
-def test_arrays_are_those_of_the_public_api_to_the_bit_and_channels_have_its_order():
+@pytest.fixture(scope="module")
+def reference():
+    """MediaPipe's own library."""
+    options = vision.FaceLandmarkerOptions(
+        base_options=mediapipe.tasks.BaseOptions(model_asset_path=str(MODEL)),
+        num_faces=6,
+        output_facial_transformation_matrixes=True,
+        output_face_blendshapes=True,
+    )
+    with vision.FaceLandmarker.create_from_options(options) as landmarker:
+        yield lambda image: landmarker.detect(mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=image))
+
+
+def test_a_detected_face_has_the_numbers_of_mediapipes_library(reference):
     pictures = [Actor(seed, MODEL, 320, 240).render(Pose(), 0) for seed in range(2)]
-    for picture, faces in ((pictures[0], 1), (np.hstack(pictures), 2), (np.zeros_like(pictures[0]), 0)):
-        with open_landmarker(MODEL, 2) as landmarker:
-            found = detect(landmarker, picture)
-            public = landmarker.detect(mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=picture))
-        assert len(found) == len(public.face_landmarks) == faces
-        for face, marks, head, shapes in zip(
-            found,
-            public.face_landmarks,
-            public.facial_transformation_matrixes,
-            public.face_blendshapes,
-            strict=True,
-        ):
-            np.testing.assert_array_equal(face.landmarks, [(mark.x, mark.y) for mark in marks])
-            np.testing.assert_array_equal(face.head, head)
-            np.testing.assert_array_equal(face.shapes, [shape.score for shape in shapes])
+    ours = Landmarker(MODEL)
+    for picture, n in ((pictures[0], 1), (np.hstack(pictures), 2), (np.zeros_like(pictures[0]), 0)):
+        theirs = reference(picture)
+        faces = [ours.read(picture, spot) for spot in ours.find(picture)]
+        assert len(faces) == len(theirs.face_landmarks) == n
+        size = picture.shape[1::-1]
+        for face, marks, shapes in zip(faces, theirs.face_landmarks, theirs.face_blendshapes, strict=True):
+            expected = np.array([(mark.x, mark.y) for mark in marks]) * size
+            np.testing.assert_allclose(face.landmarks_px, expected, atol=0.2)
+            np.testing.assert_allclose(face.shapes, [shape.score for shape in shapes], atol=0.02)
             names = [re.sub("([A-Z])", r"_\1", shape.category_name).lower().lstrip("_") for shape in shapes]
             assert tuple(names) == SHAPES
 
 
-def test_another_version_of_mediapipe_is_refused_with_the_one_to_install(monkeypatch):
-    class Changed(ctypes.Structure):
-        _fields_: ClassVar = [("faces", ctypes.c_void_p)]
-
-    monkeypatch.setattr(face_landmarker, "FaceLandmarkerResultC", Changed)
-    with pytest.raises(InputError, match=f"pip install mediapipe=={MEDIAPIPE}"), open_landmarker(MODEL, 1):
-        pass
-    assert f"mediapipe=={MEDIAPIPE}\n" in (Path(__file__).parents[2] / "constraints.txt").read_text(encoding="utf8")
+@pytest.mark.parametrize("turned", [{}, {"yaw_deg": 25}, {"pitch_deg": -15, "roll_deg": 10}])
+def test_a_head_has_the_pose_of_mediapipes_library_on_a_picture_around_it(reference, turned):
+    picture = cv2.copyMakeBorder(Actor(0, MODEL, 320, 240).render(Pose(**turned), 0), 200, 200, 200, 200, 1)
+    ours = Landmarker(MODEL)
+    (spot,) = ours.find(picture)
+    landmarks = ours.read(picture, spot).landmarks_px
+    low, high = landmarks.min(axis=0), landmarks.max(axis=0)
+    side = round(VIEW * (high - low).max())
+    left, top = np.rint((low + high - side) / 2).astype(int)
+    around = np.ascontiguousarray(picture[top : top + side, left : left + side])
+    (spot,) = ours.find(around)
+    (expected,) = reference(around).facial_transformation_matrixes
+    head = ours.read(around, spot).head
+    np.testing.assert_allclose(head[:3, :3], expected[:3, :3], atol=0.005)
+    np.testing.assert_allclose(head[:3, 3], expected[:3, 3], rtol=0.01, atol=0.05)  # cm
+    shifted = ours.read(picture, replace(spot, middle=spot.middle + np.array([left, top]))).head
+    np.testing.assert_allclose(shifted[:3, :3], expected[:3, :3], atol=0.02)
 
 
 def test_channels_of_a_track_stand_where_their_names_do():

@@ -1,13 +1,14 @@
 """Who is followed, how small a face may be, and what happens while a person is away."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from damamba.features.follow import LOST_S, MOST_FACES, TILES_S, FaceFollower, everyone, tiles, window
-from damamba.features.landmarker import open_landmarker
+from damamba.features.follow import LOST_S, TILES_S, FaceFollower, everyone, tiles, window
+from damamba.features.landmarker import Landmarker
 from damamba_sim.faces.actor import Actor, Pose
 
 MODEL = Path(__file__).parents[2] / "data/landmarker/face_landmarker.task"
@@ -16,8 +17,7 @@ HD = (1080, 1920)
 
 @pytest.fixture(scope="module")
 def landmarker():
-    with open_landmarker(MODEL, MOST_FACES) as opened:
-        yield opened
+    return Landmarker(MODEL)
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +77,33 @@ def test_after_a_cut_the_person_is_taken_up_in_the_new_place_and_it_is_counted(l
     assert found == list(range(found[0], 11))
     assert found[0] * 0.1 < 0.3 + LOST_S + TILES_S
     assert counts.jumps == 1
+
+
+def test_a_face_that_is_followed_needs_no_detector_and_its_numbers_do_not_jump(landmarker, people, monkeypatch):
+    image, looks, find = scene((people[0], 460, 10, 10), shape=(480, 640)), [], landmarker.find
+    follower = FaceFollower(landmarker)
+    faces = [follower.next(image, 0.0)]
+    monkeypatch.setattr(landmarker, "find", lambda part: looks.append(part.shape) or find(part))
+    faces += [follower.next(image, k / 25) for k in range(1, 30)]
+    assert all(faces)
+    assert len(looks) == 2  # after a second: around the face to confirm it, and in the whole picture
+    assert looks[1] == image.shape
+    steps = [np.abs(b.landmarks_px - a.landmarks_px).max() for a, b in pairwise(faces)]
+    assert max(steps) < 0.01 * faces[0].size
+
+
+def test_nobody_is_followed_into_an_empty_picture(landmarker, people):
+    faces, _ = followed(landmarker, [scene((people[0], 460, 100, 300))] * 3 + [scene()] * 3)
+    assert [face is not None for face in faces] == [True] * 3 + [False] * 3
+
+
+def test_a_face_that_the_detector_does_not_confirm_is_given_up_within_a_second(landmarker, people, monkeypatch):
+    image = scene((people[0], 460, 10, 10), shape=(480, 640))
+    follower = FaceFollower(landmarker)
+    assert follower.next(image, 0.0)
+    monkeypatch.setattr(landmarker, "find", lambda image: [])
+    faces = [follower.next(image, k / 10) for k in range(1, 14)]
+    assert [face is not None for face in faces] == [True] * 9 + [False] * 4
 
 
 def test_the_place_of_a_head_is_that_in_the_whole_picture_wherever_it_was_found(landmarker, people):

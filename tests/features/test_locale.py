@@ -14,10 +14,9 @@ SCRIPT = """
 import ctypes, locale, sys
 from pathlib import Path
 import numpy as np
-from damamba.features.landmarker import detect, open_landmarker
+from damamba.features.landmarker import Landmarker
 
-with open_landmarker(Path(sys.argv[1]), 1) as landmarker:
-    faces = detect(landmarker, np.zeros((64, 64, 3), np.uint8))
+faces = Landmarker(Path(sys.argv[1])).find(np.zeros((64, 64, 3), np.uint8))
 print(locale.setlocale(locale.LC_CTYPE), chr(ctypes.CDLL(None).towlower(ord("I"))), len(faces))
 """
 

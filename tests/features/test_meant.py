@@ -12,8 +12,8 @@ from damamba.corpus.manifest import Participant
 from damamba.corpus.region import Region
 from damamba.features.extractor import ExtractorInput
 from damamba.features.faces import FaceTracker
-from damamba.features.follow import MOST_FACES, FaceFollower, everyone
-from damamba.features.landmarker import open_landmarker
+from damamba.features.follow import FaceFollower, everyone
+from damamba.features.landmarker import Landmarker
 from damamba.features.look import difference, look_of
 from damamba.features.meant import Meant
 from damamba.features.reference import meant_of
@@ -38,8 +38,7 @@ SOMEBODY = Participant("own", "s", "p", "p", "train", "en", "x", "v.mp4", "", ""
 
 @pytest.fixture(scope="module")
 def landmarker():
-    with open_landmarker(MODEL, MOST_FACES) as opened:
-        yield opened
+    return Landmarker(MODEL)
 
 
 @pytest.fixture(scope="module")

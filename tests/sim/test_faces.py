@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from damamba.console import InputError
+from damamba.streams.face_mesh import read_canonical
 from damamba_sim.behaviour.traits import STYLES, Traits, stream
 from damamba_sim.faces.actor import Actor, Pose, smear
 from damamba_sim.faces.filming import Filming
 from damamba_sim.faces.landmarks import LOWER_LIDS, LOWER_LIP, UPPER_LIDS, UPPER_LIP
-from damamba_sim.faces.mesh import loop_subdivide, read_canonical, smoothstep, sphere
+from damamba_sim.faces.mesh import loop_subdivide, smoothstep, sphere
 from damamba_sim.faces.shape import FaceShape, face_topology
 
 TASK = Path(__file__).parents[2] / "data/landmarker/face_landmarker.task"
@@ -38,6 +39,10 @@ def test_canonical_mesh_is_the_landmarkers():
     assert mesh.vertices.shape == (468, 3)
     assert mesh.triangles.shape == (898, 3)
     assert mesh.triangles.max() == 467
+    assert mesh.weights.shape == (468,)
+    assert (mesh.weights >= 0).all()
+    assert mesh.weights[0] == 0  # a lip
+    assert np.count_nonzero(mesh.weights) == 33
     assert ((mesh.uv >= 0) & (mesh.uv <= 1)).all()
     nose_tip, chin, forehead = mesh.vertices[[4, 152, 10]]
     assert nose_tip[2] == mesh.vertices[:, 2].max()
