@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from damamba.console import InputError
 from damamba.model.precision import unrounded
 from damamba.model.stream_state import Memory
-from damamba.scan import causal_conv, gated_rms_norm, ssd_extend, ssd_scan, ssd_step
+from damamba.scan import Mixing, causal_conv, gated_rms_norm, mix, ssd_extend, ssd_scan, ssd_step
 
 DT_RANGE = (1e-3, 1e-1)  # step sizes at the start, as in mamba_ssm; with A, memories of 0.6 to 1000 frames
 A_RANGE = (1.0, 16.0)
@@ -130,10 +130,28 @@ class MambaBlock(nn.Module):
         if memory is not None:
             y, memory[self] = self.extend(x, valid, memory.get(self))
             return y
+        if self._fused(x):
+            return mix(
+                self.in_proj(x),
+                valid,
+                self.conv1d.weight,
+                self.conv1d.bias,
+                self.dt_bias,
+                -self.A_log.exp(),
+                self.D,
+                self.norm.weight,
+                self.out_proj.weight,
+                Mixing(self.d_inner, self.d_state, self.heads, self.groups),
+            )
         inputs = self.project(x, valid)
         with unrounded(x):
             y = ssd_scan(inputs.x, inputs.dt, -self.A_log.exp(), inputs.B, inputs.C, D=self.D)
         return self.finish(y, inputs.z)
+
+    @staticmethod
+    def _fused(x: Tensor) -> bool:
+        """Whether the layer is one operation: on a CPU, in full precision, unless it becomes a graph."""
+        return x.device.type == "cpu" and not torch.is_autocast_enabled("cpu") and not torch.compiler.is_exporting()
 
     def extend(
         self,

@@ -45,12 +45,14 @@ def chunked_scan(
     Float[Tensor, "batch heads headdim d_state"] | None,
 ]:
     """(y, final state or None) of the recurrence (symbols: `damamba.scan`)."""
-    if chunk_size is None:
-        chunk_size = default_chunk_size(x.shape[1], x.shape[3], B.shape[3])
-    chunk_size = min(chunk_size, x.shape[1])
-    if chunk_size > WHOLE_CHUNK:
-        chunk_size += chunk_size % 2
+    chunk_size = chunk_frames(x.shape[1], x.shape[3], B.shape[3], chunk_size)
     return _ChunkedScan.apply(x, dt, A, B, C, D, initial_state, return_final_state, chunk_size)
+
+
+def chunk_frames(length: int, headdim: int, d_state: int, chunk_size: int | None = None) -> int:
+    """Frames of a chunk: as wanted, or else a good number; at most the length, and even where it is cut in halves."""
+    chunk_size = min(chunk_size or default_chunk_size(length, headdim, d_state), length)
+    return chunk_size + (chunk_size % 2 if chunk_size > WHOLE_CHUNK else 0)
 
 
 def default_chunk_size(length: int, headdim: int, d_state: int) -> int:
