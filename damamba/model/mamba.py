@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from damamba.console import InputError
-from damamba.model.precision import unrounded
+from damamba.model.precision import fusible, unrounded
 from damamba.model.stream_state import Memory
 from damamba.scan import Mixing, causal_conv, gated_rms_norm, mix, ssd_extend, ssd_scan, ssd_step
 
@@ -130,7 +130,7 @@ class MambaBlock(nn.Module):
         if memory is not None:
             y, memory[self] = self.extend(x, valid, memory.get(self))
             return y
-        if self._fused(x):
+        if x.device.type == "cpu" and fusible(x):
             return mix(
                 self.in_proj(x),
                 valid,
@@ -147,11 +147,6 @@ class MambaBlock(nn.Module):
         with unrounded(x):
             y = ssd_scan(inputs.x, inputs.dt, -self.A_log.exp(), inputs.B, inputs.C, D=self.D)
         return self.finish(y, inputs.z)
-
-    @staticmethod
-    def _fused(x: Tensor) -> bool:
-        """Whether the layer is one operation: on a CPU, in full precision, unless it becomes a graph."""
-        return x.device.type == "cpu" and not torch.is_autocast_enabled("cpu") and not torch.compiler.is_exporting()
 
     def extend(
         self,

@@ -1,4 +1,4 @@
-"""Operations that autocast must not round: the memory of a block, and scores."""
+"""Operations that autocast must not round: the memory of a block, and scores; and those that it must not meet."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -12,6 +12,11 @@ def unrounded(x: Tensor) -> AbstractContextManager[Any]:
     """Context in which operations on `x` keep the precision of their inputs."""
     device = x.device.type
     return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
+
+
+def fusible(x: Tensor) -> bool:
+    """Whether a layer may be one operation with a gradient of its own: in full precision, and outside of a graph."""
+    return not torch.is_autocast_enabled(x.device.type) and not torch.compiler.is_exporting()
 
 
 class UnroundedLinear(nn.Linear):
