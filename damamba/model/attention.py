@@ -189,8 +189,7 @@ class SelfAttention(nn.Module):
         if positions is None:
             positions = torch.arange(x.shape[1])
         if self.reach is not None and fusible(x):
-            turns = _turns(_angles(positions, x.shape[2] // self.n_heads), x.device)
-            return _ChunkAttention.apply(self.qkv(x), valid, turns, self.out.weight, self.reach)
+            return self.within_chunks(self.qkv(x), valid, positions)
         query, key, value = self._project(x, positions)
         if self.reach is not None:
             y = chunk_attention(query, key, value, valid, self.reach)
@@ -202,6 +201,19 @@ class SelfAttention(nn.Module):
             query, key, value = (side.transpose(1, 2) for side in (query, key, value))
             y = attend(query, key, value, visible).transpose(1, 2)
         return self.out(y.flatten(2))
+
+    def within_chunks(
+        self,
+        projected: Float[Tensor, "batch length channels"],
+        valid: Bool[Tensor, "batch length"],
+        positions: Int[Tensor, "length"] | None = None,
+    ) -> Float[Tensor, "batch length d_model"]:
+        """What `forward` does with the result of `qkv` where frames see their own chunk (`fusible`)."""
+        if positions is None:
+            positions = torch.arange(projected.shape[1])
+        headdim = projected.shape[2] // (3 * self.n_heads)
+        turns = _turns(_angles(positions, headdim), projected.device)
+        return _ChunkAttention.apply(projected, valid, turns, self.out.weight, self.reach)
 
     def extend(
         self,

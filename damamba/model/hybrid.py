@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from damamba.model.attention import SelfAttention
 from damamba.model.block_params import BlockParams
 from damamba.model.mamba import MambaBlock
+from damamba.model.normed import normed_linears
 from damamba.model.precision import fusible
 from damamba.model.recompute import Block
 from damamba.model.stream_state import Memory
@@ -37,11 +38,14 @@ class HybridBlock(Block):
         memory: Memory | None = None,
     ) -> Float[Tensor, "batch length width"]:
         """Whole sequences; with a memory (causal blocks only), the next frames of streams."""
-        u = self.norm(x)
-        attended, remembered, gate = self.attention(u, valid, memory), self.ssm(u, valid, memory), self.gate(u)
-        if fusible(x):
+        if memory is None and not self.attention.causal and fusible(x):
+            layers = [self.attention.qkv, self.ssm.in_proj, self.gate]
+            qkv, inner, gate = normed_linears(x, self.norm, layers)
+            attended, remembered = self.attention.within_chunks(qkv, valid), self.ssm.mix(inner, valid)
             return _AddMixture.apply(x, attended, remembered, gate, self.dropout.p if self.training else 0.0)
-        return x + self.dropout(torch.lerp(attended, remembered, torch.sigmoid(gate)))
+        u = self.norm(x)
+        attended, remembered = self.attention(u, valid, memory), self.ssm(u, valid, memory)
+        return x + self.dropout(torch.lerp(attended, remembered, torch.sigmoid(self.gate(u))))
 
     def extend(
         self, x: Float[Tensor, "batch length width"], valid: Bool[Tensor, "batch length"], state: Memory | None

@@ -130,23 +130,20 @@ class MambaBlock(nn.Module):
         if memory is not None:
             y, memory[self] = self.extend(x, valid, memory.get(self))
             return y
-        if x.device.type == "cpu" and fusible(x):
-            return mix(
-                self.in_proj(x),
-                valid,
-                self.conv1d.weight,
-                self.conv1d.bias,
-                self.dt_bias,
-                -self.A_log.exp(),
-                self.D,
-                self.norm.weight,
-                self.out_proj.weight,
-                Mixing(self.d_inner, self.d_state, self.heads, self.groups),
-            )
+        if fusible(x):
+            return self.mix(self.in_proj(x), valid)
         inputs = self.project(x, valid)
         with unrounded(x):
             y = ssd_scan(inputs.x, inputs.dt, -self.A_log.exp(), inputs.B, inputs.C, D=self.D)
         return self.finish(y, inputs.z)
+
+    def mix(
+        self, projected: Float[Tensor, "batch length channels"], valid: Bool[Tensor, "batch length"] | None
+    ) -> Float[Tensor, "batch length d_model"]:
+        """What `forward` does with the result of `in_proj`, as one operation (`fusible`)."""
+        convolution, scan = (self.conv1d.weight, self.conv1d.bias), (self.dt_bias, -self.A_log.exp(), self.D)
+        sizes = Mixing(self.d_inner, self.d_state, self.heads, self.groups)
+        return mix(projected, valid, *convolution, *scan, self.norm.weight, self.out_proj.weight, sizes)
 
     def extend(
         self,

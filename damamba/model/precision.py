@@ -1,4 +1,4 @@
-"""Operations that autocast must not round: the memory of a block, and scores; and those that it must not meet."""
+"""Operations that autocast must not round: the memory of a block, and scores; and where layers are one operation."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -15,8 +15,8 @@ def unrounded(x: Tensor) -> AbstractContextManager[Any]:
 
 
 def fusible(x: Tensor) -> bool:
-    """Whether a layer may be one operation with a gradient of its own: in full precision, and outside of a graph."""
-    return not torch.is_autocast_enabled(x.device.type) and not torch.compiler.is_exporting()
+    """Whether layers are single operations with gradients of their own: on a CPU, in full precision, not in a graph."""
+    return x.device.type == "cpu" and not torch.is_autocast_enabled("cpu") and not torch.compiler.is_exporting()
 
 
 class UnroundedLinear(nn.Linear):
