@@ -119,10 +119,7 @@ class WindowReader:
         """Windows as one batch, as many seats as the largest session has."""
         n_windows, seats = len(windows), max(len(w.session.seats) for w in windows)
         grid = self.grid
-        x = {
-            name: torch.zeros(n_windows, seats, grid.frames, cue.width)
-            for name, cue in self.aligned.cues.items()
-        }
+        x = {name: torch.zeros(n_windows, seats, grid.frames, cue.width) for name, cue in self.aligned.cues.items()}
         valid = {name: np.zeros((n_windows, seats, grid.frames), bool) for name in x}
         present = np.zeros((n_windows, seats), bool)
         label = np.zeros((n_windows, grid.core), np.float32)

@@ -101,7 +101,7 @@ class Shard:
         return (pieces[0] if len(pieces) == 1 else np.concatenate(pieces)), self._valid[cue][start:stop]
 
     def read_into(self, out: torch.Tensor, cue: str, start: int, stop: int) -> np.ndarray:
-        """Put the rows [start, stop) into `out`, (stop - start, D), with 0 where they are not valid; returns the mask."""
+        """Put the rows [start, stop) into `out`, (stop - start, D), 0 where they are not valid; returns the mask."""
         first = 0
         for piece in self._pieces(cue, start, stop):
             rows = piece.shape[0]

@@ -250,9 +250,7 @@ class _ChunkAttention(torch.autograd.Function):
     def forward(ctx: Any, projected: Tensor, valid: Tensor, turns: Tensor, out: Tensor, chunk: int) -> Tensor:
         ctx.save_for_backward(projected, valid, turns, out)
         ctx.chunk = chunk
-        y = torch.cat(
-            [_attend_in_chunks(projected[rows], valid[rows], turns, chunk) for rows in _few_rows(projected)]
-        )
+        y = torch.cat([_attend_in_chunks(projected[rows], valid[rows], turns, chunk) for rows in _few_rows(projected)])
         return y @ out.T
 
     @staticmethod

@@ -382,7 +382,9 @@ def _backward_between(tile: _Tile, grad_y: Tensor, start: Tensor, grad_state: Te
     grad_read = grad_y * from_start[..., None]
     grads.C += grad_read.flatten(4) @ _transpose(start)
     grads.elapsed += _dot(grad_read, (tile.C @ start).unflatten(4, heads_headdim))
-    grad_ends = _carry_back(grad_state, _transpose(tile.C) @ grad_read.flatten(4), tile.decay_of_chunk(), tile.backwards)
+    grad_ends = _carry_back(
+        grad_state, _transpose(tile.C) @ grad_read.flatten(4), tile.decay_of_chunk(), tile.backwards
+    )
     through = (grad_ends * start).sum(3).unflatten(3, heads_headdim).sum(-1)  # from the start of the chunk to its end
     at_end = tile.input_at_end()
     grad_at_end = (tile.B @ grad_ends).unflatten(4, heads_headdim)

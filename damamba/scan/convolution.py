@@ -90,7 +90,7 @@ class _Convolution(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         x, weight, bias = ctx.saved_tensors
-        channels, _, taps = weight.shape
+        taps = weight.shape[-1]
         if ctx.activation is not None:
             grad = torch.ops.aten.silu_backward(grad, _convolve(x, weight, bias))
         grad_x = sum_taps(F.pad(grad, (0, 0, 0, taps - 1)), weight.flip(-1), None)

@@ -70,7 +70,7 @@ class _Direction:
     """Columns of a direction, and its weights."""
 
     z: slice
-    xBC: list[slice]
+    columns: list[slice]
     """In the projection."""
     channels: list[slice]
     """In the convolution."""
@@ -91,7 +91,7 @@ class _Direction:
         padded = projected.new_empty(rows, length + history, sum(self.widths))
         empty, frames = self.ends(padded, history, self.backwards)
         empty.zero_()
-        for columns, part in zip(self.xBC, frames.split(self.widths, -1), strict=True):
+        for columns, part in zip(self.columns, frames.split(self.widths, -1), strict=True):
             part.copy_(projected[..., columns])
         if hidden is not None:
             frames.masked_fill_(hidden, 0)
@@ -219,7 +219,7 @@ class _Mixer(torch.autograd.Function):
                 grad_xBC = sum_taps(grad_padded, taps[0].flip(-1), None)
                 if hidden_rows is not None:
                     grad_xBC.masked_fill_(hidden_rows, 0)
-                for columns, part in zip(own.xBC, grad_xBC.split(own.widths, -1), strict=True):
+                for columns, part in zip(own.columns, grad_xBC.split(own.widths, -1), strict=True):
                     grad_projected[rows, :, columns] = part
             own.scatter(grad_conv, grad_bias, grad_taps, grad_shift)
         grad_out = grad.flatten(0, 1).T @ normed.flatten(0, 1)
