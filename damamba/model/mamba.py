@@ -141,6 +141,7 @@ class MambaBlock(nn.Module):
         self, projected: Float[Tensor, "batch length channels"], valid: Bool[Tensor, "batch length"] | None
     ) -> Float[Tensor, "batch length d_model"]:
         """What `forward` does with the result of `in_proj`, as one operation (`fusible`)."""
+        assert self.conv1d.bias is not None
         convolution, scan = (self.conv1d.weight, self.conv1d.bias), (self.dt_bias, -self.A_log.exp(), self.D)
         sizes = Mixing(self.d_inner, self.d_state, self.heads, self.groups)
         return mix(projected, valid, *convolution, *scan, self.norm.weight, self.out_proj.weight, sizes)

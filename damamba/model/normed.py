@@ -18,9 +18,7 @@ def normed_linears(
 
 class _NormedLinears(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, gain: Tensor, shift: Tensor, eps: float, *weights: Tensor | None
-    ) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, x: Tensor, gain: Tensor, shift: Tensor, eps: float, *weights: Any) -> tuple[Tensor, ...]:
         u, mean, scale = torch.native_layer_norm(x, gain.shape, gain, shift, eps)
         ctx.save_for_backward(x, gain, shift, mean, scale, *weights)
         ctx.eps = eps

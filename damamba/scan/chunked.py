@@ -284,7 +284,7 @@ def scan_backward(
     chunk_size: int,
     grad_final: Tensor | None = None,
     backwards: bool = False,
-) -> tuple[Tensor | None, ...]:
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor | None, Tensor | None]:
     """Gradients of x, dt, A, B, C, D and the initial state, from those of what `scan_forward` returned."""
     groups = B.shape[2]
     plan = _Plan.make(x, groups, chunk_size)

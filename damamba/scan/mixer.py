@@ -176,9 +176,8 @@ class _Mixer(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        projected, hidden, *weights = ctx.saved_tensors[:9]
-        conv_weight, conv_bias, dt_bias, A, D, norm_weight, out_weight = weights
-        kept = iter(ctx.saved_tensors[9:])
+        projected, hidden, conv_weight, conv_bias, dt_bias, A, D, norm_weight, out_weight, *states = ctx.saved_tensors
+        kept = iter(states)
         sizes: Mixing = ctx.sizes
         batch, length, _ = projected.shape
         taps_n = conv_weight.shape[-1]
@@ -210,6 +209,7 @@ class _Mixer(torch.autograd.Function):
                 grad_x, grad_dt[rows, :, own.heads], by_A, grad_B, grad_C, by_D, _ = scan_backward(
                     grad_y.view(x.shape), *scanned, starts, ctx.chunk, backwards=own.backwards
                 )
+                assert by_D is not None
                 grad_A[own.heads] += by_A
                 grad_D[own.heads] += by_D
                 grads = grad_x.flatten(2), grad_B[:, :, 0], grad_C[:, :, 0]

@@ -8,8 +8,9 @@ def block(bidirectional):
     torch.manual_seed(0)
     layer = MambaBlock(8, d_state=4, headdim=4, bidirectional=bidirectional).double()
     with torch.no_grad():
-        for weight in (layer.norm.weight, layer.D, layer.conv1d.bias):
-            weight.normal_()
+        for name, weight in layer.named_parameters():
+            if name in ("norm.weight", "D", "conv1d.bias"):
+                weight.normal_()
     return layer
 
 
