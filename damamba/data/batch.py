@@ -16,8 +16,10 @@ from damamba.data.pooling import pool
 from damamba.data.shards import Aligned, AlignedSession, Shard
 from damamba.data.windows import WindowGrid
 
-OPEN_SHARDS = 512
-"""Shards kept open at once, of the most recent sessions; a mapped shard costs a few kB."""
+OPEN_SHARDS = 2**14
+"""Shards kept open at once, of the most recent sessions, with a file of labels each: half of what Linux maps."""
+OPEN_BYTES = 2**27
+"""Masks of these shards in memory; that of a cue is 360 kB an hour at 100 Hz."""
 
 LABEL_SAMPLE = 512
 """At most this many seats have their labels read before training, so that a larger corpus starts as fast."""
@@ -85,7 +87,7 @@ class WindowReader:
         self.label_source = label_source or {}
         self.pool = aligned.rate_hz // grid.rate_hz
         self._open: OrderedDict[tuple[str, str], list[tuple[Shard, np.ndarray, np.ndarray]]] = OrderedDict()
-        self._seats = 0
+        self._seats = self._bytes = 0
         self._opening = threading.Lock()  # batches are read in several threads
 
     def _seats_of(self, session: AlignedSession) -> list[tuple[Shard, np.ndarray, np.ndarray]]:
@@ -96,11 +98,15 @@ class WindowReader:
                     (self.aligned.shard(session, seat.participant), *self._labels(session, i))
                     for i, seat in enumerate(session.seats)
                 ]
-                self._seats += len(session.seats)
-                while self._seats > OPEN_SHARDS and len(self._open) > 1:
-                    self._seats -= len(self._open.popitem(last=False)[1])
+                self._count(self._open[key], 1)
+                while (self._seats > OPEN_SHARDS or self._bytes > OPEN_BYTES) and len(self._open) > 1:
+                    self._count(self._open.popitem(last=False)[1], -1)
             self._open.move_to_end(key)
             return self._open[key]
+
+    def _count(self, seats: list[tuple[Shard, np.ndarray, np.ndarray]], sign: int) -> None:
+        self._seats += sign * len(seats)
+        self._bytes += sign * sum(shard.bytes_held for shard, _, _ in seats)
 
     def _labels(self, session: AlignedSession, seat: int) -> tuple[np.ndarray, np.ndarray]:
         source, number = self.label_source.get((session, seat), (session, seat))
@@ -113,10 +119,7 @@ class WindowReader:
         """Windows as one batch, as many seats as the largest session has."""
         n_windows, seats = len(windows), max(len(w.session.seats) for w in windows)
         grid = self.grid
-        x = {
-            name: np.zeros((n_windows, seats, grid.frames, cue.width), np.float32)
-            for name, cue in self.aligned.cues.items()
-        }
+        x = {name: torch.zeros(n_windows, seats, grid.frames, cue.width) for name, cue in self.aligned.cues.items()}
         valid = {name: np.zeros((n_windows, seats, grid.frames), bool) for name in x}
         present = np.zeros((n_windows, seats), bool)
         label = np.zeros((n_windows, grid.core), np.float32)
@@ -133,18 +136,24 @@ class WindowReader:
             beyond = before % self.pool, -after % self.pool  # rows of a frame that the session's end cuts
             for p, seat in enumerate(order):
                 present[b, p] = True
+                shard = opened[seat][0]
                 for name in x:
-                    values, seen = opened[seat][0].read(name, *rows)
+                    out = x[name][b, p, frames]
+                    if self.pool == 1:
+                        valid[name][b, p, frames] = shard.read_into(out, name, *rows)
+                        continue
+                    values, seen = shard.read(name, *rows)
                     if any(beyond):
                         values, seen = np.pad(values, (beyond, (0, 0))), np.pad(seen, beyond)
-                    x[name][b, p, frames], valid[name][b, p, frames] = pool(values, seen, self.pool)
+                    pooled, valid[name][b, p, frames] = pool(values, seen, self.pool)
+                    out.copy_(torch.from_numpy(pooled))
             value, annotated = opened[window.target][1:]
             start, stop = max(window.start, 0), min(window.start + grid.core, window.session.n_labels)
             core = slice(start - window.start, stop - window.start)
             label_valid[b, core] = annotated[start:stop]
             label[b, core] = np.where(annotated[start:stop], value[start:stop], 0)
         return Batch(
-            {name: torch.from_numpy(values) for name, values in x.items()},
+            x,
             {name: torch.from_numpy(seen) for name, seen in valid.items()},
             torch.from_numpy(present),
             torch.from_numpy(label),

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
@@ -52,8 +53,10 @@ def shard_key(path: Path) -> str | None:
         return None
 
 
-def _open(path: Path) -> pa.RecordBatchFileReader:
-    check_once(path)
+def _open(path: Path, listed: str | None = None) -> pa.RecordBatchFileReader:
+    """A file whose seal is right, and the one that the index has for it, if any."""
+    if check_once(path) != listed and listed is not None:
+        raise ValueError("it is not the file that index.json lists")
     return pa.ipc.open_file(pa.memory_map(str(path)))
 
 
@@ -72,27 +75,47 @@ def _readable(path: Path) -> Iterator[None]:
 class Shard:
     """A participant's frames, memory-mapped: only `read` reads values."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, listed: str | None = None) -> None:
+        """Open a file; `listed` is the seal that the index has for it."""
         with _readable(path):
-            reader = _open(path)
+            reader = _open(path, listed)
             batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
-        names = [name for name in reader.schema.names if not name.endswith(".valid")]
-        self.rows = sum(batch.num_rows for batch in batches)
-        self._values = {
-            name: [b.column(name).flatten().to_numpy().reshape(b.num_rows, -1) for b in batches] for name in names
-        }
-        self._valid = {
-            name: np.concatenate([b.column(f"{name}.valid").to_numpy(zero_copy_only=False) for b in batches])
-            for name in names
-        }
+            names = [name for name in reader.schema.names if not name.endswith(".valid")]
+            self.rows = sum(batch.num_rows for batch in batches)
+            self._values = {
+                # by DLPack, since torch warns of numpy's arrays that cannot be written
+                name: [torch.from_dlpack(b.column(name).flatten()).view(b.num_rows, -1) for b in batches]
+                for name in names
+            }
+            self._valid = {
+                name: np.concatenate([b.column(f"{name}.valid").to_numpy(zero_copy_only=False) for b in batches])
+                for name in names
+            }
+        self._complete = {name: bool(valid.all()) for name, valid in self._valid.items()}
+        self.bytes_held = sum(valid.nbytes for valid in self._valid.values())
+        """Beside the mapped file."""
 
     def read(self, cue: str, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """(stop - start, D) values and mask of the rows [start, stop); a view if they are in one batch of the file."""
-        pieces = []
+        pieces = [piece.numpy() for piece in self._pieces(cue, start, stop)]
+        return (pieces[0] if len(pieces) == 1 else np.concatenate(pieces)), self._valid[cue][start:stop]
+
+    def read_into(self, out: torch.Tensor, cue: str, start: int, stop: int) -> np.ndarray:
+        """Put the rows [start, stop) into `out`, (stop - start, D), 0 where they are not valid; returns the mask."""
+        first = 0
+        for piece in self._pieces(cue, start, stop):
+            rows = piece.shape[0]
+            out[first : first + rows] = piece
+            first += rows
+        valid = self._valid[cue][start:stop]
+        if not (self._complete[cue] or valid.all()):
+            out.masked_fill_(torch.from_numpy(~valid)[:, None], 0.0)
+        return valid
+
+    def _pieces(self, cue: str, start: int, stop: int) -> Iterator[torch.Tensor]:
         for i in range(start // ROWS_A_BATCH, -(-stop // ROWS_A_BATCH)):
             base = i * ROWS_A_BATCH
-            pieces.append(self._values[cue][i][max(start - base, 0) : stop - base])
-        return (pieces[0] if len(pieces) == 1 else np.concatenate(pieces)), self._valid[cue][start:stop]
+            yield self._values[cue][i][max(start - base, 0) : stop - base]
 
 
 def write_labels(path: Path, value: np.ndarray, valid: np.ndarray) -> None:
@@ -106,10 +129,10 @@ def write_labels(path: Path, value: np.ndarray, valid: np.ndarray) -> None:
         w.write_table(table)
 
 
-def read_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """(L,) values, NaN where not valid, and the mask."""
+def read_labels(path: Path, listed: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """(L,) values, NaN where not valid, and the mask; `listed` is the seal that the index has for the file."""
     with _readable(path):
-        table = _open(path).read_all()
+        table = _open(path, listed).read_all()
         return table["value"].to_numpy(), table["valid"].to_numpy()
 
 
@@ -197,7 +220,7 @@ class Aligned:
 
     def shard(self, session: AlignedSession, participant: str) -> Shard:
         """Open a participant's frames."""
-        return Shard(self._listed(self.path(session, participant, ".arrow")))
+        return Shard(*self._with_seal(session, participant, ".arrow"))
 
     def moments(self, session: AlignedSession, participant: str, cue: str) -> ChannelMoments:
         """Moments of a participant's cue."""
@@ -205,7 +228,12 @@ class Aligned:
 
     def labels(self, session: AlignedSession, participant: str) -> tuple[np.ndarray, np.ndarray]:
         """Labels of a participant; all NaN for a participant without annotation."""
-        return read_labels(self._listed(self.path(session, participant, ".label.arrow")))
+        return read_labels(*self._with_seal(session, participant, ".label.arrow"))
+
+    def _with_seal(self, session: AlignedSession, participant: str, suffix: str) -> tuple[Path, str | None]:
+        """A file of a participant, and the seal that the index has for it."""
+        name = f"{session.corpus}/{session.session}/{participant}{suffix}"
+        return self.root / name, self.sha256.get(name)
 
     def statistics(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Cue -> mean (D,) and standard deviation (D,) of the training split."""

@@ -5,7 +5,7 @@ attention goes there and nothing is added, so that masks need no special case an
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -13,9 +13,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from damamba.console import InputError
+from damamba.model.precision import fusible
 from damamba.model.recompute import Block
 from damamba.model.stream_state import Memory
 
+BLOCK_NUMBERS = 2**20  # of queries, keys and values, on a CPU: what is computed at a time
 MIN_BAND_BLOCK = 16  # frames; smaller blocks of queries cost more calls than they save
 
 
@@ -29,17 +31,27 @@ def rotate(
 
     Source: Su et al. 2021, arXiv:2104.09864.
     """
-    half = x.shape[-1] // 2
-    frequencies = 10000.0 ** (-torch.arange(half, dtype=torch.float64) / half)
-    angles = positions[:, None, None] * frequencies
+    angles = _angles(positions, x.shape[-1])
     if torch.compiler.is_exporting():  # ONNX has no complex numbers; the rest of a turn is exact in float32
         angles = (angles % (2 * math.pi)).float()
-        along, across = x.unflatten(-1, (half, 2)).unbind(-1)
+        along, across = x.unflatten(-1, (-1, 2)).unbind(-1)
         cos, sin = angles.cos(), angles.sin()
         return torch.stack((along * cos - across * sin, along * sin + across * cos), dim=-1).flatten(-2)
-    turn = torch.polar(torch.ones_like(angles), angles).to(torch.complex64).to(x.device, non_blocking=True)
-    pairs = torch.view_as_complex(x.float().unflatten(-1, (half, 2)))
-    return torch.view_as_real(pairs * turn).flatten(-2).to(x.dtype)
+    return _turn(x, _turns(angles, x.device))
+
+
+def _angles(positions: Tensor, headdim: int) -> Tensor:
+    half = headdim // 2
+    return positions[:, None, None] * 10000.0 ** (-torch.arange(half, dtype=torch.float64) / half)
+
+
+def _turns(angles: Tensor, device: torch.device) -> Tensor:
+    return torch.polar(torch.ones_like(angles), angles).to(torch.complex64).to(device, non_blocking=True)
+
+
+def _turn(x: Tensor, turns: Tensor) -> Tensor:
+    pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))
+    return torch.view_as_real(pairs * turns).flatten(-2).to(x.dtype)
 
 
 def attend(
@@ -176,6 +188,8 @@ class SelfAttention(nn.Module):
             return self.extend(x, valid, None)[0]
         if positions is None:
             positions = torch.arange(x.shape[1])
+        if self.reach is not None and fusible(x):
+            return self.within_chunks(self.qkv(x), valid, positions)
         query, key, value = self._project(x, positions)
         if self.reach is not None:
             y = chunk_attention(query, key, value, valid, self.reach)
@@ -187,6 +201,19 @@ class SelfAttention(nn.Module):
             query, key, value = (side.transpose(1, 2) for side in (query, key, value))
             y = attend(query, key, value, visible).transpose(1, 2)
         return self.out(y.flatten(2))
+
+    def within_chunks(
+        self,
+        projected: Float[Tensor, "batch length channels"],
+        valid: Bool[Tensor, "batch length"],
+        positions: Int[Tensor, "length"] | None = None,
+    ) -> Float[Tensor, "batch length d_model"]:
+        """What `forward` does with the result of `qkv` where frames see their own chunk (`fusible`)."""
+        if positions is None:
+            positions = torch.arange(projected.shape[1])
+        headdim = projected.shape[2] // (3 * self.n_heads)
+        turns = _turns(_angles(positions, headdim), projected.device)
+        return _ChunkAttention.apply(projected, valid, turns, self.out.weight, self.reach)
 
     def extend(
         self,
@@ -210,6 +237,47 @@ class SelfAttention(nn.Module):
         both, value = self.qkv(x).unflatten(-1, (3 * self.n_heads, -1)).split((2 * self.n_heads, self.n_heads), dim=2)
         query, key = rotate(both, positions).chunk(2, dim=2)
         return query, key, value
+
+
+class _ChunkAttention(torch.autograd.Function):
+    """`chunk_attention` between its projections, a few sequences at a time.
+
+    It keeps only the first projection. The rest is computed again in the backward pass: where a frame sees few others,
+    that takes less time than memory for what it would keep, twice as much.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, projected: Tensor, valid: Tensor, turns: Tensor, out: Tensor, chunk: int) -> Tensor:
+        ctx.save_for_backward(projected, valid, turns, out)
+        ctx.chunk = chunk
+        y = torch.cat([_attend_in_chunks(projected[rows], valid[rows], turns, chunk) for rows in _few_rows(projected)])
+        return y @ out.T
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        projected, valid, turns, out = ctx.saved_tensors
+        y = grad @ out  # the gradient; row by row, what it is the gradient of takes its place
+        grad_projected = torch.empty_like(projected)
+        for rows in _few_rows(projected):
+            part = projected[rows].detach().requires_grad_()
+            with torch.enable_grad():
+                again = _attend_in_chunks(part, valid[rows], turns, ctx.chunk)
+            (grad_projected[rows],) = torch.autograd.grad(again, part, y[rows])
+            y[rows] = again.detach()
+        return grad_projected, None, None, grad.flatten(0, 1).T @ y.flatten(0, 1), None
+
+
+def _attend_in_chunks(projected: Tensor, valid: Tensor, turns: Tensor, chunk: int) -> Tensor:
+    """(batch, length, 3 width) queries, keys and values -> (batch, length, width)."""
+    sides = projected.unflatten(-1, (3, -1, 2 * turns.shape[-1]))
+    query, key = _turn(sides[:, :, :2].flatten(2, 3), turns).chunk(2, dim=2)
+    return chunk_attention(query, key, sides[:, :, 2], valid, chunk).flatten(2)
+
+
+def _few_rows(projected: Tensor) -> list[slice]:
+    batch, length, channels = projected.shape
+    rows = max(1, BLOCK_NUMBERS // (length * channels)) if projected.device.type == "cpu" else batch
+    return [slice(start, start + rows) for start in range(0, batch, rows)]
 
 
 class CrossAttention(Block):

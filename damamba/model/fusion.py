@@ -11,6 +11,8 @@ from damamba.model.base import Standardise, Statistics
 from damamba.model.block_params import BlockParams
 from damamba.model.hybrid import HybridBlock, make_mamba
 from damamba.model.mamba import PartnerMamba
+from damamba.model.normed import normed_linears
+from damamba.model.precision import fusible
 from damamba.model.recompute import Block
 from damamba.model.stream_state import Memory
 from damamba.model.transformer import FeedForward, TransformerBlock
@@ -62,6 +64,9 @@ class MambaLayer(nn.Module):
         memory: Memory | None = None,
     ) -> Float[Tensor, "batch length width"]:
         """Whole sequences, or the next frames of streams."""
+        if memory is None and fusible(x):
+            (inner,) = normed_linears(x, self.norm, [self.ssm.in_proj])
+            return x + self.ssm.mix(inner, valid)
         return x + self.ssm(self.norm(x), valid, memory)
 
 

@@ -1,5 +1,7 @@
 """Hybrid block: attention inside chunks for detail, a state-space layer for memory, and a gate that weighs them."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -7,6 +9,8 @@ from torch import Tensor, nn
 from damamba.model.attention import SelfAttention
 from damamba.model.block_params import BlockParams
 from damamba.model.mamba import MambaBlock
+from damamba.model.normed import normed_linears
+from damamba.model.precision import fusible
 from damamba.model.recompute import Block
 from damamba.model.stream_state import Memory
 
@@ -34,9 +38,14 @@ class HybridBlock(Block):
         memory: Memory | None = None,
     ) -> Float[Tensor, "batch length width"]:
         """Whole sequences; with a memory (causal blocks only), the next frames of streams."""
+        if memory is None and not self.attention.causal and fusible(x):
+            layers = [self.attention.qkv, self.ssm.in_proj, self.gate]
+            qkv, inner, gate = normed_linears(x, self.norm, layers)
+            attended, remembered = self.attention.within_chunks(qkv, valid), self.ssm.mix(inner, valid)
+            return _AddMixture.apply(x, attended, remembered, gate, self.dropout.p if self.training else 0.0)
         u = self.norm(x)
-        y = torch.lerp(self.attention(u, valid, memory), self.ssm(u, valid, memory), torch.sigmoid(self.gate(u)))
-        return x + self.dropout(y)
+        attended, remembered = self.attention(u, valid, memory), self.ssm(u, valid, memory)
+        return x + self.dropout(torch.lerp(attended, remembered, torch.sigmoid(self.gate(u))))
 
     def extend(
         self, x: Float[Tensor, "batch length width"], valid: Bool[Tensor, "batch length"], state: Memory | None
@@ -51,6 +60,31 @@ class HybridBlock(Block):
         """One frame of `extend`."""
         y, state = self.extend(x[:, None], valid[:, None], state)
         return y[:, 0], state
+
+
+class _AddMixture(torch.autograd.Function):
+    """x + dropout((1 - g) ∘ first + g ∘ second), g = sigmoid(gate).
+
+    It keeps g, the difference of the two, and a byte for each number that may be dropped: half of what the separate
+    operations keep.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, first: Tensor, second: Tensor, gate: Tensor, dropout: float) -> Tensor:
+        share, difference = torch.sigmoid(gate), second - first
+        y = torch.addcmul(first, share, difference)
+        kept = torch.empty_like(y, dtype=torch.bool).bernoulli_(1 - dropout) if dropout else None
+        ctx.save_for_backward(share, difference, kept)
+        ctx.scale = 1 / (1 - dropout)
+        return y.add_(x) if kept is None else y.mul_(kept).mul_(ctx.scale).add_(x)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        share, difference, kept = ctx.saved_tensors
+        grad_y = grad if kept is None else (grad * kept).mul_(ctx.scale)
+        grad_second = grad_y * share
+        grad_gate = (grad_second * difference).mul_(1 - share)
+        return grad, grad_y - grad_second, grad_second, grad_gate, None
 
 
 def make_mamba(width: int, params: BlockParams) -> MambaBlock:

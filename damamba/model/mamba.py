@@ -14,9 +14,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from damamba.console import InputError
-from damamba.model.precision import unrounded
+from damamba.model.precision import fusible, unrounded
 from damamba.model.stream_state import Memory
-from damamba.scan import causal_conv, gated_rms_norm, ssd_extend, ssd_scan, ssd_step
+from damamba.scan import Mixing, causal_conv, gated_rms_norm, mix, ssd_extend, ssd_scan, ssd_step
 
 DT_RANGE = (1e-3, 1e-1)  # step sizes at the start, as in mamba_ssm; with A, memories of 0.6 to 1000 frames
 A_RANGE = (1.0, 16.0)
@@ -130,10 +130,21 @@ class MambaBlock(nn.Module):
         if memory is not None:
             y, memory[self] = self.extend(x, valid, memory.get(self))
             return y
+        if fusible(x):
+            return self.mix(self.in_proj(x), valid)
         inputs = self.project(x, valid)
         with unrounded(x):
             y = ssd_scan(inputs.x, inputs.dt, -self.A_log.exp(), inputs.B, inputs.C, D=self.D)
         return self.finish(y, inputs.z)
+
+    def mix(
+        self, projected: Float[Tensor, "batch length channels"], valid: Bool[Tensor, "batch length"] | None
+    ) -> Float[Tensor, "batch length d_model"]:
+        """What `forward` does with the result of `in_proj`, as one operation (`fusible`)."""
+        assert self.conv1d.bias is not None
+        convolution, scan = (self.conv1d.weight, self.conv1d.bias), (self.dt_bias, -self.A_log.exp(), self.D)
+        sizes = Mixing(self.d_inner, self.d_state, self.heads, self.groups)
+        return mix(projected, valid, *convolution, *scan, self.norm.weight, self.out_proj.weight, sizes)
 
     def extend(
         self,

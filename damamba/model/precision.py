@@ -1,4 +1,4 @@
-"""Operations that autocast must not round: the memory of a block, and scores."""
+"""Operations that autocast must not round: the memory of a block, and scores; and where layers are one operation."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -12,6 +12,11 @@ def unrounded(x: Tensor) -> AbstractContextManager[Any]:
     """Context in which operations on `x` keep the precision of their inputs."""
     device = x.device.type
     return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
+
+
+def fusible(x: Tensor) -> bool:
+    """Whether layers are single operations with gradients of their own: on a CPU, in full precision, not in a graph."""
+    return x.device.type == "cpu" and not torch.is_autocast_enabled("cpu") and not torch.compiler.is_exporting()
 
 
 class UnroundedLinear(nn.Linear):

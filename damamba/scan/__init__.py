@@ -21,5 +21,6 @@ Source: Dao & Gu 2024, arXiv:2405.21060; names and shapes of `mamba_ssm.ops.trit
 from damamba.scan.convolution import causal_conv
 from damamba.scan.dispatch import ssd_extend, ssd_scan, ssd_step
 from damamba.scan.gated_norm import gated_rms_norm
+from damamba.scan.mixer import Mixing, mix
 
-__all__ = ["causal_conv", "gated_rms_norm", "ssd_extend", "ssd_scan", "ssd_step"]
+__all__ = ["Mixing", "causal_conv", "gated_rms_norm", "mix", "ssd_extend", "ssd_scan", "ssd_step"]

@@ -61,10 +61,11 @@ def _image(series: Tensor) -> Tensor:
 
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """The convolution of `x` with zeros before it."""
-    return _sum_taps(_after_zeros(x, weight.shape[-1] - 1), weight, bias)
+    return sum_taps(_after_zeros(x, weight.shape[-1] - 1), weight, bias)
 
 
-def _sum_taps(padded: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+def sum_taps(padded: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """The convolution of a series that already begins with taps - 1 further frames, outside of autograd."""
     return F.conv2d(_image(padded), weight[:, :, None], bias, groups=weight.shape[0]).permute(0, 2, 3, 1).squeeze(1)
 
 
@@ -89,17 +90,22 @@ class _Convolution(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         x, weight, bias = ctx.saved_tensors
-        channels, _, taps = weight.shape
+        taps = weight.shape[-1]
         if ctx.activation is not None:
             grad = torch.ops.aten.silu_backward(grad, _convolve(x, weight, bias))
-        grad_x = _sum_taps(F.pad(grad, (0, 0, 0, taps - 1)), weight.flip(-1), None)
-        length = grad.shape[1]
-        rows, frames = max(1, TILE_NUMBERS // (length * channels)), max(1, TILE_NUMBERS // channels)
-        grad_taps = grad.new_zeros(taps, channels)
-        for grad_rows, x_rows in zip(grad.split(rows), x.split(rows), strict=True):
-            for start in range(0, length, frames):
-                for tap, past in enumerate(reversed(range(taps))):
-                    seen = x_rows[:, max(0, start - past) : max(0, min(start + frames, length) - past)]
-                    by = grad_rows[:, max(start, past) : start + frames]
-                    grad_taps[tap] += (seen * by).sum((0, 1))
+        grad_x = sum_taps(F.pad(grad, (0, 0, 0, taps - 1)), weight.flip(-1), None)
+        grad_taps = tap_gradients(_after_zeros(x, taps - 1), grad, taps)
         return grad_x, grad_taps.T[:, None], grad.sum((0, 1)), None
+
+
+def tap_gradients(padded: Tensor, grad: Tensor, taps: int) -> Tensor:
+    """(taps, channels) gradient of the taps from that of `sum_taps`'s result."""
+    _, length, channels = grad.shape
+    rows, frames = max(1, TILE_NUMBERS // (length * channels)), max(1, TILE_NUMBERS // channels)
+    grad_taps = grad.new_zeros(taps, channels)
+    for grad_rows, x_rows in zip(grad.split(rows), padded.split(rows), strict=True):
+        for start in range(0, length, frames):
+            by = grad_rows[:, start : start + frames]
+            for tap in range(taps):
+                grad_taps[tap] += (x_rows[:, start + tap : start + tap + by.shape[1]] * by).sum((0, 1))
+    return grad_taps

@@ -118,7 +118,7 @@ def _scan(
     elif backend == "exported":
         y, state = exported_scan(x, dt, A, B, C, initial_state)
     else:
-        y, state = chunked_scan(x, dt, A, B, C, initial_state, return_final_state, chunk_size)
+        return chunked_scan(x, dt, A, B, C, D, initial_state, return_final_state, chunk_size)
     return (y if D is None else y + D[:, None] * x), state
 
 

@@ -38,32 +38,64 @@ class _GatedRMSNorm(torch.autograd.Function):
     def forward(ctx: Any, y: Tensor, z: Tensor, weight: Tensor, groups: int) -> Tensor:
         ctx.save_for_backward(y, z, weight)
         ctx.groups = groups
-        by_group = weight.unflatten(0, (groups, -1))
         out = torch.empty_like(y, memory_format=torch.contiguous_format)
-        for y_tile, z_tile, out_tile in _tiles(groups, y, z, out):
-            gated = F.silu(z_tile).mul_(y_tile)
-            torch.mul(gated.mul_(_scale(gated)), by_group, out=out_tile)
+        norm_forward(y, z, weight, out, groups)
         return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         y, z, weight = ctx.saved_tensors
-        by_group = weight.unflatten(0, (ctx.groups, -1))
-        grad_y, grad_z = (torch.empty_like(grad, memory_format=torch.contiguous_format) for _ in range(2))
-        grad_weight = torch.zeros_like(by_group)
-        for grad_tile, y_tile, z_tile, grad_y_tile, grad_z_tile in _tiles(ctx.groups, grad, y, z, grad_y, grad_z):
-            gate = F.silu(z_tile)
-            normed = gate * y_tile
-            scale = _scale(normed)
-            normed.mul_(scale)
-            along = grad_tile * normed
-            grad_weight += along.sum(0)
-            # d gated = scale (g - normed mean(g ∘ normed)), with g = grad ∘ weight
-            mean = _mean(along.mul_(by_group))
-            grad_gated = torch.mul(grad_tile, by_group, out=along).sub_(normed.mul_(mean)).mul_(scale)
-            torch.mul(grad_gated, gate, out=grad_y_tile)
-            grad_z_tile.copy_(torch.ops.aten.silu_backward(grad_gated.mul_(y_tile), z_tile))
-        return grad_y, grad_z, grad_weight.flatten(), None
+        grad_z = torch.empty_like(grad, memory_format=torch.contiguous_format)
+        grad_y, grad_weight = norm_backward(grad, y, z, weight, grad_z, ctx.groups)
+        return grad_y, grad_z, grad_weight, None
+
+
+def norm_forward(y: Tensor, z: Tensor, weight: Tensor, out: Tensor, groups: int = 1) -> None:
+    """`gated_rms_norm` into `out`, outside of autograd."""
+    by_group = weight.unflatten(0, (groups, -1))
+    for y_tile, z_tile, out_tile in _tiles(groups, y, z, out):
+        gated = F.silu(z_tile).mul_(y_tile)
+        torch.mul(gated.mul_(_scale(gated)), by_group, out=out_tile)
+
+
+def norm_backward(
+    grad: Tensor,
+    y: Tensor,
+    z: Tensor,
+    weight: Tensor,
+    grad_z: Tensor,
+    groups: int = 1,
+    normed: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Gradients of y and of the weight, from that of `gated_rms_norm`.
+
+    Args:
+        grad: Gradient of the result.
+        y, z, weight: As in `gated_rms_norm`.
+        grad_z: Takes the gradient of z.
+        groups: As in `gated_rms_norm`.
+        normed: Takes the result of `gated_rms_norm`, if it is wanted again; may be `grad`.
+    """
+    by_group = weight.unflatten(0, (groups, -1))
+    grad_y = torch.empty_like(y, memory_format=torch.contiguous_format)
+    grad_weight = torch.zeros_like(by_group)
+    series = [grad, y, z, grad_y, grad_z, *([] if normed is None else [normed])]
+    for grad_tile, y_tile, z_tile, grad_y_tile, grad_z_tile, *normed_tile in _tiles(groups, *series):
+        gate = F.silu(z_tile)
+        unweighted = gate * y_tile
+        scale = _scale(unweighted)
+        unweighted.mul_(scale)
+        along = grad_tile * unweighted
+        grad_weight += along.sum(0)
+        # d gated = scale (g - unweighted mean(g ∘ unweighted)), with g = grad ∘ weight
+        mean = _mean(along.mul_(by_group))
+        grad_gated = torch.mul(grad_tile, by_group, out=along)
+        for tile in normed_tile:
+            torch.mul(unweighted, by_group, out=tile)
+        grad_gated.sub_(unweighted.mul_(mean)).mul_(scale)
+        torch.mul(grad_gated, gate, out=grad_y_tile)
+        grad_z_tile.copy_(torch.ops.aten.silu_backward(grad_gated.mul_(y_tile), z_tile))
+    return grad_y, grad_weight.flatten()
 
 
 def _tiles(groups: int, *series: Tensor) -> Iterator[tuple[Tensor, ...]]:

@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -99,9 +100,13 @@ def test_a_shard_of_several_batches_has_the_moments_of_the_whole(tmp_path):
     valid = rng.random(13_000) < 0.8
     valid[12_345] = True
     write_shard_in_pieces(tmp_path / "p", ("a",), 13_000, lambda _, a, b: (x[a:b], valid[a:b]), "key")
-    values, seen = Shard(tmp_path / "p.arrow").read("a", 0, 13_000)
+    shard = Shard(tmp_path / "p.arrow")
+    values, seen = shard.read("a", 0, 13_000)
     np.testing.assert_array_equal(values[valid], x[valid])
     np.testing.assert_array_equal(seen, valid)
+    frames = torch.ones(12_500, 4)
+    np.testing.assert_array_equal(shard.read_into(frames, "a", 300, 12_800), valid[300:12_800])
+    np.testing.assert_array_equal(frames, np.where(valid[:, None], x, 0)[300:12_800])
     moments, whole = shard_moments(tmp_path / "p.arrow", "a"), ChannelMoments.of(x, valid)
     assert moments.n == whole.n
     np.testing.assert_allclose(moments.mean, whole.mean, rtol=1e-12)
