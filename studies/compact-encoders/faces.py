@@ -12,23 +12,18 @@ from damamba.features.crop import upright_square, warp
 from damamba.features.extractor import ExtractorInput
 from damamba.features.faces import FaceTracker
 from damamba.media.decode import read_frames
-from damamba.streams.face_track import SHAPES, FaceTrack
+from damamba.streams.face_track import FaceTrack
 from damamba_sim.corpora.persons import ENCODER_SEEDS
 from damamba_sim.faces.actor import Actor
-from damamba_sim.faces.render import poses, render_participant, write_video
+from damamba_sim.faces.render import render_participant
 
 FIRST_SEED = ENCODER_SEEDS.start
 """First of the seeds whose persons are in no corpus."""
 TARGETS = ("mouth", "mouth_round", "eye", "gaze_x", "gaze_y", "smile", "brow", "yaw", "pitch", "hand")
 """Channels of the simulator that a crop shows; the crop removes roll."""
-TEACHER = (*SHAPES[1:], "mouth_apart", "eye_apart_left", "eye_apart_right", "head_yaw", "head_pitch")
-"""What the landmarker reads in a rendered picture: its blendshapes but the neutral one, and measures of its mesh."""
-SIDE_PX, MARGIN_PX = 96, 16
-"""Of the picture that the encoder takes, and what is kept around it, on each side, to shift and turn it."""
+SIDE_PX = 96
 CROP = 1.15
 FPS = 25
-SMEARED = 28
-"""First actors, who move from one pose to the next while a picture is taken; the others hold still."""
 
 
 @dataclass(frozen=True)
@@ -73,41 +68,16 @@ def shoot(task: Shoot) -> int:
     channels = random_channels(np.random.default_rng(task.seed), task.frames)
     with tempfile.TemporaryDirectory() as folder:
         video = Path(folder) / "actor.mp4"
-        actor = Actor(task.seed, Path(task.landmarker))
-        if task.seed - FIRST_SEED < SMEARED:
-            render_participant(video, actor, channels, FPS)
-        else:
-            pts_s = np.arange(task.frames) / FPS
-            write_video(video, map(actor.render, poses(channels, pts_s), range(task.frames)), pts_s, FPS)
+        render_participant(video, Actor(task.seed, Path(task.landmarker)), channels, FPS)
         faces = _track(video, task.landmarker)
-        side_px = SIDE_PX + 2 * MARGIN_PX
-        crop = CROP * side_px / SIDE_PX
         crops = [
-            warp(frame.image, upright_square(faces.landmarks_px[k], faces.size_px[k], crop, side_px), side_px)
+            warp(frame.image, upright_square(faces.landmarks_px[k], faces.size_px[k], CROP, SIDE_PX), SIDE_PX)
             for k, frame in enumerate(read_frames(video))
             if faces.valid[k]
         ]
-    targets = np.stack([*(channels[name] for name in TARGETS), *teacher(faces).T], axis=1)[faces.valid]
+    targets = np.stack([channels[name][faces.valid] for name in TARGETS], axis=1)
     np.savez(path, crops=np.stack(crops), targets=targets.astype(np.float32))
     return len(crops)
-
-
-def teacher(track: FaceTrack) -> np.ndarray:
-    """(N, len(TEACHER)) of a track; NaN where there is no face."""
-    at = track.landmarks_px
-
-    def apart(a: int, b: int) -> np.ndarray:
-        return np.linalg.norm(at[:, a] - at[:, b], axis=1)
-
-    turn = track.head[:, :3, :3] / np.linalg.norm(track.head[:, :3, :3], axis=1, keepdims=True)
-    measures = (
-        apart(13, 14) / track.size_px,
-        apart(386, 374) / apart(263, 362),
-        apart(159, 145) / apart(33, 133),
-        np.arctan2(turn[:, 0, 2], turn[:, 2, 2]),
-        np.arcsin(np.clip(turn[:, 1, 2], -1, 1)),
-    )
-    return np.column_stack([track.shapes[:, 1:], *measures])
 
 
 def _track(video: Path, landmarker: str) -> FaceTrack:
@@ -118,7 +88,7 @@ def _track(video: Path, landmarker: str) -> FaceTrack:
 
 
 def load(out: Path, seeds: range) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Crops (n, 128, 128, 3) uint8, their margin included; `TARGETS` and `TEACHER` in (n, K); seed of each (n,)."""
+    """Crops (n, side, side, 3) uint8, targets (n, len(TARGETS)), seed of each (n,)."""
     parts = [(np.load(out / f"{seed}.npz"), seed) for seed in seeds]
     crops = np.concatenate([part["crops"] for part, _ in parts])
     targets = np.concatenate([part["targets"] for part, _ in parts])
