@@ -7,7 +7,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,15 +20,17 @@ ANNOTATORS = ";"
 """Separates the label files of several annotators of one participant."""
 BETWEEN_FILES = re.compile(rf"(?<!\\){ANNOTATORS}")
 """A `ANNOTATORS` that belongs to a folder has a backslash in front."""
-RESERVED = ("global", "interval", "frames", "label_variance_within", "split", "protocol", "simulated")
-"""Keys beside the corpora in files of results; no corpus may have one of these names."""
+RESERVED = ("also", "global", "interval", "frames", "label_variance_within", "split", "protocol", "simulated")
+"""Keys and folders beside the corpora in results; no corpus may have one of these names."""
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+LABELLED = re.compile(r"\.label(\.|$)", re.IGNORECASE)
+"""In the names of label files, and so not in those of participants."""
 NAMED = ("corpus", "session", "participant", "role", "person")
 """Fields of a participant that must match `NAME`."""
 TEXTS = ("language", "gender", "age")
 """Fields of free text; they reach tables, which spreadsheets open."""
-WHO = ("region", "reference", "reference_sha256")
-"""Fields of those who share a video; others are written without them."""
+SOME = ("region", "reference", "reference_sha256", "also")
+"""Fields of those who share a video or have several labels; others are written without them."""
 MOST_TEXT = 64
 """Characters of such a field."""
 TIER = re.compile(r"(?P<file>.+\.(?:eaf|yaml))#(?P<tier>.+)", re.IGNORECASE)
@@ -53,6 +55,11 @@ def label_of(files: Sequence[tuple[Path, str | None]]) -> str:
     """A `Participant.label` from the file and tier of each annotator: the inverse of `label_files`."""
     joined = [f"{path.as_posix()}{f'#{tier}' if tier else ''}" for path, tier in files]
     return ANNOTATORS.join(part.replace(ANNOTATORS, f"\\{ANNOTATORS}") for part in joined)
+
+
+def label_folder(name: str) -> str:
+    """Where ``data/corpus`` has a label: ``labels`` for the one at the top of the section, as ``""``."""
+    return f"also/{name}" if name else "labels"
 
 
 @dataclass(frozen=True)
@@ -129,6 +136,17 @@ class Participant:
     reference: str = ""
     """Picture of the participant's face, as `video`; "" without one."""
     reference_sha256: str = ""
+    also: dict[str, str] = field(default_factory=dict, hash=False)
+    """Further label -> its files, as `label`; without those that the participant lacks."""
+
+    @property
+    def labelled(self) -> bool:
+        """Whether anything of the participant was annotated, so that a model is trained or tested on the person."""
+        return bool(self.label or self.also)
+
+    def of_label(self, name: str) -> "Participant":
+        """The same with the files of a further label as `label`."""
+        return replace(self, label=self.also[name])
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -198,7 +216,7 @@ class Manifest:
         Small changes of the corpus give small differences of the file.
         """
         head = {"participants": len(self.participants), "seal": BLANK_SEAL}
-        rows = [{k: v for k, v in asdict(p).items() if v or k not in WHO} for p in self.participants]
+        rows = [{k: v for k, v in asdict(p).items() if v or k not in SOME} for p in self.participants]
         lines = [json.dumps(row, ensure_ascii=False) for row in (head, *rows)]
         replace_file(path, "".join(f"{line}\n" for line in lines).encode(), sealed=True)
 
@@ -236,7 +254,7 @@ def name_problems(names: dict[str, str], where: str) -> list[str]:
         for name in NAMED
         if not NAME.fullmatch(names[name])
     ]
-    if names["participant"].lower().endswith(".label"):
+    if LABELLED.search(names["participant"]):
         problems.append(f"{where}: participant is {names['participant']!r}; files of labels end in .label: rename it")
     problems += [
         f"{where}: {name} is {names[name][:80]!a}; use up to {MOST_TEXT} printed characters, the first none of =+-@"
@@ -261,16 +279,16 @@ def conflicts(participants: Sequence[Participant], where: str) -> list[str]:
         if participant.key in seen:
             problems.append(f"{where}: {participant.name} is listed twice; a participant of a session has one row")
         seen.add(participant.key)
-    labelled = {(p.corpus, p.person) for p in participants if p.label}
-    for field in ("session", "person"):
-        for (corpus, name), members in _grouped(participants, field).items():
-            if field == "person" and labelled and (corpus, name) not in labelled:
+    labelled = {(p.corpus, p.person) for p in participants if p.labelled}
+    for kind in ("session", "person"):
+        for (corpus, name), members in _grouped(participants, kind).items():
+            if kind == "person" and labelled and (corpus, name) not in labelled:
                 continue  # without labels, never a target: a tutor or robot may be in every split
             splits = sorted({m.split for m in members})
             if len(splits) > 1:
                 shown = ", ".join(f"{m.session}/{m.participant} ({m.split})" for m in members[:6])
                 problems.append(
-                    f"{where}: {field} {name} of {corpus} is in the splits {' and '.join(splits)}: {shown}; "
+                    f"{where}: {kind} {name} of {corpus} is in the splits {' and '.join(splits)}: {shown}; "
                     "a model would be tested on people it was trained on: give all of them one split"
                 )
     return problems

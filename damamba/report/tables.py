@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from damamba.config import EvaluateParams, ModelParams
@@ -41,14 +42,17 @@ def titles_of(metrics: Mapping[str, Metric]) -> str:
     return " and ".join(metric.title for metric in metrics.values())
 
 
-def main_table(comparison: Mapping[str, Any], metrics: Mapping[str, Metric], simulated: bool) -> str:
-    """``ccc.md``: the main table, the differences, every run; and, apart, what others published."""
+def main_table(comparison: Mapping[str, Any], metrics: Mapping[str, Metric], simulated: bool, label: str = "") -> str:
+    """``ccc.md``: the main table, the differences, every run; and, apart, what others published.
+
+    `label` names a further label in the heading; nothing is published about it.
+    """
     columns = score_columns(comparison, metrics)
     titles = [title for *_, title in columns]
     sessions = ", ".join(f"{corpus_title(corpus)} {n}" for corpus, n in comparison["sessions"].items())
     suffix = " (SIMULATED people)" if simulated else ""
     lines = [
-        f"# {titles_of(metrics)} on the {SPLITS[comparison['split']]} split{suffix}",
+        f"# {label and f'`{label}`: '}{titles_of(metrics)} on the {SPLITS[comparison['split']]} split{suffix}",
         "",
         *([SIMULATED, ""] if simulated else []),
         "Scores pool all frames of all sessions and participants of a corpus; Global is the mean over corpora. Mean ± "
@@ -97,7 +101,7 @@ def main_table(comparison: Mapping[str, Any], metrics: Mapping[str, Metric], sim
             ),
         ),
         "",
-        *_published_scores(),
+        *(() if label else _published_scores()),
     ]
     return "\n".join(lines) + "\n"
 
@@ -236,17 +240,24 @@ def write_tables(
     models: Mapping[str, ModelParams],
     simulated: bool,
     results: Path,
+    also: Mapping[str, tuple[Sequence[RunResult], Mapping[str, Metric]]] = MappingProxyType({}),
 ) -> str:
     """Write ``ccc.json``, ``ccc.csv``, ``ccc.md`` and ``ablation.md`` below `results`; returns the summary line.
+
+    Tables of further labels follow in ``ccc.md``, and under the key ``also`` of ``ccc.json``: `also` has their runs,
+    those that learned them, and metrics.
 
     Raises:
         InputError: Runs were scored on different sessions or frames.
     """
     comparison = compare_runs(runs, params, metrics)
+    others = {label: compare_runs(own, params, its) for label, (own, its) in also.items()}
+    tables = [main_table(comparison, metrics, simulated)]
+    tables += [main_table(each, also[label][1], simulated, label) for label, each in others.items()]
     files = {
-        "ccc.json": json_text(comparison),
+        "ccc.json": json_text({**comparison, **({"also": others} if others else {})}),
         "ccc.csv": scores_csv(runs, metrics),
-        "ccc.md": main_table(comparison, metrics, simulated),
+        "ccc.md": "\n".join(tables),
         "ablation.md": ablation_table(comparison, metrics, models, simulated),
     }
     for name, text in files.items():

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from damamba.config import MAIN
 from damamba.console import InputError
 from damamba.corpus.challenge import SINCE_2026, WEIGHTS_2026
 from damamba.metrics import Metric, ccc
@@ -42,6 +43,7 @@ def score_folder(
     partial: bool,
     resamples: int,
     confidence: float,
+    label: str = MAIN,
 ) -> tuple[dict[str, Any], list[PredictionFinding]]:
     """Scorecard of a folder or zip of predictions, and what is wrong with it.
 
@@ -53,6 +55,7 @@ def score_folder(
         partial: Score the rest where predictions are missing or wrong.
         resamples: Of sessions, for each interval.
         confidence: Of the intervals.
+        label: Which label, as in `read_truth`.
 
     Raises:
         InputError: Something is missing or damaged, or the result would not be the score of the whole corpus.
@@ -61,7 +64,7 @@ def score_folder(
         raise InputError("--confidence must lie between 0 and 1 and --resamples above 0")
     if truth.resolve() == predictions.resolve():
         raise InputError(f"{truth}: labels and predictions are the same folder; name the folder of the predictions")
-    labels = read_truth(truth, split)
+    labels = read_truth(truth, split, label)
     with opened(predictions) as folder:
         pairs, findings = pair(folder, labels, predictions)
     if official:  # this pairing is meant for predictions of valid frames only
