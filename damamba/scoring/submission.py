@@ -74,12 +74,12 @@ def collect(data: Path, run: str, edition: int) -> tuple[list[SubmissionFile], i
         raise InputError(
             f"{data / 'corpus/manifest.jsonl'}: the test split of {', '.join(FOLDERS)} is empty; there are {there}"
         )
-    files, n_predicted = [], 0
+    files, now = [], set()
     for label in _labels_of(data / "models" / run):
         predictions = label_path(data / "predictions" / run, label)
         waiting = [p for p in people if not p.shard(predictions).is_file()]
         predicted, classes = predict_now(data, run, waiting, label) if waiting else ({}, ())
-        n_predicted += len(waiting)
+        now |= {p.key for p in waiting}
         for participant in people:
             own = replace(participant, label=participant.also.get(label, "")) if label else participant
             pred = predicted.get(participant.key)
@@ -89,7 +89,7 @@ def collect(data: Path, run: str, edition: int) -> tuple[list[SubmissionFile], i
                 files.append(submission_file(own, pred, edition, stored_classes(path)))
             else:
                 files.append(submission_file(own, pred, edition, classes))
-    return files, n_predicted
+    return files, len(now)
 
 
 def _labels_of(checkpoint: Path) -> list[str]:

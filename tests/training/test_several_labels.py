@@ -1,6 +1,7 @@
 """Several labels of one model: shards, heads, masked losses, choice of weights, predictions, scores and tables."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,8 +14,10 @@ from damamba.data.batch import Window, WindowReader
 from damamba.data.moments import ChannelMoments
 from damamba.data.shard_writer import write_shard
 from damamba.data.shards import Aligned, AlignedSeat, AlignedSession, Cue, label_suffix, write_labels, write_statistics
+from damamba.export import export_onnx
 from damamba.files import check_seal
 from damamba.inference import EachLabel, load_trained, predict_each
+from damamba.live.conversation import _refuse
 from damamba.metrics import ccc, find_each
 from damamba.metrics.base import most_probable
 from damamba.model.base import Output
@@ -251,3 +254,13 @@ def test_models_of_one_head_are_refused_by_name(planted):
         started(planted, chosen(), "dat")
     with pytest.raises(InputError, match=r"made without labels\.also\.mood of params\.yaml"):
         planted.keeping(["mood"])
+
+
+def test_a_model_of_several_labels_is_neither_exported_nor_run_live(planted, tmp_path):
+    model = started(planted, chosen({"causal": True})).model
+    model.save(tmp_path / "model", window=chosen().window.model_dump())
+    with pytest.raises(InputError, match=r"model: predicts several labels \(the first, social\); only models of one"):
+        export_onnx(tmp_path / "model", tmp_path / "out.onnx")
+    inputs = SimpleNamespace(align=SimpleNamespace(causal=True), sources={})
+    with pytest.raises(InputError, match=r"model: predicts several labels \(the first, social\); only models of one"):
+        _refuse(tmp_path / "model", inputs, model, 25)
