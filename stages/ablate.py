@@ -12,7 +12,8 @@ from damamba.console import run_stage
 from damamba.corpus.manifest import Manifest
 from damamba.metrics import find_each
 from damamba.report.tables import write_tables
-from damamba.scoring.groups import Groups, groups_of
+from damamba.scoring.groups import groups_of
+from damamba.scoring.participants import Groups
 from damamba.scoring.predictions import label_path
 from damamba.scoring.runs import RunResult
 

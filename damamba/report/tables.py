@@ -16,8 +16,8 @@ from damamba.report.markdown import number, span, table
 from damamba.report.published import corpus_title, published
 from damamba.scoring.by_session import with_session_mean
 from damamba.scoring.comparison import compare_runs, main_variant, run_names
-from damamba.scoring.groups import Groups
 from damamba.scoring.layout import MISSING, TOP, column, of_metric
+from damamba.scoring.participants import Groups
 from damamba.scoring.pooling import GLOBAL
 from damamba.scoring.runs import FULL_MODEL, RunResult
 

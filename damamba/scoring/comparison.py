@@ -15,9 +15,8 @@ from damamba.console import InputError
 from damamba.metrics import Metric
 from damamba.scoring.by_session import left_out, with_session_mean
 from damamba.scoring.cautions import cautions
-from damamba.scoring.groups import Groups
 from damamba.scoring.layout import TOP, join_metrics
-from damamba.scoring.participants import Key, label_variance_within
+from damamba.scoring.participants import Groups, Key, label_variance_within
 from damamba.scoring.pooling import GLOBAL, defined, global_score, percentile_interval, resampled_scores
 from damamba.scoring.runs import FULL_MODEL, RunResult
 

@@ -12,9 +12,6 @@ GROUP_SIZE = "group_size"
 """Number of participants in the session, those without labels too."""
 COLUMNS = ("role", "person", "language", "gender", "age")
 
-Groups = Mapping[str, Mapping[str, Sequence[Key]]]
-"""Column -> its value -> participants."""
-
 
 def attributes(people: Iterable[Participant]) -> dict[Key, dict[str, str]]:
     """What people can be grouped by: key of each -> column -> value; "" where it is unknown.

@@ -239,9 +239,8 @@ def test_every_label_has_scores_and_a_table(planted, tmp_path):
         write_scores(scored, given.evaluate, metrics[label], "da_mamba-0", place, False)
         runs[label] = [RunResult.read(place, "da_mamba-0", given.variants, metrics[label])]
     models = {"da_mamba": given.variant("da_mamba")}
-    write_tables(
-        runs[""], given.evaluate, metrics[""], models, False, results, {"social": (runs["social"], metrics["social"])}
-    )
+    also = {"social": (runs["social"], metrics["social"], {})}
+    write_tables(runs[""], given.evaluate, metrics[""], models, False, results, also=also)
     text = (results / "ccc.md").read_text()
     assert "# CCC on the validation split" in text
     assert "# `social`: kappa on the validation split" in text
