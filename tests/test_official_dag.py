@@ -34,7 +34,7 @@ def finished(tmp_path_factory):
     release_2026.build(folder / "data/release", corpora=("noxi_j",))
     damamba(folder, "preset", "multimediate-2026", "smoke")
     set_param(folder, "balance_corpora: 0.0", "balance_corpora: 1.0")  # smoke has sizes of its own
-    set_param(folder, "jobs: 0", "jobs: 1")  # there is less to do than workers take to start
+    set_param(folder, "executor: processes", "executor: serial")  # there is less to do than workers take to start
     set_param(folder, "frames: [32, 64]", "frames: [32]")
     set_param(folder, "long_frames: [128]", "long_frames: []")
     repro(folder)
@@ -138,7 +138,7 @@ def test_pinsoro_by_the_guide_joins_the_submission_and_the_weighted_score(finish
     damamba(folder, "preset", "multimediate-2026", "smoke")
     guide = re.search(r"^```yaml\n(corpus:.*?)^```$", (ROOT / "docs/noxi.md").read_text(), re.MULTILINE | re.DOTALL)
     params = merged(yaml.safe_load((folder / "params.yaml").read_text()), yaml.safe_load(guide[1]))
-    params["extract"]["jobs"] = 1
+    params["extract"]["executor"] = "serial"
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     cues = [["extract", cue] for cue in params["cues"]]
     stages = [["ingest"], *cues, ["align"], ["train", "da_mamba-0"], ["evaluate", "da_mamba-0"]]

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from damamba.live.conversation import LiveScore
 
 EXAMPLES = """examples:
-  damamba stream camera:0+microphone:default --model data/models/da_mamba-0
+  damamba stream camera:0+microphone:default
   damamba stream expert.mp4 --partner novice.mp4 --jsonl scores.jsonl
-  damamba stream expert.mp4 novice.mp4 --pace fast --no-page --jsonl -"""
+  damamba stream expert.mp4 novice.mp4 --pace fast --no-page --jsonl - --model data/models/da_mamba-0"""
 DECIMALS = 4
 
 
@@ -35,7 +35,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     parser.add_argument("sources", nargs="+", metavar="SOURCE", help="of one person each")
     parser.add_argument("--partner", nargs="+", default=[], metavar="SOURCE", help="of people who are not predicted")
-    parser.add_argument("--model", type=Path, default=SHIPPED_CAUSAL, metavar="DIR", help="folder of a causal model")
+    parser.add_argument("--model", type=Path, default=SHIPPED_CAUSAL, metavar="DIR", help="folder of a causal model (the shipped one)")
     parser.add_argument("--jsonl", metavar="PATH", help="write a line for each person and score; - for the terminal")
     parser.add_argument("--pace", choices=("live", "fast"), default="live", help="of files (%(default)s)")
     page = parser.add_mutually_exclusive_group()
@@ -50,11 +50,6 @@ def run(options: argparse.Namespace) -> None:
     Raises:
         InputError: A source or the model cannot be used.
     """
-    if options.model == SHIPPED_CAUSAL and not SHIPPED_CAUSAL.is_dir():
-        raise InputError(
-            "no causal model comes along yet; train one with `damamba preset causal && dvc repro`, then add "
-            "--model data/models/da_mamba-0"
-        )
     import torch
 
     from damamba.live.conversation import Stream

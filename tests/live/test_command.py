@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from damamba import cli
-from damamba.predictor import SHIPPED, SHIPPED_CAUSAL
+from damamba.predictor import SHIPPED
 
 
 def stream(monkeypatch, capsys, *arguments):
@@ -24,11 +24,6 @@ def stream(monkeypatch, capsys, *arguments):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        pytest.param(
-            ["a.mp4"],
-            "no causal model comes along yet; train one with `damamba preset causal && dvc repro`",
-            marks=pytest.mark.skipif(SHIPPED_CAUSAL.is_dir(), reason="one comes along"),
-        ),
         (["gone.mp4", "--model", SHIPPED], "gone.mp4: no such file"),
         (["camera:nowhere", "--model", SHIPPED], "camera:nowhere: cannot be opened"),
         (["camera:0", "--model", SHIPPED, "--pace", "fast"], "camera:0: a device has its own pace"),
