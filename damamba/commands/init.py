@@ -37,6 +37,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "corrected in it by hand stays. A new video that shows several people gets a row for each of them, with "
         "the region of the picture in which they are. Feature streams of damamba import, "
         "SESSION/PARTICIPANT.NAME.parquet, stand beside a video or for it.",
+        epilog="example: damamba init data/recordings --language de",
     )
     parser.add_argument("root", type=Path, metavar="DIR")
     parser.add_argument(

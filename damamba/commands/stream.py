@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from textwrap import fill
 from typing import IO, TYPE_CHECKING
 
 from damamba.console import InputError, printable
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 EXAMPLES = """examples:
   damamba stream camera:0+microphone:default --model data/models/da_mamba-0
-  damamba stream expert.mp4 --partner novice.mp4 --jsonl scores.jsonl
-  damamba stream expert.mp4 novice.mp4 --pace fast --no-page --jsonl -"""
+  damamba stream expert.mp4 --partner novice.mp4 --model data/models/da_mamba-0 --jsonl scores.jsonl
+  damamba stream expert.mp4 --model data/models/da_mamba-0 --pace fast --no-page --jsonl -"""
 DECIMALS = 4
 
 
@@ -27,9 +28,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser = commands.add_parser(
         "stream",
         help="live engagement, from cameras and microphones or from files paced as live",
-        description="Takes one SOURCE a person: a video, camera:NAME, microphone:NAME, or "
-        "camera:NAME+microphone:NAME. Needs a causal model. Scores follow 25 times a second, on a page of this machine "
-        "and as lines of JSON. Where the machine cannot keep up, pictures are dropped and counted. Ctrl-C ends it.",
+        description=fill(
+            "Takes one SOURCE a person: a video, camera:NAME, microphone:NAME, or camera:NAME+microphone:NAME. Needs "
+            "a causal model. Scores follow 25 times a second, on a page of this machine and as lines of JSON. Where "
+            "the machine cannot keep up, pictures are dropped and counted. Ctrl-C ends it.",
+            width=78,
+        ),
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
