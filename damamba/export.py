@@ -23,6 +23,7 @@ from damamba.console import InputError
 from damamba.files import replace_file
 from damamba.model import EngagementModel, load_model
 from damamba.model.checkpoint import Description, read_description
+from damamba.model.heads import several
 from damamba.model.stream_state import Memory
 
 INSTALL = "pip install 'damamba[onnx]'"
@@ -164,6 +165,8 @@ def export_onnx(checkpoint: Path, out: Path, people: int | None = None) -> Expor
     model = load_model(checkpoint)
     if model.classes:
         raise InputError(f"{checkpoint}: predicts classes; only models of continuous labels are exported so far")
+    if model.further:
+        raise InputError(f"{checkpoint}: {several(model.labels)}; only models of one label are exported so far")
     with torch.inference_mode(False), torch.no_grad():
         start = None if people is None else _start(model, people)
         graph = _whole(model) if start is None else _step(model, start)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from damamba.config import LABEL_RATE_HZ, WindowParams, parse_section
+from damamba.config import LABEL_RATE_HZ, MAIN, WindowParams, parse_section
 from damamba.data.batch import Batch, WindowReader, at_labels, tiled
 from damamba.data.shards import AlignedSession
 from damamba.data.windows import WindowGrid
@@ -31,7 +31,9 @@ def load_trained(checkpoint: Path) -> tuple[EngagementModel, WindowGrid]:
     return model, WindowGrid.of(window)
 
 
-def predict(model: EngagementModel, reader: WindowReader, session: AlignedSession, seat: int) -> np.ndarray:
+def predict(
+    model: EngagementModel, reader: WindowReader, session: AlignedSession, seat: int, label: str = MAIN
+) -> np.ndarray:
     """Engagement of one participant of a session.
 
     The model must be in evaluation mode. A causal model that streams carries its state through the whole session, as it
@@ -42,11 +44,40 @@ def predict(model: EngagementModel, reader: WindowReader, session: AlignedSessio
         reader: Of the shards, with the window of the model.
         session: The session.
         seat: Number of the participant in `session.seats`.
+        label: Which of `model.labels`.
 
     Returns:
         (n_labels,) float32 at 25 Hz, in [0, 1]; of classes, (n_labels, K) probabilities.
     """
+    return predict_each(model, reader, session, seat)[label]
+
+
+def predict_each(
+    model: EngagementModel, reader: WindowReader, session: AlignedSession, seat: int
+) -> dict[str, np.ndarray]:
+    """Label -> `predict`, from one pass."""
     return _passes(model, reader, session, seat, {"": lambda batch: batch})[""]
+
+
+class EachLabel:
+    """Predictions of a model, label by label; every participant is predicted once.
+
+    Args:
+        model: As of `predict`.
+        reader: As there.
+    """
+
+    def __init__(self, model: EngagementModel, reader: WindowReader) -> None:
+        self.model, self.reader = model, reader
+        self._held: dict[tuple[str, int], dict[str, np.ndarray]] = {}
+
+    def predict(self, label: str, session: AlignedSession, seat: int) -> np.ndarray:
+        """As the function `predict`."""
+        key = session.name, seat
+        if key not in self._held:
+            self._held[key] = predict_each(self.model, self.reader, session, seat)
+        held = self._held[key] if len(self.model.labels) > 1 else self._held.pop(key)
+        return held[label]
 
 
 def contributions(
@@ -73,8 +104,8 @@ def contributions(
     for place, name in enumerate(others, 1):
         changes[f"partner {name}"] = lambda batch, place=place: _without_partner(batch, place)
     found = _passes(model, reader, session, seat, changes)
-    whole = found.pop("")
-    return whole, {name: whole - without for name, without in found.items()}
+    whole = found.pop("")[MAIN]
+    return whole, {name: whole - without[MAIN] for name, without in found.items()}
 
 
 def _without_cue(batch: Batch, cue: str) -> Batch:
@@ -97,8 +128,8 @@ def _passes(
     session: AlignedSession,
     seat: int,
     changes: dict[str, Callable[[Batch], Batch]],
-) -> dict[str, np.ndarray]:
-    """One prediction a change of the windows, which are read once."""
+) -> dict[str, dict[str, np.ndarray]]:
+    """One prediction of each label a change of the windows, which are read once."""
     if model.streams:
         return _carried(model, reader, session, seat, changes)
     grid = reader.grid
@@ -108,7 +139,13 @@ def _passes(
     for batch in tiled(reader, session, seat, max(1, BATCH_FRAMES // grid.frames)):
         batch = batch.to(device)
         pieces.append({name: _cores(model, change(batch), grid) for name, change in changes.items()})
-    return {name: grid.stitch(np.concatenate([one[name] for one in pieces]), session.n_labels) for name in changes}
+    return {
+        name: {
+            label: grid.stitch(np.concatenate([one[name][label] for one in pieces]), session.n_labels)
+            for label in pieces[0][name]
+        }
+        for name in changes
+    }
 
 
 def _carried(
@@ -117,24 +154,28 @@ def _carried(
     session: AlignedSession,
     seat: int,
     changes: dict[str, Callable[[Batch], Batch]],
-) -> dict[str, np.ndarray]:
+) -> dict[str, dict[str, np.ndarray]]:
     """`_passes` in pieces of which each continues from the state after the one before it."""
     rate_hz, device = reader.grid.rate_hz, next(model.parameters()).device
     seconds = min(BATCH_FRAMES // rate_hz, -(-session.n_labels // LABEL_RATE_HZ))
     grid = WindowGrid(seconds * LABEL_RATE_HZ, 0, rate_hz)
-    pieces: dict[str, list[torch.Tensor]] = {name: [] for name in changes}
+    pieces: dict[str, list[dict[str, torch.Tensor]]] = {name: [] for name in changes}
     states = {name: model.stream() for name in changes}
     for batch in tiled(WindowReader(reader.aligned, grid), session, seat, 1):
         batch = batch.to(device)
         for name, change in changes.items():
             changed = change(batch)
-            frames, states[name] = model.extend(changed.cues, changed.valid, changed.present, states[name])
+            frames, states[name] = model.extend_each(changed.cues, changed.valid, changed.present, states[name])
             pieces[name].append(frames)
     whole = WindowGrid(grid.count(session.n_labels) * grid.core, 0, rate_hz)
-    engagement = {name: at_labels(torch.cat(frames, dim=1), whole) for name, frames in pieces.items()}
-    return {name: x[0, : session.n_labels].float().cpu().numpy() for name, x in engagement.items()}
+
+    def joined(frames: list[dict[str, torch.Tensor]], label: str) -> np.ndarray:
+        engagement = at_labels(torch.cat([piece[label] for piece in frames], dim=1), whole)
+        return engagement[0, : session.n_labels].float().cpu().numpy()
+
+    return {name: {label: joined(frames, label) for label in frames[0]} for name, frames in pieces.items()}
 
 
-def _cores(model: EngagementModel, batch: Batch, grid: WindowGrid) -> np.ndarray:
-    engagement = model(batch.cues, batch.valid, batch.present).engagement
-    return at_labels(engagement, grid).float().cpu().numpy()
+def _cores(model: EngagementModel, batch: Batch, grid: WindowGrid) -> dict[str, np.ndarray]:
+    predicted = model(batch.cues, batch.valid, batch.present).by_label()
+    return {label: at_labels(frames, grid).float().cpu().numpy() for label, frames in predicted.items()}

@@ -11,30 +11,36 @@ from pathlib import Path
 
 import torch
 
-from damamba.config import Params
+from damamba.config import MAIN, Params
 from damamba.console import InputError, item_argument, run_stage
 from damamba.data.batch import WindowReader
 from damamba.data.causality import require_causal
 from damamba.data.shards import Aligned
-from damamba.inference import load_trained, predict
-from damamba.metrics import find_metrics
+from damamba.inference import EachLabel, load_trained
+from damamba.metrics import find_each
 from damamba.scoring.evaluate import score_sessions, write_scores
+from damamba.scoring.predictions import label_path
 
 
 def main(options: argparse.Namespace) -> str:
     params = Params.load()
-    metrics = find_metrics(params.evaluate, params.labels)
+    metrics = find_each(params.evaluate, params.labels)
     torch.set_num_threads(params.train.threads or torch.get_num_threads())
     model, grid = load_trained(options.models / options.name)
     aligned = Aligned.read(options.aligned)
     require_causal(aligned, model.causal)
-    if aligned.annotated != params.labels:
+    if {MAIN: aligned.annotated, **aligned.also} != params.labels.every:
         raise InputError(f"{options.aligned}: made with other labels than params.yaml: labels; run: dvc repro align")
-    predictor = partial(predict, model, WindowReader(aligned, grid))
-    scores = score_sessions(predictor, aligned, params.evaluate.split, metrics, options.predictions / options.name)
-    return write_scores(
-        scores, params.evaluate, metrics, options.name, options.results, params.simulated, aligned.protocol
-    )
+    predictor = EachLabel(model, WindowReader(aligned, grid))
+    lines = []
+    for label in model.labels:  # further ones lie beside their predictions, since dvc.yaml cannot list them
+        out = label_path(options.predictions / options.name, label)
+        what = aligned.of_label(label), params.evaluate.split, metrics[label], out
+        scores = score_sessions(partial(predictor.predict, label), *what)
+        place = options.name, out if label else options.results, params.simulated, aligned.protocol
+        line = write_scores(scores, params.evaluate, metrics[label], *place)
+        lines.append(f"{label}: {line}" if label else line)
+    return " · ".join(lines)
 
 
 if __name__ == "__main__":

@@ -7,13 +7,13 @@ from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
-from damamba.config import Params
+from damamba.config import MAIN, Params
 from damamba.console import run_stage
 from damamba.corpus.manifest import Manifest
 from damamba.data.shards import Aligned
 from damamba.digits import json_text
 from damamba.files import prune, replace_file
-from damamba.metrics import find_metrics
+from damamba.metrics import find_each
 from damamba.page.participant import link_to
 from damamba.report.figures import calibration_figure, curves_figure, health_figure, scores_figure, sessions_figure
 from damamba.report.html import report_html
@@ -30,7 +30,7 @@ from damamba.scoring.series import SessionSeries, read_series, valid_shares, wor
 
 def main(options: argparse.Namespace) -> str:
     params, results, data = Params.load(), options.results, options.data
-    metrics = find_metrics(params.evaluate, params.labels)
+    metrics = find_each(params.evaluate, params.labels)[MAIN]
     runs = [RunResult.read(results, name, params.variants, metrics) for name in params.runs]
     people = Manifest.read(data / "corpus/manifest.jsonl").participants
     groups = groups_of(people, [one.key for one in runs[0].participants], params.evaluate.by)

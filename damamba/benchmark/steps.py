@@ -75,9 +75,9 @@ def measure_step(task: StepTask) -> StepCost:
     label = torch.rand(task.batch, task.frames, device=device)
     observed = torch.ones_like(label, dtype=torch.bool)
     seat, start = torch.arange(task.batch, device=device), torch.zeros(task.batch, device=device)
-    # the models have a score as their head, whatever the labels of the project
+    # the models have a score as their only head, whatever the labels of the project
     made = make_losses(task.losses, task.rate_hz)
-    losses = {name: loss for name, loss in made.items() if "continuous" in loss.kinds}
+    losses = {name: loss for name, loss in made.items() if "continuous" in loss.kinds and not loss.label}
     losses = losses or {"ccc": CCCLoss(CCCParams(), task.rate_hz)}
 
     def infer() -> None:

@@ -5,6 +5,7 @@ import json
 import sys
 from pathlib import Path
 
+from damamba.config import MAIN
 from damamba.console import printable
 from damamba.files import replace_file
 from damamba.report.scorecard import scorecard_lines, scorecard_warnings
@@ -26,6 +27,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("truth", type=Path, metavar="TRUTH")
     parser.add_argument("predictions", type=Path, metavar="PREDICTIONS")
     parser.add_argument("--split", choices=["train", "val", "test", "all"], default="test", help="default: %(default)s")
+    parser.add_argument(
+        "--label", default=MAIN, metavar="NAME", help="one of labels.also, predicted in data/predictions/RUN/also/NAME"
+    )
     parser.add_argument(
         "--official",
         action="store_true",
@@ -51,6 +55,7 @@ def run(options: argparse.Namespace) -> None:
         options.truth,
         options.predictions,
         split=options.split,
+        label=options.label,
         official=options.official,
         partial=options.partial,
         resamples=options.resamples,

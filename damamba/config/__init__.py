@@ -26,7 +26,7 @@ from damamba.config.base import (
     read_section,
     read_text,
 )
-from damamba.config.labels import CONTINUOUS, LabelKind, LabelParams
+from damamba.config.labels import CONTINUOUS, MAIN, LabelKind, LabelParams, LabelsParams
 from damamba.config.params import Params, split_run
 from damamba.config.sections import (
     LONGEST_WINDOW,
@@ -47,6 +47,7 @@ from damamba.config.sections import (
     SimulateParams,
     TrainParams,
     WindowParams,
+    heads_of,
 )
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "LABEL_RATE_HZ",
     "LONGEST_WINDOW",
     "LOSSES",
+    "MAIN",
     "METRICS",
     "SOURCES",
     "AlignParams",
@@ -69,6 +71,7 @@ __all__ = [
     "InnerShare",
     "LabelKind",
     "LabelParams",
+    "LabelsParams",
     "Layers",
     "LossParams",
     "MergeMethod",
@@ -93,6 +96,7 @@ __all__ = [
     "TrainParams",
     "Width",
     "WindowParams",
+    "heads_of",
     "parse_section",
     "read_section",
     "read_text",

@@ -24,7 +24,7 @@ from damamba.config.base import (
 )
 from damamba.config.causal import causal_problems
 from damamba.config.kinds import kind_problems
-from damamba.config.labels import LabelParams
+from damamba.config.labels import LabelsParams
 from damamba.config.sections import (
     LONGEST_WINDOW,
     AlignParams,
@@ -41,6 +41,7 @@ from damamba.config.sections import (
     TrainParams,
     WindowParams,
     check_batch,
+    heads_of,
     repeated,
 )
 from damamba.console import InputError
@@ -58,7 +59,7 @@ class Params(Section):
     code: str
     """Folder of one's own cues, architectures, sources, metrics and losses: DVC runs stages again when it changes."""
     corpus: CorpusParams
-    labels: LabelParams = LabelParams()
+    labels: LabelsParams = LabelsParams()
     simulate: SimulateParams
     faces: FacesParams
     extract: ExtractParams
@@ -163,6 +164,14 @@ class Params(Section):
             _check_sizes(model.architecture, json.dumps(model.settings), json.dumps(groups), self.window.rate_hz)
         except InputError as error:
             raise InputError(f"params.yaml: variants.{variant}: {error}") from None
+        if (heads := heads_of(model.weights, self.losses)) and not plugins.part(
+            ARCHITECTURES, model.architecture
+        ).several:
+            off = ", ".join(f"lambda_{name}: 0" for name, loss in self.losses.items() if loss.label in heads)
+            raise InputError(
+                f"params.yaml: variants.{variant}: {model.architecture} predicts one label, and labels.also has "
+                f"{', '.join(heads)}; let this variant learn the first alone: {{{off}}}"
+            )
 
     def check_settings(self) -> None:
         """Let the class behind every name check its settings: sources, cues, architectures, losses, metrics, variants.
@@ -220,7 +229,12 @@ class Params(Section):
             weights = (weight for name in self.variants for weight in self.variant(name).weights.items())
             weighed = [name for name, weight in weights if weight]
             selects = [self.training(name).select for name in self.variants]
-            problems = kind_problems(self.labels.kind, self.losses, weighed, selects, self.evaluate)
+            problems = kind_problems(self.labels, self.losses, weighed, selects, self.evaluate)
+            problems += [
+                f"params.yaml: labels.also.{name}: a cue has this name; rename one of the two"
+                for name in self.labels.every
+                if name in self.cues
+            ]
         if not problems and os.environ.get("DVC_STAGE", "check") == "check":  # which DVC runs before every other stage
             problems = self._variant_problems()
         if not problems:

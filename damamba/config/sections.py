@@ -1,9 +1,9 @@
 """The sections of params.yaml, each frozen and typed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from damamba import plugins
 from damamba.config.base import (
@@ -21,12 +21,14 @@ from damamba.config.base import (
     Section,
     Share,
 )
+from damamba.config.labels import LabelName
 
 LONGEST_WINDOW_S = 3600
 LARGEST_BATCH = 10**6
 """Frames of a batch; at the widths of the upstream encoders, those of two people take 20 GB."""
 LONGEST_WINDOW = 20
 """A window may be this many times as long as the longest session; most of it would be padding."""
+SELECTS = ("ccc", "ccc_within", "kappa", "weighted_kappa", "macro_f1")
 Count = Annotated[int, Field(ge=0, le=10_000, strict=True)]
 Repeats = Annotated[int, Field(gt=0, le=1000, strict=True)]
 Length = Annotated[int, Field(gt=0, le=LARGEST_BATCH, strict=True)]
@@ -231,10 +233,22 @@ class LossParams(Section):
 
     loss: Name
     """File in ``damamba/losses``, or the dotted path of a module of one's own."""
+    label: LabelName | None = None
+    """Which of `labels.also` the term compares; null: the label at the top of that section."""
 
     def settings(self) -> dict[str, Any]:
         """Keys of the loss's own class."""
         return dict(self.model_extra or {})
+
+
+def heads_of(weights: Mapping[str, float], losses: Mapping[str, LossParams]) -> tuple[str, ...]:
+    """Names of the labels in `labels.also` that some weighed loss compares, in the order of the losses.
+
+    Args:
+        weights: Loss -> weight.
+        losses: Section `losses`.
+    """
+    return tuple(dict.fromkeys(loss.label for name, loss in losses.items() if loss.label and weights.get(name)))
 
 
 class ModelSection(Section):
@@ -291,15 +305,22 @@ class TrainParams(Section):
     """Of the weights that are evaluated and saved: min(ema_decay, (1 + n) / (10 + n)) at step n."""
     validate_steps: Positive
     """Steps from one validation to the next; the best EMA weights are kept."""
-    select: Literal["ccc", "ccc_within", "kappa", "weighted_kappa", "macro_f1"]
+    select: str
     """Score of the validation that chooses the weights. Of continuous labels: ``ccc``, pooled as in the challenge, or
-    ``ccc_within``, within people, over time; of classes one of the others."""
+    ``ccc_within``, within people, over time; of classes one of the others. Of one of `labels.also`: ``NAME.ccc``."""
     patience: NonNegative
     """Validations without a better score after which training ends; 0 = never."""
     checkpoint_steps: Positive
     """Steps from one resume state to the next."""
     threads: Threads
     """Threads of tensor operations; 0 = all."""
+
+    @field_validator("select")
+    @classmethod
+    def _known_score(cls, select: str) -> str:
+        if select.rpartition(".")[2] not in SELECTS:
+            raise ValueError(f"{select!r} is no score of the validation; choose {', '.join(SELECTS)}")
+        return select
 
     @model_validator(mode="after")
     def _pieces(self) -> "TrainParams":

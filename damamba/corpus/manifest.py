@@ -7,7 +7,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,16 +20,18 @@ ANNOTATORS = ";"
 """Separates the label files of several annotators of one participant."""
 BETWEEN_FILES = re.compile(rf"(?<!\\){ANNOTATORS}")
 """A `ANNOTATORS` that belongs to a folder has a backslash in front."""
-RESERVED = ("global", "interval", "left_out", "frames", "label_variance_within", "split", "protocol", "simulated")
-"""Keys beside the corpora in files of results; no corpus may have one of these names."""
+RESERVED = (
+    *("also", "global", "interval", "left_out", "frames", "label_variance_within", "split", "protocol", "simulated"),
+)
+"""Keys and folders beside the corpora in results; no corpus may have one of these names."""
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+LABELLED = re.compile(r"\.label(\.|$)", re.IGNORECASE)
+"""In the names of label files, and so not in those of participants."""
 NAMED = ("corpus", "session", "participant", "role", "person")
 """Fields of a participant that must match `NAME`."""
 TEXTS = ("language", "gender", "age")
 """Fields of free text; they reach tables, which spreadsheets open."""
-WHO = ("region", "reference", "reference_sha256")
-"""Fields of those who share a video."""
-NOT_EMPTY = (*WHO, "extra")
+NOT_EMPTY = ("region", "reference", "reference_sha256", "extra", "also")
 """Fields that are written only where there is something in them."""
 MOST_TEXT = 64
 """Characters of such a field."""
@@ -55,6 +57,11 @@ def label_of(files: Sequence[tuple[Path, str | None]]) -> str:
     """A `Participant.label` from the file and tier of each annotator: the inverse of `label_files`."""
     joined = [f"{path.as_posix()}{f'#{tier}' if tier else ''}" for path, tier in files]
     return ANNOTATORS.join(part.replace(ANNOTATORS, f"\\{ANNOTATORS}") for part in joined)
+
+
+def label_folder(name: str) -> str:
+    """Where ``data/corpus`` has a label: ``labels`` for the one at the top of the section, as ``""``."""
+    return f"also/{name}" if name else "labels"
 
 
 @dataclass(frozen=True)
@@ -133,6 +140,17 @@ class Participant:
     reference_sha256: str = ""
     extra: dict[str, str] = field(default_factory=dict, hash=False)
     """Further columns of a manifest of one's own, unchecked: scores may be asked for by them."""
+    also: dict[str, str] = field(default_factory=dict, hash=False)
+    """Further label -> its files, as `label`; without those that the participant lacks."""
+
+    @property
+    def labelled(self) -> bool:
+        """Whether anything of the participant was annotated, so that a model is trained or tested on the person."""
+        return bool(self.label or self.also)
+
+    def of_label(self, name: str) -> "Participant":
+        """The same with the files of a further label as `label`."""
+        return replace(self, label=self.also[name])
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -240,7 +258,7 @@ def name_problems(names: dict[str, str], where: str) -> list[str]:
         for name in NAMED
         if not NAME.fullmatch(names[name])
     ]
-    if names["participant"].lower().endswith(".label"):
+    if LABELLED.search(names["participant"]):
         problems.append(f"{where}: participant is {names['participant']!r}; files of labels end in .label: rename it")
     problems += [
         f"{where}: {name} is {names[name][:80]!a}; use up to {MOST_TEXT} printed characters, the first none of =+-@"
@@ -265,7 +283,7 @@ def conflicts(participants: Sequence[Participant], where: str) -> list[str]:
         if participant.key in seen:
             problems.append(f"{where}: {participant.name} is listed twice; a participant of a session has one row")
         seen.add(participant.key)
-    labelled = {(p.corpus, p.person) for p in participants if p.label}
+    labelled = {(p.corpus, p.person) for p in participants if p.labelled}
     for kind in ("session", "person"):
         for (corpus, name), members in _grouped(participants, kind).items():
             if kind == "person" and labelled and (corpus, name) not in labelled:

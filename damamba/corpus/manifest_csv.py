@@ -82,13 +82,14 @@ COLUMNS = tuple(field.name for field in fields(ManifestRow) if field.name not in
 OPTIONAL = ("corpus", "gender", "age", *EXTRA, *TRACKS)
 
 
-def read_csv(root: Path, manifest: str, corpus: str = OWN_CORPUS) -> list[Participant]:
+def read_csv(root: Path, manifest: str, corpus: str = OWN_CORPUS, also: Sequence[str] = ()) -> list[Participant]:
     """Read a manifest and check everything that can be checked without opening media.
 
     Args:
         root: Folder of the recordings; no path may leave it.
         manifest: CSV inside `root` with the columns of `COLUMNS` and perhaps of `OPTIONAL`.
         corpus: Name of the corpus where the column is missing.
+        also: Further labels; each is read from a column ``label.NAME``, if there is one.
 
     Returns:
         Participants by key, with paths below `root`.
@@ -99,8 +100,8 @@ def read_csv(root: Path, manifest: str, corpus: str = OWN_CORPUS) -> list[Partic
     path = root / manifest
     problems: list[str] = []
     participants: list[Participant] = []
-    for line, row in _lines(path):
-        participant, wrong = _participant(row, root, corpus, f"{path}, line {line}")
+    for line, row in _lines(path, also):
+        participant, wrong = _participant(row, root, corpus, f"{path}, line {line}", also)
         problems += wrong
         if len(problems) >= MAX_PROBLEMS:
             raise InputError("\n".join([*problems, f"{path}: not read further; correct these first"]))
@@ -186,7 +187,7 @@ def _form(path: Path) -> tuple[str, str]:
     return encoding, max(SEPARATORS, key=first.count)
 
 
-def _header(reader: Iterator[list[str]], path: Path) -> list[str]:
+def _header(reader: Iterator[list[str]], path: Path, also: Sequence[str] = ()) -> list[str]:
     """Names of the columns, "" for one without.
 
     Raises:
@@ -195,26 +196,26 @@ def _header(reader: Iterator[list[str]], path: Path) -> list[str]:
     names = [name.strip() for name in next(reader, [])]
     if names and names[0].lower() == "sep=" and not any(names[1:]):  # Excel's line about the separator
         names = [name.strip() for name in next(reader, [])]
-    known = (*COLUMNS, *OPTIONAL)
+    known = (*COLUMNS, *OPTIONAL, *map(label_column, also))
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
         raise InputError(f"{path}, line 1: two columns {', '.join(twice)[:80]}; remove one")
     for name in names:
         near = difflib.get_close_matches(name.lower(), known, 1, NEAR)
-        if name and name not in known and near:
+        if name and name not in known and near and not name.startswith(label_column("")):
             raise InputError(f"{path}, line 1: column {name[:40]!r} is not known; rename it to {near[0]}, or remove it")
     if missing := [name for name in COLUMNS if name not in names]:
         raise InputError(f"{path}, line 1: missing column {', '.join(missing)}; expected {','.join(COLUMNS)}")
     return names
 
 
-def _lines(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+def _lines(path: Path, also: Sequence[str] = ()) -> Iterator[tuple[int, dict[str, str]]]:
     """Number and fields of each line, without blanks around them; lines without any field are left out."""
     encoding, separator = _form(path)
     with path.open(newline="", encoding=encoding) as stream:
         reader = csv.reader(stream, delimiter=separator)
         try:
-            names = _header(reader, path)
+            names = _header(reader, path, also)
             for row in reader:
                 fields = [field.strip() for field in row]
                 if not any(fields):
@@ -234,13 +235,22 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
             ) from None
 
 
-def _participant(row: dict[str, str], root: Path, corpus: str, where: str) -> tuple[Participant | None, list[str]]:
+def label_column(name: str) -> str:
+    """Column of a further label."""
+    return f"label.{name}"
+
+
+def _participant(
+    row: dict[str, str], root: Path, corpus: str, where: str, also: Sequence[str] = ()
+) -> tuple[Participant | None, list[str]]:
     """The participant of a row, None where the row has problems; and the problems."""
     complete = {**dict.fromkeys(OPTIONAL, ""), "corpus": corpus, **row}
     values: dict[str, Any] = {name: complete[name] for name in (*COLUMNS, *OPTIONAL)}
+    labels = {column: row.get(column, "") for column in map(label_column, also)}
+    labels = {column: _several_with_slashes(root, files) for column, files in labels.items() if files}
     for name in PATHS:
-        parts = values[name].split(";") if name in ("label", "streams") else [values[name]]
-        values[name] = ";".join(_with_slashes(root, part.strip()) for part in parts)
+        several = name in ("label", "streams")
+        values[name] = (_several_with_slashes if several else _with_slashes)(root, values[name].strip())
     problems = name_problems({name: values[name] for name in (*NAMED, *TEXTS)}, where)
     if values["split"] not in get_args(Split):
         problems.append(f"{where}: split is {values['split'][:80]!r}; use train, val or test")
@@ -264,7 +274,9 @@ def _participant(row: dict[str, str], root: Path, corpus: str, where: str) -> tu
         if values[name] and not values["video"]
     ]
     media = {name: values[name] for name in ("video", "audio", "reference") if values[name]}
-    paths = [*media.items(), *(("label", name) for name, _ in label_files(values["label"]))]
+    labels = {"label": values["label"], **labels}
+    paths = [*media.items(), *((column, name) for column, files in labels.items() for name, _ in label_files(files))]
+    problems += _one_file_twice(labels, where)
     for column, path in dict.fromkeys(paths):
         if problem := _path_problem(root, path):
             problems.append(f"{where}: {column} {path[:80]!r} {problem}")
@@ -272,9 +284,26 @@ def _participant(row: dict[str, str], root: Path, corpus: str, where: str) -> tu
         return None, problems
     values |= {name: (root / path).as_posix() for name, path in media.items()}
     values["audio"] = values["audio"] or values["video"]  # the video's own sound track
-    values["label"] = label_below(root, values["label"])
-    extra = {name: text for name, text in row.items() if name and name not in values and name != "streams"}
-    return Participant(**values, streams=streams, extra=extra), []
+    below = {column: label_below(root, files) for column, files in labels.items()}
+    values["label"] = below.pop("label")
+    prefix = label_column("")
+    others = {column.removeprefix(prefix): files for column, files in below.items()}
+    taken = {"", "streams", *values, *labels}
+    extra = {name: text for name, text in row.items() if name and name not in taken}
+    return Participant(**values, streams=streams, extra=extra, also=others), []
+
+
+def _one_file_twice(labels: Mapping[str, str], where: str) -> Iterator[str]:
+    """A line for each file of two labels; one of a coder has stretches of several constructs, told apart by classes."""
+    columns: dict[tuple[str, str | None], str] = {}
+    for column, files in labels.items():
+        for file, tier in label_files(files):
+            first = columns.setdefault((file, tier), column)
+            if first != column and not file.endswith(".yaml"):
+                yield (
+                    f"{where}: {first} and {column} are both {file[:80]!r}; each label has a file, or a tier of an "
+                    "ELAN file, of its own"
+                )
 
 
 def _indistinct(participants: Iterable[Participant], where: str) -> list[str]:
@@ -318,6 +347,11 @@ def _streams(field: str, participant: str, root: Path, where: str) -> tuple[tupl
         except InputError as error:
             problems.append(str(error))
     return tuple(streams[name] for name in sorted(streams)), problems
+
+
+def _several_with_slashes(root: Path, paths: str) -> str:
+    """`_with_slashes` for paths with ``;`` between them."""
+    return ";".join(_with_slashes(root, path.strip()) for path in paths.split(";"))
 
 
 def _with_slashes(root: Path, path: str) -> str:

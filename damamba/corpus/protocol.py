@@ -48,7 +48,7 @@ def _adapted(rows: tuple[Participant, ...], adapt: Sequence[str]) -> tuple[Parti
 
 
 def _in_folds(rows: tuple[Participant, ...], params: ProtocolParams) -> tuple[Participant, ...]:
-    labelled = [p for p in rows if p.label]
+    labelled = [p for p in rows if p.labelled]
     sessions = {(p.corpus, p.session) for p in labelled}
     folds: dict[SessionKey, int] = {}
     sizes = [0] * params.folds
@@ -78,7 +78,7 @@ def _split(fold: int | None, params: ProtocolParams) -> str:
 def _groups_of_people(rows: Sequence[Participant]) -> list[list[SessionKey]]:
     """Sessions of a corpus in groups that share no labelled person, the largest first."""
     of_person: dict[str, list[SessionKey]] = defaultdict(list)
-    labelled = {p.person for p in rows if p.label}
+    labelled = {p.person for p in rows if p.labelled}
     for p in rows:
         if p.person not in labelled:
             continue  # without labels, never a target: a tutor may be in every fold

@@ -75,7 +75,7 @@ def read_release(
     trees, contents.problems = find_trees(layout)
     for tree in trees:
         before = len(contents.participants)
-        _read_tree(tree, layout.annotation, streams, with_media, contents)
+        _read_tree(tree, (layout.annotation, *layout.also), streams, with_media, contents)
         _check_labels(tree, layout.annotation, contents.participants[before:], contents)
     participants = _with_absent_streams(contents)
     if persons and not contents.problems:
@@ -86,9 +86,13 @@ def read_release(
 
 
 def _read_tree(
-    tree: ReleaseTree, annotation: str, streams: tuple[str, ...], with_media: bool, contents: ReleaseContents
+    tree: ReleaseTree,
+    annotations: tuple[str, ...],
+    streams: tuple[str, ...],
+    with_media: bool,
+    contents: ReleaseContents,
 ) -> None:
-    """Add the sessions of one split."""
+    """Add the sessions of one split; the first of the annotations is `Participant.label`."""
     for session in tree.unlisted:
         contents.note("unlisted_session", f"{tree.corpus}/{session}", "in no official list of sessions")
     if tree.n_missing:
@@ -97,7 +101,7 @@ def _read_tree(
         contents.note("missing_session", tree.name, what + listed, count=tree.n_missing)
     for session in tree.sessions:
         try:
-            contents.participants += _read_session(tree, session, annotation, streams, with_media, contents)
+            contents.participants += _read_session(tree, session, annotations, streams, with_media, contents)
         except InputError as error:
             contents.problems.append(str(error))
 
@@ -105,7 +109,7 @@ def _read_tree(
 def _read_session(
     tree: ReleaseTree,
     session: str,
-    annotation: str,
+    annotations: tuple[str, ...],
     wanted: tuple[str, ...],
     with_media: bool,
     contents: ReleaseContents,
@@ -128,10 +132,11 @@ def _read_session(
     participants = []
     for role, streams in by_role.items():
         name = f"{tree.corpus}/{session}/{role}"
-        label = _label(tree.labels / session, role, annotation)
+        label, *others = (_label(tree.labels / session, role, annotation) for annotation in annotations)
+        also = {name: files for name, files in zip(annotations[1:], others, strict=True) if files}
         silent = any_sound and not any(stream.startswith("audio.") for stream in streams)
         # the cameras of a group film an empty chair too
-        empty_chair = silent and len(by_role) > 2 and not label
+        empty_chair = silent and len(by_role) > 2 and not (label or also)
         if not streams or empty_chair:
             what = f"only {', '.join(streams)}, no sound and no label" if streams else "no streams"
             contents.note("empty_seat", name, what + (" beside its label" if label else ""))
@@ -151,6 +156,7 @@ def _read_session(
                 gender=gender_of(_longest_value(folder / f"{role}.gender.annotation.csv")),
                 age=_longest_value(folder / f"{role}.age.annotation.csv"),
                 streams=(*streams.values(), *context.values()),
+                also=also,
             )
         )
     if not participants:
@@ -210,7 +216,7 @@ def _check_labels(
     tree: ReleaseTree, annotation: str, participants: list[Participant], contents: ReleaseContents
 ) -> None:
     """Refuse a training or validation split without any label; a test split may have none."""
-    unlabelled = [p for p in participants if not p.label]
+    unlabelled = [p for p in participants if not p.labelled]
     if participants and len(unlabelled) == len(participants):
         if tree.split == "test":
             contents.note("withheld_labels", tree.name, f"none of {len(participants)} participants has a label")

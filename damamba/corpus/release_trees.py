@@ -38,6 +38,8 @@ class ReleaseLayout:
     """Folders of raw media that lie neither beside the features nor where `MEDIA` has them."""
     annotation: str = ENGAGEMENT
     """Which labels are read; corpora without them are not."""
+    also: tuple[str, ...] = ()
+    """Further labels that are read of the same participants, where they have them."""
 
     @property
     def corpora(self) -> tuple[str, ...]:

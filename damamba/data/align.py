@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from damamba.config import CONTINUOUS, LABEL_RATE_HZ, AlignParams, CueParams, LabelParams
+from damamba.config import CONTINUOUS, LABEL_RATE_HZ, MAIN, AlignParams, CueParams, LabelParams
 from damamba.console import InputError
 from damamba.corpus.labels import Labels
-from damamba.corpus.manifest import Manifest, Participant
+from damamba.corpus.manifest import Manifest, Participant, label_folder
 from damamba.data.moments import ChannelMoments
 from damamba.data.shard_writer import write_shard_in_pieces
 from damamba.data.shards import (
@@ -22,6 +22,7 @@ from damamba.data.shards import (
     AlignedSeat,
     AlignedSession,
     Cue,
+    label_suffix,
     shard_key,
     shard_moments,
     write_labels,
@@ -42,10 +43,12 @@ class AlignTask:
     cues: tuple[str, ...]
     params: AlignParams
     features: Path
-    labels: Path
+    corpus: Path
     out: Path
     code: str
     """Hash of the code that makes the shards."""
+    also: tuple[str, ...] = ()
+    """Further labels."""
 
     @property
     def name(self) -> str:
@@ -111,15 +114,16 @@ def align_all(
                 f"{features / name}: a causal grid (align.causal) takes no stream that depends on its whole recording; "
                 f"set cues.{name}.causal: true and make the cue again: dvc repro extract@{name}"
             )
-    code = shard_code()
+    code, also = shard_code(), labels.every
+    main = also.pop(MAIN)
     tasks = [
-        AlignTask(tuple(people), tuple(cues), params, features, corpus / "labels", out, code)
+        AlignTask(tuple(people), tuple(cues), params, features, corpus, out, code, tuple(also))
         for people in manifest.sessions().values()
     ]
     done = run(align_session, tasks)
     files = dict(sorted((name, seal) for d in done for name, seal in d.files.items()))
     sessions = tuple(d.session for d in done)
-    index = Aligned(out, params.rate_hz, described, sessions, files, protocol, params.causal, labels)
+    index = Aligned(out, params.rate_hz, described, sessions, files, protocol, params.causal, main, also)
     if training:
         write_statistics(out, training_statistics(index))
         files[STATISTICS] = check_seal(out / STATISTICS)
@@ -143,21 +147,24 @@ def align_session(task: AlignTask) -> AlignResult:
     valid: dict[str, tuple[int, int]] = dict.fromkeys(task.cues, (0, 0))
     for participant in task.participants:
         streams = {cue: participant.shard(task.features / cue) for cue in task.cues}
-        labels = _labels(participant, task.labels)
+        labels = {name: _labels(participant, name, task.corpus) for name in (MAIN, *task.also)}
         key = _key(task, streams, n_frames)
-        arrow, parquet, label = (
-            participant.shard(task.out, suffix) for suffix in (".arrow", ".parquet", ".label.arrow")
-        )
+        arrow, parquet = (participant.shard(task.out, suffix) for suffix in (".arrow", ".parquet"))
+        paths = {name: participant.shard(task.out, label_suffix(name)) for name in labels}
         if _kept(arrow, parquet, key):
             kept += 1
         else:
             _write(participant.shard(task.out, ""), streams, n_frames, task.params, key)
-        write_labels(label, *_sized(labels, n_labels))
-        for path in (arrow, parquet, label):
+        for name, path in paths.items():
+            write_labels(path, *_sized(labels[name], n_labels))
+        for path in (arrow, parquet, *paths.values()):
             files[path.relative_to(task.out).as_posix()] = check_seal(path)
         for cue in task.cues:
             valid[cue] = (valid[cue][0] + shard_moments(arrow, cue).n, valid[cue][1] + n_frames)
-        seats.append(AlignedSeat(participant.participant, participant.role, participant.person, labels is not None))
+        known = participant.participant, participant.role, participant.person
+        seats.append(
+            AlignedSeat(*known, labels[MAIN] is not None, tuple(n for n in task.also if labels[n] is not None))
+        )
     session = AlignedSession(first.corpus, first.session, first.split, first.language, n_labels, tuple(seats))
     return AlignResult(session, files, valid, kept)
 
@@ -191,10 +198,10 @@ def _key(task: AlignTask, streams: dict[str, Path], n_frames: int) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _labels(participant: Participant, folder: Path) -> Labels | None:
-    """Labels as ingest wrote them; None for a participant without annotation."""
-    path = participant.shard(folder)
-    if not participant.label:
+def _labels(participant: Participant, name: str, corpus: Path) -> Labels | None:
+    """A label as ingest wrote it; None for a participant who lacks it."""
+    path = participant.shard(corpus / label_folder(name))
+    if not (participant.also.get(name) if name else participant.label):
         return None
     try:
         check_seal(path)

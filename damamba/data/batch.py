@@ -3,14 +3,14 @@
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from damamba.config import LABEL_RATE_HZ
+from damamba.config import LABEL_RATE_HZ, MAIN
 from damamba.console import InputError
 from damamba.data.pooling import pool
 from damamba.data.shards import Aligned, AlignedSession, Shard
@@ -39,6 +39,13 @@ class Batch:
     """(B, L) float32 of the core; 0 where not valid."""
     label_valid: Tensor
     """(B, L) bool."""
+    also: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
+    """Further label -> the same two of it."""
+
+    def of_label(self, name: str) -> "Batch":
+        """The same with a further label in the place of `label`."""
+        label, valid = self.also[name] if name else (self.label, self.label_valid)
+        return replace(self, label=label, label_valid=valid, also={})
 
     def to(self, device: torch.device | str) -> "Batch":
         """The same on another device."""
@@ -49,11 +56,14 @@ class Batch:
             present=self.present.to(device),
             label=self.label.to(device),
             label_valid=self.label_valid.to(device),
+            also={name: (label.to(device), valid.to(device)) for name, (label, valid) in self.also.items()},
         )
 
 
 SeatKey = tuple[AlignedSession, int]
 """A session and the number of a seat in it."""
+LabelSeries = tuple[np.ndarray, np.ndarray]
+"""(L,) values and mask of a label."""
 
 
 @dataclass(frozen=True)
@@ -86,16 +96,21 @@ class WindowReader:
         self.rows_per_label = aligned.rate_hz // LABEL_RATE_HZ
         self.label_source = label_source or {}
         self.pool = aligned.rate_hz // grid.rate_hz
-        self._open: OrderedDict[tuple[str, str], list[tuple[Shard, np.ndarray, np.ndarray]]] = OrderedDict()
+        self.views = {MAIN: aligned, **{name: aligned.of_label(name) for name in aligned.also}}
+        """The shards with each of their labels."""
+        self._open: OrderedDict[tuple[str, str], list[tuple[Shard, dict[str, LabelSeries]]]] = OrderedDict()
         self._seats = self._bytes = 0
         self._opening = threading.Lock()  # batches are read in several threads
 
-    def _seats_of(self, session: AlignedSession) -> list[tuple[Shard, np.ndarray, np.ndarray]]:
+    def _seats_of(self, session: AlignedSession) -> list[tuple[Shard, dict[str, LabelSeries]]]:
         key = (session.corpus, session.session)
         with self._opening:
             if key not in self._open:
                 self._open[key] = [
-                    (self.aligned.shard(session, seat.participant), *self._labels(session, i))
+                    (
+                        self.aligned.shard(session, seat.participant),
+                        {name: self._labels(view, session, i) for name, view in self.views.items()},
+                    )
                     for i, seat in enumerate(session.seats)
                 ]
                 self._count(self._open[key], 1)
@@ -104,13 +119,13 @@ class WindowReader:
             self._open.move_to_end(key)
             return self._open[key]
 
-    def _count(self, seats: list[tuple[Shard, np.ndarray, np.ndarray]], sign: int) -> None:
+    def _count(self, seats: list[tuple[Shard, dict[str, LabelSeries]]], sign: int) -> None:
         self._seats += sign * len(seats)
-        self._bytes += sign * sum(shard.bytes_held for shard, _, _ in seats)
+        self._bytes += sign * sum(shard.bytes_held for shard, _ in seats)
 
-    def _labels(self, session: AlignedSession, seat: int) -> tuple[np.ndarray, np.ndarray]:
+    def _labels(self, view: Aligned, session: AlignedSession, seat: int) -> LabelSeries:
         source, number = self.label_source.get((session, seat), (session, seat))
-        value, annotated = self.aligned.labels(source, source.seats[number].participant)
+        value, annotated = view.labels(source, source.seats[number].participant)
         if source is session:
             return value, annotated
         return np.resize(value, session.n_labels), np.resize(annotated, session.n_labels)
@@ -122,8 +137,8 @@ class WindowReader:
         x = {name: torch.zeros(n_windows, seats, grid.frames, cue.width) for name, cue in self.aligned.cues.items()}
         valid = {name: np.zeros((n_windows, seats, grid.frames), bool) for name in x}
         present = np.zeros((n_windows, seats), bool)
-        label = np.zeros((n_windows, grid.core), np.float32)
-        label_valid = np.zeros((n_windows, grid.core), bool)
+        shape = n_windows, grid.core
+        labels = {name: (np.zeros(shape, np.float32), np.zeros(shape, bool)) for name in self.views}
         for b, window in enumerate(windows):
             opened = self._seats_of(window.session)
             order = [window.target, *(i for i in range(len(opened)) if i != window.target)]
@@ -147,17 +162,19 @@ class WindowReader:
                         values, seen = np.pad(values, (beyond, (0, 0))), np.pad(seen, beyond)
                     pooled, valid[name][b, p, frames] = pool(values, seen, self.pool)
                     out.copy_(torch.from_numpy(pooled))
-            value, annotated = opened[window.target][1:]
             start, stop = max(window.start, 0), min(window.start + grid.core, window.session.n_labels)
             core = slice(start - window.start, stop - window.start)
-            label_valid[b, core] = annotated[start:stop]
-            label[b, core] = np.where(annotated[start:stop], value[start:stop], 0)
+            for name, (value, annotated) in opened[window.target][1].items():
+                label, label_valid = labels[name]
+                label_valid[b, core] = annotated[start:stop]
+                label[b, core] = np.where(annotated[start:stop], value[start:stop], 0)
+        also = {name: (torch.from_numpy(value), torch.from_numpy(known)) for name, (value, known) in labels.items()}
         return Batch(
             x,
             {name: torch.from_numpy(seen) for name, seen in valid.items()},
             torch.from_numpy(present),
-            torch.from_numpy(label),
-            torch.from_numpy(label_valid),
+            *also.pop(MAIN),
+            also,
         )
 
 
@@ -185,7 +202,7 @@ class TrainingWindows:
 
     def __init__(self, sessions: list[AlignedSession], grid: WindowGrid, seed: int) -> None:
         self.grid, self.seed = grid, seed
-        self.targets = [(s, seat) for s in sessions for seat in range(len(s.seats)) if s.seats[seat].labelled]
+        self.targets = [(s, seat) for s in sessions for seat in range(len(s.seats)) if s.seats[seat].rated]
         if not self.targets:
             raise InputError("no labelled participant to train on; see the column `label` of the manifest")
         # a shifted tiling may need one window more
@@ -195,25 +212,26 @@ class TrainingWindows:
     def __len__(self) -> int:
         return int(self.ends[-1])
 
-    def label_mean(self, reader: WindowReader) -> float:
+    def label_mean(self, aligned: Aligned) -> float:
         """Mean of the valid labels of about `LABEL_SAMPLE` evenly spaced seats at most, where predictions start."""
         total, n = 0.0, 0
         for session, seat in self.targets[:: max(1, len(self.targets) // LABEL_SAMPLE)]:
-            value, annotated = reader.aligned.labels(session, session.seats[seat].participant)
+            value, annotated = aligned.labels(session, session.seats[seat].participant)
             total += float(value[annotated].sum())
             n += int(annotated.sum())
         if not n:
-            raise InputError("the training split has no valid label; check the label files that the manifest names")
+            raise _without_label(aligned)
         return total / n
 
-    def class_counts(self, reader: WindowReader, n_classes: int) -> np.ndarray:
+    def class_counts(self, aligned: Aligned) -> np.ndarray:
         """(K,) valid labels of each class, of all seats: a class that is in none of them cannot be learned."""
+        n_classes = len(aligned.annotated.classes)
         counts = np.zeros(n_classes, np.int64)
         for session, seat in self.targets:
-            value, annotated = reader.aligned.labels(session, session.seats[seat].participant)
+            value, annotated = aligned.labels(session, session.seats[seat].participant)
             counts += np.bincount(value[annotated].astype(int), minlength=n_classes)
         if not counts.any():
-            raise InputError("the training split has no valid label; check the label files that the manifest names")
+            raise _without_label(aligned)
         return counts
 
     def window(self, epoch: int, number: int) -> Window:
@@ -247,6 +265,11 @@ class TrainingWindows:
         return self._permutation[1]
 
 
+def _without_label(aligned: Aligned) -> InputError:
+    which = f"label {aligned.reads} (labels.also)" if aligned.reads else "label"
+    return InputError(f"the training split has no valid {which}; check the label files that the manifest names")
+
+
 def tiled(reader: WindowReader, session: AlignedSession, seat: int, size: int) -> Iterator[Batch]:
     """All windows of one target, in order, `size` a batch, for prediction."""
     starts = reader.grid.starts(session.n_labels)
@@ -267,7 +290,7 @@ def annotated_seats(aligned: Aligned, split: str) -> list[SeatKey]:
 def shuffled_labels(
     aligned: Aligned, sessions: list[AlignedSession], seed: int, draws: int = 256
 ) -> dict[SeatKey, SeatKey]:
-    """A control: each labelled seat gets the labels of a seat of another session.
+    """A control: each labelled seat gets the labels of a seat of another session, all of that seat's.
 
     With few seats, a permutation often correlates with the truth by chance (20 seats: ± 0.2), which a model would
     learn. Of `draws` permutations, the one whose mean labels correlate least with the true ones is taken.
@@ -275,7 +298,7 @@ def shuffled_labels(
     Raises:
         InputError: One session has more than half of the labelled seats, so that its labels cannot all go elsewhere.
     """
-    seats = [(s, i) for s in sessions for i in range(len(s.seats)) if s.seats[i].labelled]
+    seats = [(s, i) for s in sessions for i in range(len(s.seats)) if s.seats[i].rated]
     sizes = Counter(s.name for s, _ in seats)
     (largest, most), *_ = sizes.most_common(1) or [("", 0)]
     if 2 * most > len(seats):

@@ -5,6 +5,7 @@
 | ``<corpus>/<session>/<participant>.arrow`` | one row per frame: per cue D halves and a mask ``<cue>.valid`` |
 | ``….parquet`` | the same table, for exchange |
 | ``….label.arrow`` | ``value``, ``valid`` at 25 Hz; label i covers grid frames 4i … 4i + 3 at 100 Hz |
+| ``….label.NAME.arrow`` | the same of a further label (``labels.also``) |
 | ``index.json`` | sessions, participants, lengths, cues with widths and sources, seal of every file |
 | ``statistics.safetensors`` | mean and standard deviation of each channel over valid frames of the training split |
 
@@ -14,11 +15,12 @@ them (eGeMAPS reaches 2.6e5) is stored in single precision.
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +28,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from damamba.config import CONTINUOUS, LabelParams, parse_section
+from damamba.config import CONTINUOUS, MAIN, LabelParams, parse_section
 from damamba.console import InputError
 from damamba.data.moments import ChannelMoments
 from damamba.data.shard_writer import ROWS_A_BATCH, SCHEMA
@@ -136,6 +138,11 @@ def read_labels(path: Path, listed: str | None = None) -> tuple[np.ndarray, np.n
         return table["value"].to_numpy(), table["valid"].to_numpy()
 
 
+def label_suffix(name: str) -> str:
+    """Ending of the file of a label."""
+    return f".label.{name}.arrow" if name else ".label.arrow"
+
+
 def write_statistics(root: Path, statistics: dict[str, np.ndarray]) -> None:
     """Write mean and standard deviation of each cue, ``<cue>.mean`` and ``<cue>.std`` of (D,)."""
     replace_file(root / STATISTICS, save(statistics, {"seal": BLANK_SEAL}), sealed=True)
@@ -149,6 +156,22 @@ class AlignedSeat:
     role: str
     person: str
     labelled: bool
+    also: tuple[str, ...] = ()
+    """Further labels that the participant has."""
+
+    def record(self) -> dict[str, Any]:
+        """For the index; without `also` where there is none."""
+        values = asdict(self)
+        return values if self.also else {name: value for name, value in values.items() if name != "also"}
+
+    @property
+    def rated(self) -> bool:
+        """Whether there is any label."""
+        return self.labelled or bool(self.also)
+
+
+def _seat(record: dict[str, Any]) -> AlignedSeat:
+    return AlignedSeat(**{**record, "also": tuple(record.get("also", ()))})
 
 
 @dataclass(frozen=True)
@@ -197,6 +220,37 @@ class Aligned:
     """Whether frames contain only what was known at their time (`align.causal`)."""
     annotated: LabelParams = CONTINUOUS
     """Kind of the labels; of classes, `labels` has their numbers."""
+    also: dict[str, LabelParams] = field(default_factory=dict)
+    """Kinds of further labels, by name."""
+    reads: str = MAIN
+    """The label that `labels` reads."""
+
+    def of_label(self, name: str) -> "Aligned":
+        """The same shards as if a label of `also` were their only one; raises as `keeping`."""
+        if name == MAIN:
+            return self.keeping(())
+        self.keeping((name,))
+        sessions = tuple(
+            replace(one, seats=tuple(replace(seat, labelled=name in seat.also, also=()) for seat in one.seats))
+            for one in self.sessions
+        )
+        return replace(self, sessions=sessions, annotated=self.also[name], also={}, reads=name)
+
+    def keeping(self, names: Collection[str]) -> "Aligned":
+        """The same shards with these of the further labels alone.
+
+        Raises:
+            InputError: The shards have no such label.
+        """
+        if unknown := [name for name in names if name not in self.also]:
+            raise InputError(f"{self.root}: made without labels.also.{unknown[0]} of params.yaml; run: {REMEDY}")
+        if len(names) == len(self.also):
+            return self
+        sessions = tuple(
+            replace(one, seats=tuple(replace(s, also=tuple(n for n in s.also if n in names)) for s in one.seats))
+            for one in self.sessions
+        )
+        return replace(self, sessions=sessions, also={n: kind for n, kind in self.also.items() if n in names})
 
     @cached_property
     def digest(self) -> str:
@@ -228,7 +282,7 @@ class Aligned:
 
     def labels(self, session: AlignedSession, participant: str) -> tuple[np.ndarray, np.ndarray]:
         """Labels of a participant; all NaN for a participant without annotation."""
-        return read_labels(*self._with_seal(session, participant, ".label.arrow"))
+        return read_labels(*self._with_seal(session, participant, label_suffix(self.reads)))
 
     def _with_seal(self, session: AlignedSession, participant: str, suffix: str) -> tuple[Path, str | None]:
         """A file of a participant, and the seal that the index has for it."""
@@ -268,8 +322,9 @@ class Aligned:
             "protocol": self.protocol,
             "causal": self.causal,
             **({"labels": self.annotated.model_dump(mode="json")} if self.annotated.classes else {}),
+            **({"also": {name: kind.model_dump(mode="json") for name, kind in self.also.items()}} if self.also else {}),
             "cues": {name: asdict(cue) for name, cue in self.cues.items()},
-            "sessions": [asdict(session) for session in self.sessions],
+            "sessions": [{**asdict(one), "seats": [seat.record() for seat in one.seats]} for one in self.sessions],
             "sha256": self.sha256,
             "seal": BLANK_SEAL,
         }
@@ -290,14 +345,19 @@ class Aligned:
                 raise InputError(f"{path}: schema {content['schema']}, expected {SCHEMA}; make it again: {REMEDY}")
             check_seal(path)
             sessions = tuple(
-                AlignedSession(**{**session, "seats": tuple(AlignedSeat(**seat) for seat in session["seats"])})
+                AlignedSession(**{**session, "seats": tuple(map(_seat, session["seats"]))})
                 for session in content["sessions"]
             )
             cues = {name: Cue(**cue) for name, cue in content["cues"].items()}
             protocol = content.get("protocol", "as given")
             causal = content.get("causal", False)
             annotated = parse_section(LabelParams, content.get("labels", {}), f"{path}: labels")
-            return cls(root, content["rate_hz"], cues, sessions, content["sha256"], protocol, causal, annotated)
+            also = {
+                name: parse_section(LabelParams, kind, f"{path}: also.{name}")
+                for name, kind in content.get("also", {}).items()
+            }
+            known = sessions, content["sha256"], protocol, causal, annotated, also
+            return cls(root, content["rate_hz"], cues, *known)
         except FileNotFoundError:
             raise InputError(f"{path}: missing; make it: dvc repro align") from None
         except (ValueError, KeyError, TypeError) as error:

@@ -1,7 +1,8 @@
 """Check the files of one participant: media, released streams and labels."""
 
 import logging
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ class CheckedParticipant:
     participant: Participant
     labels: Labels | None = None
     """None without annotation."""
+    also: Mapping[str, Labels] = field(default_factory=dict)
+    """Further labels that the participant has."""
     defects: tuple[Defect, ...] = ()
     problem: str = ""
     """Why the participant cannot be used; "" if it can."""
@@ -58,15 +61,16 @@ def check(task: IngestTask) -> CheckedParticipant:
         if any(stream.end_s is not None for stream in participant.streams):
             return _own(task)
         if participant.streams:
-            labels = _labels(source, participant, None)
-            released = check_released(participant, labels, source.label_slack_s)
+            labels, also = _labels(source, participant, None), _also(source, participant, None)
+            released = check_released(participant, labels, source.label_slack_s, also)
             with_media, media_defects = _with_released_media(released.participant, source.label_slack_s)
-            return CheckedParticipant(with_media, released.labels, (*released.defects, *media_defects))
+            return CheckedParticipant(with_media, released.labels, released.also, (*released.defects, *media_defects))
         with_media, defects = _with_media(participant)
         labels = _labels(source, with_media, with_media.duration_s)
         if labels is not None and (invalid := int((~labels.valid).sum())):
             logger.info("%s: %d of %d label frames are not valid", with_media.name, invalid, len(labels))
-        return CheckedParticipant(with_media, labels, tuple(defects))
+        also = _also(source, with_media, with_media.duration_s)
+        return CheckedParticipant(with_media, labels, also, tuple(defects))
     except InputError as error:
         return CheckedParticipant(participant, problem=str(error))
 
@@ -90,11 +94,12 @@ def _own(task: IngestTask) -> CheckedParticipant:
     changes = {"rate_hz": float(LABEL_RATE_HZ), **media.changes, "n_frames": n_frames}
     participant = replace(participant, **changes, duration_s=duration_s)
     # of somebody who leaves early, labels may go on for as long as the session does
-    labels = _labels(source, participant, max(duration_s, task.session_s))
+    until_s = max(duration_s, task.session_s)
+    labels, also = _labels(source, participant, until_s), _also(source, participant, until_s)
     if labels is not None and (invalid := int((~labels.valid).sum())):
         what = f"{invalid} of {len(labels)} label frames have no value"
         defects.append(Defect("invalid_labels", participant.name, what, count=invalid))
-    return CheckedParticipant(participant, labels, (*defects, *media.defects))
+    return CheckedParticipant(participant, labels, also, (*defects, *media.defects))
 
 
 def _labels(source: Source[Any], participant: Participant, end_s: float | None) -> Labels | None:
@@ -109,6 +114,12 @@ def _labels(source: Source[Any], participant: Participant, end_s: float | None) 
             "let its `labels` return these, or set labels.kind to continuous"
         )
     return labels
+
+
+def _also(source: Source[Any], participant: Participant, end_s: float | None) -> dict[str, Labels]:
+    """The further labels that the participant has, each as `_labels`."""
+    every = {name: _labels(source.of_label(name), participant.of_label(name), end_s) for name in participant.also}
+    return {name: labels for name, labels in every.items() if labels is not None}
 
 
 def _with_released_media(participant: Participant, slack_s: float) -> tuple[Participant, list[Defect]]:

@@ -6,10 +6,11 @@ as long as the longest of the streams and labels that agree within the slack; no
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
+from types import MappingProxyType
 
 import numpy as np
 
@@ -31,16 +32,20 @@ class CheckedRelease:
 
     participant: Participant
     labels: Labels | None
+    also: dict[str, Labels]
     defects: tuple[Defect, ...]
 
 
-def check_released(participant: Participant, labels: Labels | None, slack_s: float) -> CheckedRelease:
+def check_released(
+    participant: Participant, labels: Labels | None, slack_s: float, also: Mapping[str, Labels] = MappingProxyType({})
+) -> CheckedRelease:
     """Read all streams of a participant once.
 
     Args:
         participant: With streams as their headers declare them.
         labels: As long as their file.
         slack_s: How much streams and labels may differ in length, s.
+        also: Further labels.
 
     Returns:
         The participant with true rates, hashes and length; labels of that length; and the defects.
@@ -52,7 +57,7 @@ def check_released(participant: Participant, labels: Labels | None, slack_s: flo
     streams = [_with_hash(stream, participant, defects) if stream.path else stream for stream in participant.streams]
     present = [stream for stream in streams if stream.path]
     if participant.corpus in ROWS_AT_LABEL_RATE:
-        common_s = _common_length_s(present, labels)
+        common_s = _common_length_s(present, labels or next(iter(also.values()), None))
         streams = [_with_true_rate(s, common_s, participant, defects) if s.path else s for s in streams]
     else:
         common_s = _length_by_headers_s(present)
@@ -79,6 +84,9 @@ def check_released(participant: Participant, labels: Labels | None, slack_s: flo
         if invalid := int((~labels.valid).sum()):
             what = f"{invalid} of {len(labels)} label frames are empty or nan"
             defects.append(Defect("invalid_labels", participant.name, what, count=invalid))
+    for name, other in also.items():
+        _check_label_length(participant.of_label(name), other, common_s, slack_s)
+        frames[name] = len(other)
     longest = max(frames.values(), default=0)
     if longest != min(frames.values(), default=0):
         listed = ", ".join(f"{name} {n}" for name, n in sorted(frames.items()))
@@ -90,7 +98,8 @@ def check_released(participant: Participant, labels: Labels | None, slack_s: flo
         rate_hz=float(LABEL_RATE_HZ),
         n_frames=longest,
     )
-    return CheckedRelease(completed, labels.resized(longest) if labels else None, tuple(defects))
+    sized = {name: other.resized(longest) for name, other in also.items()}
+    return CheckedRelease(completed, labels.resized(longest) if labels else None, sized, tuple(defects))
 
 
 def _with_hash(stream: ReleasedStream, participant: Participant, defects: list[Defect]) -> ReleasedStream:

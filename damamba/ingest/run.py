@@ -9,12 +9,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from damamba.config import CONTINUOUS, CorpusParams, LabelParams, ProtocolParams
+from damamba.config import CONTINUOUS, MAIN, CorpusParams, LabelParams, ProtocolParams
 from damamba.console import InputError
 from damamba.corpus.agreement import kappa_of
 from damamba.corpus.defects import KINDS, Defect, counts, write_report
 from damamba.corpus.labels import Labels
-from damamba.corpus.manifest import NAMED, TEXTS, Manifest, Participant, conflicts, join, name_problems
+from damamba.corpus.manifest import NAMED, TEXTS, Manifest, Participant, conflicts, join, label_folder, name_problems
+from damamba.corpus.manifest_csv import label_column
 from damamba.corpus.protocol import apply_protocol
 from damamba.files import BLANK_SEAL, prune, replace_file, whole_file
 from damamba.ingest.check import CheckedParticipant, IngestTask, check
@@ -71,8 +72,14 @@ def ingest_sources(
     defects = [defect for listing in listings.values() for defect in listing.defects]
     defects += [defect for one in checked for defect in one.defects]
     manifest = Manifest(tuple(one.participant for one in checked))
-    classes = next((source.annotated.classes for source in sources.values()), ())
-    n_labelled = _write_corpus(out, manifest, checked, defects, classes)
+    labels = next((source.every for source in sources.values()), {})
+    lacking = [name for name in labels if name and not any(name in p.also for p in manifest.participants)]
+    if lacking:
+        raise InputError(
+            f"params.yaml: labels.also.{lacking[0]}: no participant has this label; name its files in a column "
+            f"{label_column(lacking[0])} of the manifest, or remove it"
+        )
+    n_labelled = _write_corpus(out, manifest, checked, defects, labels)
     _log_defects(defects)
     hours = sum(p.duration_s for p in manifest.participants) / 3600
     persons = len({(p.corpus, p.person) for p in manifest.participants})
@@ -116,25 +123,32 @@ def _write_corpus(
     manifest: Manifest,
     checked: Sequence[CheckedParticipant],
     defects: Sequence[Defect],
-    classes: Sequence[str],
+    labels: Mapping[str, LabelParams],
 ) -> int:
     """Write the whole corpus and remove other files; the number of participants with labels."""
-    labels = {one.participant.shard(out / "labels"): one.labels for one in checked if one.labels is not None}
-    for path, series in labels.items():
+    written = {
+        one.participant.shard(out / label_folder(name)): (series, labels[name].classes)
+        for one in checked
+        for name, series in ((MAIN, one.labels), *one.also.items())
+        if series is not None
+    }
+    for path, (series, classes) in written.items():
         write_labels(path, series, classes)
     manifest.write(out / "manifest.jsonl")
     write_report(out / "defects.json", defects)
-    prune(out, {out / "manifest.jsonl", out / "defects.json", *_write_agreement(out, checked), *labels})
-    return len(labels)
+    agreements = [path for name in labels for path in _write_agreement(out, checked, name)]
+    prune(out, {out / "manifest.jsonl", out / "defects.json", *agreements, *written})
+    return sum(one.participant.labelled for one in checked)
 
 
-def _write_agreement(out: Path, checked: Sequence[CheckedParticipant]) -> list[Path]:
+def _write_agreement(out: Path, checked: Sequence[CheckedParticipant], label: str) -> list[Path]:
     """Write and log Cohen's kappa between annotators in each corpus; the file, if there are two annotators anywhere."""
     by_corpus: dict[str, Any] = {}
     for one in checked:
-        if one.labels is not None and one.labels.coders is not None:
+        labels = one.also.get(label) if label else one.labels
+        if labels is not None and labels.coders is not None:
             corpus = one.participant.corpus
-            by_corpus[corpus] = by_corpus.get(corpus, 0) + one.labels.coders
+            by_corpus[corpus] = by_corpus.get(corpus, 0) + labels.coders
     if not by_corpus:
         return []
     record = {
@@ -143,9 +157,11 @@ def _write_agreement(out: Path, checked: Sequence[CheckedParticipant]) -> list[P
     }
     for corpus, row in record.items():
         kappa = "undefined" if row["kappa"] is None else f"{row['kappa']:.3f}"
-        logger.info("%s: kappa between annotators %s over %d label frames", corpus, kappa, row["frames"])
-    replace_file(out / "agreement.json", (json.dumps(record, indent=1) + "\n").encode())
-    return [out / "agreement.json"]
+        what = f"{corpus}, {label}" if label else corpus
+        logger.info("%s: kappa between annotators %s over %d label frames", what, kappa, row["frames"])
+    path = (out / label_folder(label) if label else out) / "agreement.json"
+    replace_file(path, (json.dumps(record, indent=1) + "\n").encode())
+    return [path]
 
 
 def _log_defects(defects: list[Defect]) -> None:

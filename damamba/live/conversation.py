@@ -23,6 +23,7 @@ from damamba.live.person import Person
 from damamba.live.sources import Clock, Source
 from damamba.media.sound import SAMPLE_RATE_HZ
 from damamba.model import EngagementModel
+from damamba.model.heads import several
 from damamba.predictor.inputs import ModelInputs
 from damamba.predictor.passes import landmarker, ready_extractor
 
@@ -254,6 +255,8 @@ def _refuse(checkpoint: Path, inputs: ModelInputs, model: EngagementModel, rate_
         )
     if model.classes:
         raise InputError(f"{checkpoint}: predicts classes; only models of continuous labels run live so far")
+    if model.further:
+        raise InputError(f"{checkpoint}: {several(model.labels)}; only models of one label run live so far")
     if rate_hz < LABEL_RATE_HZ:
         raise InputError(f"{checkpoint}: runs at {rate_hz} Hz; a live model needs {LABEL_RATE_HZ} Hz or more")
     if unbounded := [name for name, source in inputs.sources.items() if source.lookahead_s is None]:

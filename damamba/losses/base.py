@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from damamba.config import LabelKind, Section
+from damamba.config import MAIN, LabelKind, Section
 
 ParamsT = TypeVar("ParamsT", bound=Section)
 
@@ -51,6 +51,8 @@ class Loss(ABC, Generic[ParamsT]):
     Params: ClassVar[type[Section]]
     kinds: ClassVar[tuple[LabelKind, ...]] = ("continuous",)
     """Labels that the term is for."""
+    label: str = MAIN
+    """Which label the term compares, set by `make_losses`: `MAIN`, or one of `labels.also`."""
 
     def __init__(self, params: ParamsT, rate_hz: int) -> None:
         self.params, self.rate_hz = params, rate_hz

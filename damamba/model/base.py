@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from damamba.config import ARCHITECTURES, LabelKind, LabelParams, Section, parse_section
+from damamba.config import ARCHITECTURES, MAIN, LabelKind, LabelParams, Section, parse_section
 from damamba.console import InputError
 from damamba.model.checkpoint import read_checkpoint, write_checkpoint
-from damamba.model.heads import Classes, Start, score_head
+from damamba.model.heads import Begin, Classes, Several, Start, also_of, main_of, score_head
 
 __all__ = ["EngagementModel", "Example", "Examples", "Output", "score_head"]
 CLIP = 10.0  # standard deviations: one broken value must not dominate the frame
@@ -31,18 +32,28 @@ class Output(NamedTuple):
     """In [0, 1]; of classes, the probability of each, with a sum of 1."""
     aligned: dict[str, Float[Tensor, "B T d_align"]]
     """Modality group -> unit vectors for the alignment loss; empty where the model makes none."""
+    also: Mapping[str, Float[Tensor, "B T *classes"]] = MappingProxyType({})
+    """Further label -> the same as `engagement`."""
 
     def each(self, change: Callable[[Tensor], Tensor]) -> "Output":
         """Every tensor changed by the same function."""
-        return Output(change(self.engagement), {group: change(vectors) for group, vectors in self.aligned.items()})
+        return self.like([change(tensor) for tensor in self.tensors()])
 
     def tensors(self) -> list[Tensor]:
-        """Engagement, then the vectors of each group; `like` is the inverse."""
-        return [self.engagement, *self.aligned.values()]
+        """Engagement, then the vectors of each group, then the further labels; `like` is the inverse."""
+        return [self.engagement, *self.aligned.values(), *self.also.values()]
 
     def like(self, tensors: Sequence[Tensor]) -> "Output":
         """The same output with other tensors, in the order of `tensors`."""
-        return Output(tensors[0], dict(zip(self.aligned, tensors[1:], strict=True)))
+        first, *rest = tensors
+        n = len(self.aligned)
+        return Output(
+            first, dict(zip(self.aligned, rest[:n], strict=True)), dict(zip(self.also, rest[n:], strict=True))
+        )
+
+    def by_label(self) -> dict[str, Tensor]:
+        """Predictions of all labels."""
+        return {MAIN: self.engagement, **self.also}
 
 
 class Example(NamedTuple):
@@ -67,6 +78,10 @@ class Examples(Protocol):
     folds: int
     """Number of folds; one of them may turn out to have no label."""
 
+    def of_label(self, name: str) -> "Examples":
+        """The same windows with a further label."""
+        ...
+
     def __iter__(self) -> Iterator[Example]: ...
 
 
@@ -81,12 +96,15 @@ class EngagementModel(nn.Module, Generic[ParamsT]):
         params: Settings of the architecture.
         rate_hz: Frames a second.
         statistics: Mean and standard deviation of each cue over the training split; None where cues come standardised.
-        label_mean: Mean engagement of the training split, where predictions start; or the classes.
+        label_mean: Mean engagement of the training split, where predictions start; or the classes; or those of several
+            labels.
     """
 
     Params: ClassVar[type[Section]]
     kinds: ClassVar[tuple[LabelKind, ...]] = ("continuous",)
     """Labels that the architecture has a head for (`damamba.model.heads.make_head`)."""
+    several: ClassVar[bool] = False
+    """Whether it has further heads where `label_mean` is of several labels (`damamba.model.heads.other_heads`)."""
 
     def __init__(
         self,
@@ -97,12 +115,20 @@ class EngagementModel(nn.Module, Generic[ParamsT]):
         label_mean: Start = 0.5,
     ) -> None:
         super().__init__()
-        self.classes = label_mean if isinstance(label_mean, Classes) else None
-        """Classes that it predicts; None: a score."""
+        starts = {MAIN: main_of(label_mean), **also_of(label_mean)}
+        self.labels = {name: start if isinstance(start, Classes) else None for name, start in starts.items()}
+        """Label -> classes that it predicts; None: a score."""
+        self.classes = self.labels[MAIN]
+        """Those of the label at the top of the section `labels`."""
         self.params: ParamsT = params
         self.rate_hz = rate_hz
         self.cues = {group: dict(widths) for group, widths in cues.items()}
         self.widths = {name: width for widths in self.cues.values() for name, width in widths.items()}
+
+    @property
+    def further(self) -> dict[str, Classes | None]:
+        """`labels` without that at the top of the section."""
+        return {name: classes for name, classes in self.labels.items() if name != MAIN}
 
     def begin(self, examples: Examples) -> str | None:
         """Fit what has a closed form, before the first step of training; most architectures have nothing of the kind.
@@ -123,6 +149,11 @@ class EngagementModel(nn.Module, Generic[ParamsT]):
         return None
 
     @property
+    def shares(self) -> dict[str, nn.Parameter]:
+        """Label -> its share of the network; empty where there is no mixture."""
+        return {} if self.share is None else {MAIN: self.share}
+
+    @property
     def causal(self) -> bool:
         """Whether a frame sees itself and the past alone: the setting `causal`, where the architecture has one."""
         return bool(getattr(self.params, "causal", False))
@@ -131,6 +162,11 @@ class EngagementModel(nn.Module, Generic[ParamsT]):
     def streams(self) -> bool:
         """Whether it continues from frame to frame with a state of constant size: `stream`, `extend` and `step`."""
         return False
+
+    def extend_each(self, *frames: Any) -> tuple[dict[str, Tensor], Any]:
+        """`extend` of a model that streams, by label: (label -> engagement, state to continue from)."""
+        engagement, state = self.extend(*frames)  # pyright: ignore[reportCallIssue]
+        return {MAIN: engagement}, state
 
     @classmethod
     def check_sizes(cls, cues: Mapping[str, Mapping[str, int]], params: Any, rate_hz: int, start: Start = 0.5) -> None:
@@ -169,7 +205,8 @@ class EngagementModel(nn.Module, Generic[ParamsT]):
                 "settings": self.params.model_dump(mode="json"),
                 "cues": self.cues,
                 "rate_hz": self.rate_hz,
-                **({"labels": {"kind": self.classes.kind, "classes": self.classes.names}} if self.classes else {}),
+                **({"labels": _described(self.classes)} if self.classes else {}),
+                **({"also": {name: _described(kind) for name, kind in self.further.items()}} if self.further else {}),
                 **extra,
             },
         )
@@ -187,14 +224,24 @@ class EngagementModel(nn.Module, Generic[ParamsT]):
                 f"{description.path}: the architecture is {description.architecture}, not {cls.architecture()}"
             )
         params = parse_section(cls.Params, description.settings, f"{description.path}: settings")
-        start: Start = 0.5
-        if "labels" in description.extra:
-            labels = parse_section(LabelParams, description.extra["labels"], f"{description.path}: labels")
-            start = Classes.alike(labels.kind, labels.classes)
+        start: Start = _start_of(description.extra.get("labels", {}), f"{description.path}: labels")
+        if further := description.extra.get("also"):
+            also = {name: _start_of(kind, f"{description.path}: also.{name}") for name, kind in further.items()}
+            start = Several(start, also)
         model = cls(description.cues, params, description.rate_hz, None, start)
         description.check(weights, model.state_dict())
         model.load_state_dict(weights)
         return model.eval().to(device)
+
+
+def _described(classes: Classes | None) -> dict[str, Any]:
+    """What `model.json` has of a label."""
+    return {"kind": classes.kind, "classes": classes.names} if classes else {}
+
+
+def _start_of(described: Mapping[str, Any], where: str) -> Begin:
+    labels = parse_section(LabelParams, described, where)
+    return Classes.alike(labels.kind, labels.classes) if labels.classes else 0.5
 
 
 def chosen_cues(cues: Mapping[str, Mapping[str, int]], chosen: tuple[str, ...] | None) -> dict[str, dict[str, int]]:

@@ -6,11 +6,12 @@ from pathlib import Path
 import torch
 
 from damamba import plugins
-from damamba.config import ARCHITECTURES, ModelParams, parse_section
+from damamba.config import ARCHITECTURES, MAIN, ModelParams, parse_section
+from damamba.config.kinds import key_of
 from damamba.console import InputError
 from damamba.model.base import EngagementModel, Statistics, chosen_cues
 from damamba.model.checkpoint import read_description
-from damamba.model.heads import Classes, Start
+from damamba.model.heads import Classes, Start, also_of, main_of
 
 
 def build_model(
@@ -29,18 +30,26 @@ def build_model(
         rate_hz: Frames a second.
         statistics: Mean and standard deviation of each cue's channels over the training split; None where cues come
             standardised.
-        label_mean: Mean engagement of the training split, where predictions start; or the classes.
+        label_mean: Mean engagement of the training split, where predictions start; or the classes; or those of several
+            labels.
 
     Raises:
         InputError: Sizes that do not fit each other, an unknown cue or architecture, or one without a
             head for such labels.
     """
     kind = plugins.find(ARCHITECTURES, params.architecture, EngagementModel)
-    labels = label_mean.kind if isinstance(label_mean, Classes) else "continuous"
-    if labels not in kind.kinds:
+    further = also_of(label_mean)
+    for name, start in {MAIN: main_of(label_mean), **further}.items():
+        labels = start.kind if isinstance(start, Classes) else "continuous"
+        if labels not in kind.kinds:
+            raise InputError(
+                f"{params.architecture} predicts {' and '.join(kind.kinds)} labels, and {key_of(name)} is {labels}; "
+                "take another architecture, or give it damamba.model.heads.make_head and the kind in `kinds`"
+            )
+    if further and not kind.several:
         raise InputError(
-            f"{params.architecture} predicts {' and '.join(kind.kinds)} labels, and labels.kind is {labels}; take "
-            "another architecture, or give it damamba.model.heads.make_head and the kind in `kinds`"
+            f"{params.architecture} predicts one label, and labels.also has {', '.join(further)}; give the losses of "
+            "the latter no weight in this variant, or the architecture damamba.model.heads.other_heads"
         )
     settings = parse_section(kind.Params, params.settings, f"settings of {params.architecture}")
     return kind(chosen_cues(cues, params.cues), settings, rate_hz, statistics, label_mean)

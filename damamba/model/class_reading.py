@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from damamba.model.base import Examples, Statistics
-from damamba.model.heads import Classes, Start, as_probabilities
+from damamba.model.heads import Classes, Start, also_of, as_probabilities, main_of
 from damamba.model.linear_reading import LinearReading, fit_ridge
 from damamba.model.stream_state import Memory
 
@@ -63,7 +63,25 @@ class ClassReading(nn.Module):
 def make_reading(
     widths: Mapping[str, int], rate_hz: int, statistics: Statistics | None, partners: bool, causal: bool, start: Start
 ) -> LinearReading | ClassReading:
-    """The linear reading that labels of this kind need."""
+    """The linear reading that labels of this kind need; of several, that of the first."""
+    start = main_of(start)
     if isinstance(start, Classes):
         return ClassReading(widths, rate_hz, statistics, partners, causal, start)
     return LinearReading(widths, rate_hz, statistics, partners, causal)
+
+
+def other_readings(
+    widths: Mapping[str, int], rate_hz: int, statistics: Statistics | None, partners: bool, causal: bool, start: Start
+) -> nn.ModuleDict:
+    """A reading for each further label; empty for one label."""
+    reading = widths, rate_hz, statistics, partners, causal
+    return nn.ModuleDict({name: make_reading(*reading, each) for name, each in also_of(start).items()})
+
+
+def fit_each(main: LinearReading | ClassReading, others: nn.ModuleDict, examples: Examples) -> str:
+    """Fit the readings of all labels; errors as of `LinearReading.fit`."""
+    lines = [str(main.fit(examples))]
+    for name, reading in others.items():
+        assert isinstance(reading, LinearReading | ClassReading)
+        lines.append(f"{name}: {reading.fit(examples.of_label(name))}")
+    return "; ".join(lines)

@@ -1,6 +1,7 @@
 """From a representation of each frame to engagement: a score, or how probable each class is."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from damamba.config import LabelKind
+from damamba.console import InputError
 from damamba.model.precision import UnroundedLinear
 
 RAREST = 1e-3
@@ -39,8 +41,43 @@ class Classes:
         return shares / shares.sum()
 
 
-Start = float | Classes
+Begin = float | Classes
 """Mean label of the training split; or the classes, where labels are classes."""
+
+
+HELD_IN = nn.ModuleDict(), nn.ParameterDict()
+"""What has the heads of further labels; a head is called like none of their attributes."""
+
+
+def names_of(classes: Classes | None) -> tuple[str, ...]:
+    """Names of the classes; none for a score."""
+    return classes.names if classes else ()
+
+
+@dataclass(frozen=True)
+class Several:
+    """Where the predictions of a model with several heads start."""
+
+    main: Begin
+    also: dict[str, Begin]
+    """Of each further label, by name."""
+
+    def __post_init__(self) -> None:
+        if taken := [name for name in self.also if any(hasattr(held, name) for held in HELD_IN)]:
+            raise InputError(f"params.yaml: labels.also.{taken[0]}: PyTorch has this name for itself; rename the label")
+
+
+Start = Begin | Several
+
+
+def main_of(start: Start) -> Begin:
+    """Of the label at the top of the section `labels`."""
+    return start.main if isinstance(start, Several) else start
+
+
+def also_of(start: Start) -> dict[str, Begin]:
+    """Of the further labels; empty for one."""
+    return start.also if isinstance(start, Several) else {}
 
 
 def score_head(width: int, label_mean: float) -> UnroundedLinear:
@@ -113,8 +150,24 @@ def as_probabilities(read: Float[Tensor, "*frames K"]) -> Float[Tensor, "*frames
     return read / read.sum(-1, keepdim=True)
 
 
+def several(labels: Iterable[str]) -> str:
+    """What a model of several labels predicts, for messages."""
+    return f"predicts several labels ({', '.join(name or 'the first' for name in labels)})"
+
+
 def make_head(width: int, start: Start) -> ScoreHead | ClassHead | OrdinalHead:
-    """The head that labels of this kind need."""
+    """The head that labels of this kind need; of several, that of the first."""
+    start = main_of(start)
     if not isinstance(start, Classes):
         return ScoreHead(width, start)
     return OrdinalHead(width, start) if start.kind == "ordinal" else ClassHead(width, start)
+
+
+def other_heads(width: int, start: Start) -> nn.ModuleDict:
+    """A head for each further label; empty, and without weights, for one label."""
+    return nn.ModuleDict({name: make_head(width, each) for name, each in also_of(start).items()})
+
+
+def read_each(heads: nn.ModuleDict, x: Float[Tensor, "*frames width"]) -> dict[str, Tensor]:
+    """Predictions of `other_heads`, by label."""
+    return {name: head(x) for name, head in heads.items()}

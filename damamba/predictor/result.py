@@ -25,8 +25,30 @@ TOOLS = {"elan": ".eaf", "nova": ".engagement.annotation"}
 """Annotation tool -> ending of its file."""
 
 
+def _columns(name: str, before: str, series: np.ndarray, classes: Sequence[str]) -> dict[str, pa.Array]:
+    """Columns of one label; `before` stands before the names of its classes."""
+    unseen = np.isnan(series)
+    if not classes:
+        return {name: pa.array(series, pa.float32(), mask=unseen)}
+    names = np.array([*classes, ""])[np.where(unseen[:, 0], -1, most_probable(series)).astype(int)]
+    values = {name: pa.array(names, mask=unseen[:, 0])}
+    for k, known in enumerate(classes):
+        values[f"{before}p.{known}"] = pa.array(series[:, k], pa.float32(), mask=unseen[:, k])
+    return values
+
+
 def _cell(value: float | str | None) -> str:
     return "" if value is None else value if isinstance(value, str) else f"{value:.{DECIMALS}f}"
+
+
+@dataclass(frozen=True)
+class OtherLabel:
+    """Predictions of a further label (`labels.also` of the model's params.yaml)."""
+
+    series: np.ndarray
+    """As `ParticipantPrediction.engagement`."""
+    classes: tuple[str, ...]
+    """Names of the classes; none for a number."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +68,8 @@ class ParticipantPrediction:
     """For the page; None without sound."""
     classes: tuple[str, ...] = ()
     """Names of the classes; none where engagement is a number."""
+    also: dict[str, OtherLabel] = field(default_factory=dict)
+    """Further labels by name."""
 
     @property
     def time_s(self) -> np.ndarray:
@@ -60,25 +84,24 @@ class ParticipantPrediction:
         return (most_probable(self.engagement) / (len(self.classes) - 1)).astype(np.float32)
 
     def to_arrow(self) -> pa.Table:
-        """Columns time_s, engagement (null where nothing was observed), and a bool for each cue.
+        """Columns time_s, engagement (null where nothing was observed), those of `also`, and a bool for each cue.
 
-        Of classes, engagement is the name of the most probable one, and a column ``p.<class>`` follows for each.
+        Of classes, engagement is the name of the most probable one, and a column ``p.<class>`` follows for each. A
+        further label has a column of its name, followed by ``<name>.p.<class>``.
         """
-        unseen = np.isnan(self.engagement)
-        if self.classes:
-            place = most_probable(self.engagement)
-            names = np.array([*self.classes, ""])[np.where(unseen[:, 0], -1, place).astype(int)]
-            values = {"engagement": pa.array(names, mask=unseen[:, 0])}
-            for k, name in enumerate(self.classes):
-                values[f"p.{name}"] = pa.array(self.engagement[:, k], pa.float32(), mask=unseen[:, k])
-        else:
-            values = {"engagement": pa.array(self.engagement, pa.float32(), mask=unseen)}
         columns = {
             "time_s": pa.array(self.time_s, pa.float64()),
-            **values,
+            **self._values(),
             **{cue: pa.array(seen) for cue, seen in self.cues.items()},
         }
         return pa.table(columns, metadata={"session": self.session, "participant": self.participant})
+
+    def _values(self) -> dict[str, pa.Array]:
+        """The columns of all labels."""
+        values = _columns("engagement", "", self.engagement, self.classes)
+        for name, other in self.also.items():
+            values |= _columns(name, f"{name}.", other.series, other.classes)
+        return values
 
     def to_pandas(self) -> Any:
         """The table of `to_arrow` as a DataFrame; needs pandas."""
@@ -131,7 +154,7 @@ class Prediction:
                 rows = csv.writer(file, lineterminator="\n")
                 rows.writerow(table.column_names)
                 seen = np.array(list(one.cues.values())).astype(int).T
-                values = [table.column(i).to_pylist() for i in range(1, 2 + len(one.classes))]
+                values = [table.column(name).to_pylist() for name in one._values()]
                 for t_s, row, cues in zip(one.time_s, zip(*values, strict=True), seen, strict=True):
                     rows.writerow([f"{t_s:.2f}", *map(_cell, row), *cues])
             written += [base.with_name(f"{base.name}{ending}") for ending in (".csv", ".parquet")]

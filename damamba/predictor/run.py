@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from damamba import inference
-from damamba.config import ExtractParams
+from damamba.config import MAIN, ExtractParams
 from damamba.console import progress
 from damamba.corpus.manifest import Manifest
 from damamba.data.align import align_all
@@ -22,12 +22,13 @@ from damamba.files import only_one
 from damamba.media.loudness import Loudness, read_loudness
 from damamba.media.track import audio_of
 from damamba.model.checkpoint import read_description
+from damamba.model.heads import names_of
 from damamba.predictor import SHIPPED
 from damamba.predictor.inputs import ModelInputs
 from damamba.predictor.passes import PROTOCOL, WORK, compute_cues, in_workers, list_videos, one_conversation, passes_of
 from damamba.predictor.people import People, people_of
 from damamba.predictor.progress import Passes
-from damamba.predictor.result import ParticipantPrediction, Prediction
+from damamba.predictor.result import OtherLabel, ParticipantPrediction, Prediction
 from damamba.predictor.videos import CORPUS, Conversation
 from damamba.scoring.series import missing_cues
 
@@ -78,29 +79,40 @@ def predict_videos(
         passes.begin("sound")
         sounds = _sounds(work, loop)
         passes.begin("predict")
-        classes = model.classes.names if model.classes else ()
+        classes = names_of(model.classes)
         found = []
         for session, number in progress(targets, "predict", unit="participant"):
             participant = session.seats[number].participant
             seen = {cue: ~missing for cue, missing in missing_cues(aligned, session, participant).items()}
             observed = np.any(list(seen.values()), axis=0)
-            if model.classes:
-                engagement, added = inference.predict(model, reader, session, number), {}
-                observed = observed[:, None]
-            else:
-                engagement, added = inference.contributions(model, reader, session, number)
-            engagement, *parts = (
-                np.where(observed, x, np.nan).astype(np.float32) for x in (engagement, *added.values())
+            predicted = inference.predict_each(model, reader, session, number) if model.classes or model.further else {}
+            added = {}
+            if not model.classes:
+                predicted[MAIN], added = inference.contributions(model, reader, session, number)
+            predicted, added = (
+                {name: _where(observed, x) for name, x in series.items()} for series in (predicted, added)
             )
             person = people[session.session, participant]
-            contributions = dict(zip(added, parts, strict=True))
             sound = sounds.get((session.session, participant))
             found.append(
                 ParticipantPrediction(
-                    session.session, participant, person.video, engagement, seen, contributions, sound, classes
+                    session.session,
+                    participant,
+                    person.video,
+                    predicted.pop(MAIN),
+                    seen,
+                    added,
+                    sound,
+                    classes,
+                    {name: OtherLabel(series, names_of(model.labels[name])) for name, series in predicted.items()},
                 )
             )
     return Prediction(tuple(found), tuple(_notes(named, found, work)), _identity(checkpoint, inputs))
+
+
+def _where(observed: np.ndarray, series: np.ndarray) -> np.ndarray:
+    """(L,) or (L, K) float32, NaN where nothing was observed."""
+    return np.where(observed if series.ndim == 1 else observed[:, None], series, np.nan).astype(np.float32)
 
 
 def predict(

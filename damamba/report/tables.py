@@ -5,6 +5,7 @@ import io
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from damamba.config import EvaluateParams, ModelParams
@@ -16,7 +17,7 @@ from damamba.report.published import corpus_title, published
 from damamba.scoring.by_session import with_session_mean
 from damamba.scoring.comparison import compare_runs, main_variant, run_names
 from damamba.scoring.layout import MISSING, TOP, column, of_metric
-from damamba.scoring.participants import Key
+from damamba.scoring.participants import Groups
 from damamba.scoring.pooling import GLOBAL
 from damamba.scoring.runs import FULL_MODEL, RunResult
 
@@ -85,14 +86,17 @@ def titles_of(metrics: Mapping[str, Metric]) -> str:
     return " and ".join(metric.title for metric in metrics.values())
 
 
-def main_table(comparison: Mapping[str, Any], metrics: Mapping[str, Metric], simulated: bool) -> str:
-    """``ccc.md``: the main table, the differences, every run; and, apart, what others published."""
+def main_table(comparison: Mapping[str, Any], metrics: Mapping[str, Metric], simulated: bool, label: str = "") -> str:
+    """``ccc.md``: the main table, the differences, every run; and, apart, what others published.
+
+    `label` names a further label in the heading; nothing is published about it.
+    """
     columns = score_columns(comparison, metrics)
     titles = [title for *_, title in columns]
     sessions = ", ".join(f"{corpus_title(corpus)} {n}" for corpus, n in comparison["sessions"].items())
     suffix = " (SIMULATED people)" if simulated else ""
     lines = [
-        f"# {titles_of(metrics)} on the {SPLITS[comparison['split']]} split{suffix}",
+        f"# {label and f'`{label}`: '}{titles_of(metrics)} on the {SPLITS[comparison['split']]} split{suffix}",
         "",
         *([SIMULATED, ""] if simulated else []),
         "Scores pool all frames of all sessions and participants of a corpus; Global is the mean over corpora. Mean ± "
@@ -145,7 +149,7 @@ def main_table(comparison: Mapping[str, Any], metrics: Mapping[str, Metric], sim
         ),
         "",
         *_groups(comparison, metrics),
-        *_published_scores(),
+        *(() if label else _published_scores()),
     ]
     return "\n".join(lines) + "\n"
 
@@ -311,22 +315,31 @@ def write_tables(
     models: Mapping[str, ModelParams],
     simulated: bool,
     results: Path,
-    groups: Mapping[str, Mapping[str, Sequence[Key]]] | None = None,
+    groups: Groups | None = None,
+    also: Mapping[str, tuple[Sequence[RunResult], Mapping[str, Metric], Groups]] = MappingProxyType({}),
 ) -> str:
     """Write ``ccc.json``, ``ccc.csv``, ``ccc.md`` and ``ablation.md`` below `results`; returns the summary line.
 
-    What makes the scores doubtful is logged. `groups` are those of `compare_runs`.
+    Tables of further labels follow in ``ccc.md``, and under the key ``also`` of ``ccc.json``: `also` has their runs,
+    those that learned them, metrics and groups. What makes scores doubtful is logged. `groups` are those of
+    `compare_runs`.
 
     Raises:
         InputError: Runs were scored on different sessions or frames.
     """
     comparison = compare_runs(runs, params, metrics, groups)
+    others = {label: compare_runs(own, params, its, by) for label, (own, its, by) in also.items()}
     for caution in comparison["warnings"]:
         logger.warning("warning: %s", caution)
+    for label, each in others.items():
+        for caution in each["warnings"]:
+            logger.warning("warning: %s: %s", label, caution)
+    tables = [main_table(comparison, metrics, simulated)]
+    tables += [main_table(each, also[label][1], simulated, label) for label, each in others.items()]
     files = {
-        "ccc.json": json_text(comparison),
+        "ccc.json": json_text({**comparison, **({"also": others} if others else {})}),
         "ccc.csv": scores_csv(runs, metrics),
-        "ccc.md": main_table(comparison, metrics, simulated),
+        "ccc.md": "\n".join(tables),
         "ablation.md": ablation_table(comparison, metrics, models, simulated),
     }
     for name, text in files.items():

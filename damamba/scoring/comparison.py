@@ -16,7 +16,7 @@ from damamba.metrics import Metric
 from damamba.scoring.by_session import left_out, with_session_mean
 from damamba.scoring.cautions import cautions
 from damamba.scoring.layout import TOP, join_metrics
-from damamba.scoring.participants import Key, label_variance_within
+from damamba.scoring.participants import Groups, Key, label_variance_within
 from damamba.scoring.pooling import GLOBAL, defined, global_score, percentile_interval, resampled_scores
 from damamba.scoring.runs import FULL_MODEL, RunResult
 
@@ -25,7 +25,7 @@ def compare_runs(
     runs: Sequence[RunResult],
     params: EvaluateParams,
     metrics: Mapping[str, Metric],
-    groups: Mapping[str, Mapping[str, Sequence[Key]]] | None = None,
+    groups: Groups | None = None,
 ) -> dict[str, Any]:
     """Everything that ``results/ccc.json`` holds, not rounded.
 
@@ -33,7 +33,7 @@ def compare_runs(
         runs: In the order of params.yaml.
         params: Resamples and confidence.
         metrics: What is compared, by name.
-        groups: Column -> its value -> participants, as of `grouped`.
+        groups: As of `grouped`.
 
     Returns:
         ``{<run>: its scores, …, "variants": {<variant>: {"seeds", "mean", "sd", "interval"}},

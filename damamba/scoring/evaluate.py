@@ -61,8 +61,9 @@ def score_sessions(
     targets = [(session, i) for session in aligned.split(split) for i in range(len(session.seats))]
     targets = [(session, i) for session, i in targets if session.seats[i].labelled]
     if not targets:
+        which = aligned.reads and f" {aligned.reads}"
         raise InputError(
-            f"{aligned.root / 'index.json'}: the split {split} has no labels, so there is nothing to score; "
+            f"{aligned.root / 'index.json'}: the split {split} has no labels{which}, so there is nothing to score; "
             "see the columns `split` and `label` of the manifest"
         )
     scores, written = [], set()

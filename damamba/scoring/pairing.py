@@ -13,7 +13,7 @@ from damamba.console import InputError
 from damamba.corpus.annotation_csv import read_values
 from damamba.corpus.challenge import PREDICTION, annotation_of, corpus_of, scored_as
 from damamba.corpus.release import CLASSES
-from damamba.scoring.predictions import read_prediction, stored_classes
+from damamba.scoring.predictions import FURTHER, read_prediction, stored_classes
 from damamba.scoring.truth import LabelledSeries
 from damamba.text import size
 
@@ -145,7 +145,7 @@ def _assign(
     for labels in truth:
         of_seat[labels.session, labels.participant].append(labels)
     n_files = 0
-    for path in sorted(p for p in root.rglob("*") if p.is_file() and not set(p.parts) & set(IGNORED)):
+    for path in sorted(p for p in root.rglob("*") if p.is_file() and not _left_out(p, root)):
         where = path.relative_to(root).as_posix()
         named = _named(path, root)
         if named is None:
@@ -167,6 +167,11 @@ def _assign(
         else:
             chosen[key] = path
     return chosen, n_files, findings
+
+
+def _left_out(path: Path, root: Path) -> bool:
+    """Whether a file is no prediction of this label: of the system, or of a further label of one of our runs."""
+    return bool(set(path.parts) & set(IGNORED)) or path.relative_to(root).parts[0] == FURTHER
 
 
 def _named(path: Path, root: Path) -> _NamedFile | None:

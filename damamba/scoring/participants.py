@@ -27,6 +27,8 @@ MOMENT_SLACK = 1e-5
 
 Key = tuple[str, str, str]
 """Corpus, session and participant."""
+Groups = Mapping[str, Mapping[str, Sequence[Key]]]
+"""Column of the manifest -> its value -> participants."""
 
 
 @dataclass(frozen=True)

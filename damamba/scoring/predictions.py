@@ -12,10 +12,18 @@ from damamba.config import LABEL_RATE_HZ
 from damamba.console import InputError
 from damamba.files import BLANK_SEAL, check_seal, whole_file
 
+FURTHER = "also"
+"""Folder, in that of a run, of the predictions of further labels."""
+
 
 def prediction_path(folder: Path, corpus: str, session: str, participant: str) -> Path:
     """File of a participant in the folder of a run."""
     return folder / corpus / session / f"{participant}.parquet"
+
+
+def label_path(folder: Path, label: str) -> Path:
+    """Where the folder of a run has the predictions and scores of a label: ``also/NAME``; itself for the first."""
+    return folder / FURTHER / label if label else folder
 
 
 def write_prediction(

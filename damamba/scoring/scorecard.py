@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from damamba.config import MAIN
 from damamba.console import InputError
 from damamba.corpus.challenge import SINCE_2026, WEIGHTS_2026
 from damamba.metrics import Metric, ccc
@@ -45,6 +46,7 @@ def score_folder(
     resamples: int,
     confidence: float,
     by: Sequence[str] = (),
+    label: str = MAIN,
 ) -> tuple[dict[str, Any], list[PredictionFinding]]:
     """Scorecard of a folder or zip of predictions, and what is wrong with it.
 
@@ -57,6 +59,7 @@ def score_folder(
         resamples: Of sessions, for each interval.
         confidence: Of the intervals.
         by: Further columns of the manifest to group by; those without a value are a group too.
+        label: Which label, as in `read_truth`.
 
     Raises:
         InputError: Something is missing or damaged, there is no such column, or the result would not be the score of
@@ -66,7 +69,7 @@ def score_folder(
         raise InputError("--confidence must lie between 0 and 1 and --resamples above 0")
     if truth.resolve() == predictions.resolve():
         raise InputError(f"{truth}: labels and predictions are the same folder; name the folder of the predictions")
-    labels = read_truth(truth, split)
+    labels = read_truth(truth, split, label)
     grouped({one.key: one.attributes for one in labels}, by, "--by")  # raises, where there is no such column
     with opened(predictions) as folder:
         pairs, findings = pair(folder, labels, predictions)

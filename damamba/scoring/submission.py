@@ -3,13 +3,13 @@
 import zipfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from damamba.config import LABEL_RATE_HZ, LabelParams
+from damamba.config import LABEL_RATE_HZ, MAIN, LabelParams
 from damamba.console import InputError, progress
 from damamba.corpus.annotation_csv import read_labels, read_values
 from damamba.corpus.challenge import CLASS_ENDING, ENDINGS, FOLDERS, PREDICTION, annotation_of
@@ -17,7 +17,7 @@ from damamba.corpus.manifest import Manifest, Participant
 from damamba.corpus.release import ANNOTATIONS, CLASSES, ENGAGEMENT, FEATURES, LABEL_ENDING, N_SESSIONS
 from damamba.files import whole_file
 from damamba.metrics.base import most_probable
-from damamba.scoring.predictions import read_prediction, stored_classes
+from damamba.scoring.predictions import label_path, read_prediction, stored_classes
 from damamba.scoring.unpacking import opened
 from damamba.text import some
 
@@ -74,23 +74,33 @@ def collect(data: Path, run: str, edition: int) -> tuple[list[SubmissionFile], i
         raise InputError(
             f"{data / 'corpus/manifest.jsonl'}: the test split of {', '.join(FOLDERS)} is empty; there are {there}"
         )
-    predictions = data / "predictions" / run
-    waiting = [p for p in people if not p.shard(predictions).is_file()]
-    predicted, classes = predict_now(data, run, waiting) if waiting else ({}, ())
-    files = []
-    for participant in people:
-        pred = predicted.get(participant.key)
-        if pred is None:
-            path = participant.shard(predictions)
-            pred = read_prediction(path, run)
-            files.append(submission_file(participant, pred, edition, stored_classes(path)))
-        else:
-            files.append(submission_file(participant, pred, edition, classes))
-    return files, len(waiting)
+    files, now = [], set()
+    for label in _labels_of(data / "models" / run):
+        predictions = label_path(data / "predictions" / run, label)
+        waiting = [p for p in people if not p.shard(predictions).is_file()]
+        predicted, classes = predict_now(data, run, waiting, label) if waiting else ({}, ())
+        now |= {p.key for p in waiting}
+        for participant in people:
+            own = replace(participant, label=participant.also.get(label, "")) if label else participant
+            pred = predicted.get(participant.key)
+            if pred is None:
+                path = participant.shard(predictions)
+                pred = read_prediction(path, run)
+                files.append(submission_file(own, pred, edition, stored_classes(path)))
+            else:
+                files.append(submission_file(own, pred, edition, classes))
+    return files, len(now)
+
+
+def _labels_of(checkpoint: Path) -> list[str]:
+    """Labels that a model predicts; one where the model itself is not there."""
+    from damamba.model.checkpoint import read_description  # torch takes seconds to import
+
+    return [MAIN, *(read_description(checkpoint).extra.get("also", {}) if checkpoint.is_dir() else ())]
 
 
 def predict_now(
-    data: Path, run: str, people: Sequence[Participant]
+    data: Path, run: str, people: Sequence[Participant], label: str = MAIN
 ) -> tuple[dict[tuple[str, str, str], np.ndarray], tuple[str, ...]]:
     """Key of a participant -> prediction at the label rate, (L,); and the names of the classes that it numbers.
 
@@ -105,7 +115,7 @@ def predict_now(
     model, grid = load_trained(data / "models" / run)
     aligned = Aligned.read(data / "aligned")
     require_causal(aligned, model.causal)
-    predictor = partial(predict, model, WindowReader(aligned, grid))
+    predictor = partial(predict, model, WindowReader(aligned, grid), label=label)
     places = {
         (session.corpus, session.session, seat.participant): (session, number)
         for session in aligned.sessions
@@ -115,7 +125,7 @@ def predict_now(
     if absent:
         raise InputError(f"{data / 'aligned/index.json'}: lacks {some(absent)}; make it again: dvc repro align")
     predicted = {p.key: predictor(*places[p.key]) for p in progress(people, "predict", unit="participant")}
-    classes = aligned.annotated.classes
+    classes = aligned.of_label(label).annotated.classes
     return {key: most_probable(pred) if classes else pred for key, pred in predicted.items()}, classes
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from damamba.config import CONTINUOUS, LabelParams
+from damamba.config import CONTINUOUS, MAIN, LabelParams
 from damamba.console import InputError
 from damamba.corpus.agreement import read_label
 from damamba.corpus.annotation_csv import in_unit_range, read_values
 from damamba.corpus.challenge import LABEL_SUFFIX, annotation_of, corpus_of, scored_as, split_of
-from damamba.corpus.manifest import Manifest
+from damamba.corpus.manifest import Manifest, label_folder
 from damamba.corpus.manifest_csv import read_csv
 from damamba.corpus.release import ANNOTATIONS, CLASSES, ENGAGEMENT, LABEL_ENDING, SESSIONS, gender_of
 from damamba.data.shards import Aligned
@@ -58,8 +58,10 @@ class LabelledSeries:
         return LabelParams(kind="categorical", classes=self.classes) if self.classes else CONTINUOUS
 
 
-def read_truth(root: Path, split: str) -> list[LabelledSeries]:
+def read_truth(root: Path, split: str, label: str = MAIN) -> list[LabelledSeries]:
     """Labels of one split, or of ``all``; a tree whose folders name no split belongs to every split.
+
+    `label` is one of `labels.also`; a release's tree has all annotations, told apart by their names, and needs none.
 
     Raises:
         InputError: There is no such folder, there are no labels, or a file is damaged.
@@ -67,13 +69,19 @@ def read_truth(root: Path, split: str) -> list[LabelledSeries]:
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; name the folder of the labels")
     if (root / "manifest.jsonl").is_file():
-        labels = list(_of_corpus(root))
+        labels = list(_of_corpus(root, label))
     elif (root / "index.json").is_file():
-        labels = list(_of_shards(root))
+        labels = list(_of_shards(root, label))
     elif (root / "manifest.csv").is_file():
-        labels = list(_of_folder(root))
+        labels = list(_of_folder(root, label))
+    elif label:
+        raise InputError(
+            f"{root}: --label is for data/corpus, data/aligned and folders with a manifest.csv; leave it out"
+        )
     else:
         labels = list(_of_tree(root))
+    if not labels and label:
+        raise InputError(f"{root}: nobody has the label {label}; name one of labels.also that was read there")
     if not labels:
         raise InputError(
             f"{root}: no labels below it; expected SESSION/ROLE{LABEL_SUFFIX} as in the challenge's release, a "
@@ -89,22 +97,25 @@ def read_truth(root: Path, split: str) -> list[LabelledSeries]:
     return sorted(of_split, key=lambda one: one.key)
 
 
-def _of_corpus(root: Path) -> Iterator[LabelledSeries]:
+def _of_corpus(root: Path, label: str) -> Iterator[LabelledSeries]:
     """``data/corpus``, as the stage ingest writes it."""
     people = Manifest.read(root / "manifest.jsonl").participants
     by = attributes(people)
     for p in people:
-        if p.label:
-            path = p.shard(root / "labels")
+        if p.also.get(label) if label else p.label:
+            path = p.shard(root / label_folder(label))
             classes = stored_classes(path)
             value = read_column(path, "value", "dvc repro -f ingest")
             known = p.session, p.participant, p.split, p.role, p.language, p.gender
             yield LabelledSeries(scored_as(p.corpus, annotation_of(classes)), *known, value, classes, by[p.key])
 
 
-def _of_shards(root: Path) -> Iterator[LabelledSeries]:
+def _of_shards(root: Path, label: str) -> Iterator[LabelledSeries]:
     """``data/aligned``, as the stage align writes it."""
     aligned = Aligned.read(root)
+    if label and label not in aligned.also:
+        return
+    aligned = aligned.of_label(label)
     classes = aligned.annotated.classes
     for session in aligned.sessions:
         for seat in session.seats:
@@ -115,13 +126,13 @@ def _of_shards(root: Path) -> Iterator[LabelledSeries]:
                 yield LabelledSeries(*known, "", np.where(valid, value, np.nan).astype(np.float64), classes)
 
 
-def _of_folder(root: Path) -> Iterator[LabelledSeries]:
+def _of_folder(root: Path, label: str) -> Iterator[LabelledSeries]:
     """A folder of your own recordings. Several annotators are averaged without lag; data/corpus has ingest's merge."""
-    people = read_csv(root, "manifest.csv", "own")
+    people = read_csv(root, "manifest.csv", "own", (label,) if label else ())
     by = attributes(people)
     for p in people:
-        if p.label:
-            read = read_label(p.label, None, 0.0)
+        if files := p.also.get(label, "") if label else p.label:
+            read = read_label(files, None, 0.0)
             for note in read.notes:
                 logger.warning("note: %s", note)
             value = read.labels.value.astype(np.float64)

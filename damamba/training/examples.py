@@ -7,7 +7,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from damamba.config import LABEL_RATE_HZ
+from damamba.config import LABEL_RATE_HZ, MAIN
 from damamba.data.batch import Batch, SeatKey, Window, WindowReader
 from damamba.data.pooling import pool
 from damamba.data.windows import WindowGrid
@@ -25,14 +25,19 @@ class TrainingExamples:
     Args:
         reader: Of the shards.
         targets: Labelled seats of the training split, session by session.
+        label: Which of the labels they have; `MAIN` or one of `Aligned.also`.
     """
 
-    def __init__(self, reader: WindowReader, targets: Sequence[SeatKey]) -> None:
-        self.reader, self.targets, self.folds = reader, targets, FOLDS
+    def __init__(self, reader: WindowReader, targets: Sequence[SeatKey], label: str = MAIN) -> None:
+        self.reader, self.targets, self.label, self.folds = reader, targets, label, FOLDS
         names = dict.fromkeys(session.name for session, _ in targets)
         self._fold = {name: i % FOLDS for i, name in enumerate(names)}
         n_labels = sum(session.n_labels for session, _ in targets)
         self.labelled_frames = n_labels * reader.grid.rate_hz // LABEL_RATE_HZ
+
+    def of_label(self, name: str) -> "TrainingExamples":
+        """The same windows with another label."""
+        return TrainingExamples(self.reader, self.targets, name)
 
     def folds_of(self, windows: Sequence[Window]) -> torch.Tensor:
         """(B,) fold of each window."""
@@ -49,8 +54,8 @@ class TrainingExamples:
             for start in grid.starts(session.n_labels)
         )
         while windows := list(islice(every, max(1, FRAMES_A_BATCH // grid.frames))):
-            batch = self.reader.read(windows)
-            label, valid = labels_of_frames(batch, grid, len(self.reader.aligned.annotated.classes))
+            batch = self.reader.read(windows).of_label(self.label)
+            label, valid = labels_of_frames(batch, grid, len(self.reader.views[self.label].annotated.classes))
             yield Example(batch.cues, batch.valid, batch.present, label, valid, self.folds_of(windows))
 
 

@@ -5,6 +5,7 @@ import logging
 import math
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,15 @@ from torch import nn
 from damamba.config import (
     LABEL_RATE_HZ,
     LONGEST_WINDOW,
+    MAIN,
     LabelKind,
     LossParams,
     ModelParams,
     TrainParams,
     WindowParams,
+    heads_of,
 )
+from damamba.config.kinds import key_of, label_and_metric
 from damamba.console import InputError
 from damamba.data.balance import BalancedWindows
 from damamba.data.batch import (
@@ -38,7 +42,7 @@ from damamba.device import check_precision, choose_device
 from damamba.losses import Prediction, make_losses, total_loss
 from damamba.losses.total import TotalLoss
 from damamba.model import EngagementModel, Output, build_model, recompute_blocks
-from damamba.model.heads import Classes, Start
+from damamba.model.heads import Begin, Classes, Several, Start
 from damamba.training.curve import Step
 from damamba.training.ema import Ema
 from damamba.training.examples import TrainingExamples
@@ -73,10 +77,23 @@ def pieces(batch: Batch, n: int) -> list[Batch]:
     """`n` batches with as equal numbers of windows as possible."""
     cues, valid = ({name: x.tensor_split(n) for name, x in by_cue.items()} for by_cue in (batch.cues, batch.valid))
     others = (x.tensor_split(n) for x in (batch.present, batch.label, batch.label_valid))
+    also = {name: [x.tensor_split(n) for x in pair] for name, pair in batch.also.items()}
     return [
-        Batch({name: x[i] for name, x in cues.items()}, {name: x[i] for name, x in valid.items()}, *rest)
+        Batch(
+            {name: x[i] for name, x in cues.items()},
+            {name: x[i] for name, x in valid.items()},
+            *rest,
+            also={name: (label[i], known[i]) for name, (label, known) in also.items()},
+        )
         for i, rest in enumerate(zip(*others, strict=True))
     ]
+
+
+def _other_kind(wrong: str, label: str, kind: LabelKind) -> InputError:
+    return InputError(
+        f"params.yaml: {wrong} is for other labels than the {kind} ones of the shards; choose one for these, or set "
+        f"{key_of(label)} and run: dvc repro align"
+    )
 
 
 class Run:
@@ -108,6 +125,7 @@ class Run:
         ranks: Ranks | None = None,
     ) -> None:
         self.weights, self.train, self.ranks = model.weights, train, ranks or Ranks()
+        aligned = aligned.keeping(heads_of(model.weights, losses))
         self.losses = make_losses(losses, window.rate_hz)
         self.grid = WindowGrid.of(window)
         self.seed = seed
@@ -123,22 +141,17 @@ class Run:
         self.windows = TrainingWindows(sessions, self.grid, seed)
         balanced = train.balance_corpora and len({session.corpus for session, _ in self.windows.targets}) > 1
         drawn = BalancedWindows(self.windows, train.balance_corpora) if balanced else self.windows
-        self.validation = Validation(self.reader, shuffle, self.ranks)
+        self.validation = Validation(self.reader, train.select, shuffle, self.ranks)
         if self.validation.missing:
             logger.warning("no validation, the last averaged weights will be saved: %s", self.validation.missing)
         torch.manual_seed(seed)
         statistics = {
             cue: (torch.from_numpy(mean), torch.from_numpy(std)) for cue, (mean, std) in aligned.statistics().items()
         }
-        start: Start
-        if (annotated := aligned.annotated).kind == "continuous":
-            start = self.windows.label_mean(self.reader)
-        else:
-            counts = self.windows.class_counts(self.reader, len(annotated.classes))
-            if unseen := [name for name, n in zip(annotated.classes, counts, strict=True) if not n]:
-                logger.warning("no label of the training split is %s: it cannot be learned", ", ".join(unseen))
-            start = Classes(annotated.kind, annotated.classes, tuple((counts / counts.sum()).tolist()))
-        self._check_kind(annotated.kind, losses)
+        begins = {name: self._begin_of(view) for name, view in self.reader.views.items()}
+        self._check_kind(losses)
+        main = begins.pop(MAIN)
+        start: Start = Several(main, begins) if begins else main
         self.model = build_model(aligned.groups(), model, window.rate_hz, statistics, start)
         if self.train.gradient_checkpointing:
             recompute_blocks(self.model)
@@ -164,15 +177,31 @@ class Run:
     def _read(self, drawn: list[Window]) -> Batch:
         return self.reader.read(self.ranks.share(drawn))
 
-    def _check_kind(self, kind: LabelKind, losses: Mapping[str, LossParams]) -> None:
+    def _begin_of(self, view: Aligned) -> Begin:
+        """Where the predictions of a label start."""
+        annotated = view.annotated
+        if annotated.kind == "continuous":
+            return self.windows.label_mean(view)
+        counts = self.windows.class_counts(view)
+        if unseen := [name for name, n in zip(annotated.classes, counts, strict=True) if not n]:
+            logger.warning("no label of the training split is %s: it cannot be learned", ", ".join(unseen))
+        return Classes(annotated.kind, annotated.classes, tuple((counts / counts.sum()).tolist()))
+
+    def _check_kind(self, losses: Mapping[str, LossParams]) -> None:
         """Raise InputError unless losses and the choice of weights are for the labels of the shards."""
-        other = [name for name in losses if self.weights[name] and kind not in self.losses[name].kinds]
-        if other or self.train.select not in self.validation.metrics:
-            wrong = f"losses.{other[0]}" if other else f"train.select ({self.train.select})"
+        kinds: dict[str, LabelKind] = {name: view.annotated.kind for name, view in self.reader.views.items()}
+        for name in losses:
+            label = self.losses[name].label
+            if self.weights[name] and kinds[label] not in self.losses[name].kinds:
+                raise _other_kind(f"losses.{name}", label, kinds[label])
+        label, _ = label_and_metric(self.train.select)
+        if label not in kinds:
             raise InputError(
-                f"params.yaml: {wrong} is for other labels than the {kind} ones of the shards; choose one for these, "
-                "or set labels.kind and run: dvc repro align"
+                f"params.yaml: train.select: {self.train.select} is of a label that this variant does not learn; give "
+                "one of its losses some weight, or set another select under the variant's key train"
             )
+        if self.train.select not in self.validation.metrics:
+            raise _other_kind(f"train.select ({self.train.select})", label, kinds[label])
 
     def advance(self) -> Step:
         """One optimiser step, then EMA, then validation where it is due.
@@ -203,7 +232,7 @@ class Run:
         spread = engagement.std(correction=0).item()
         if self.model.classes:  # of each class by itself: classes differ from each other even where nothing is learned
             spread = engagement.flatten(0, 1).std(0, correction=0).max().item()
-        scores = {name: val[name] for name in self.validation.metrics}
+        scores = {name: val.get(name) for name in self.validation.metrics}
         mixture = val.get("share"), val.get("network")
         step = Step(self.step, loss.total.item(), loss.curves, spread, rate, norm, scores, *mixture)
         self.history.append(step.row())
@@ -253,7 +282,11 @@ class Run:
         """What the loss reads of the `n` windows of all processes: labels, and masks of the targets."""
         valid = {cue: self.ranks.gather(seen[:, :1], n) for cue, seen in batch.valid.items()}
         others = (self.ranks.gather(x, n) for x in (batch.present[:, :1], batch.label, batch.label_valid))
-        return Batch({}, valid, *others)
+        also = {
+            name: (self.ranks.gather(label, n), self.ranks.gather(known, n))
+            for name, (label, known) in batch.also.items()
+        }
+        return Batch({}, valid, *others, also=also)
 
     def _forward(self, batch: Batch, piece: int) -> Output:
         """In fp32. Dropout depends on step, process and piece alone: a resumed run and a second pass repeat it."""
@@ -277,7 +310,13 @@ class Run:
             start=start.to(self.device),
             generator=torch.Generator().manual_seed((self.seed << 32) + self.step),
         )
-        loss = total_loss(prediction, self.losses, self.weights)
+        also = {
+            name: replace(
+                prediction, engagement=at_labels(output.also[name], self.grid), label=label, label_valid=known
+            )
+            for name, (label, known) in batch.also.items()
+        }
+        loss = total_loss(prediction, self.losses, self.weights, also)
         if not torch.isfinite(loss.total):
             raise self._stopped_at(drawn, f"the loss is {loss.total.item()}")
         return loss

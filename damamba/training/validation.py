@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from damamba.config import LabelParams
+from damamba.config import MAIN, LabelParams
+from damamba.config.kinds import label_and_metric
 from damamba.data.batch import SeatKey, WindowReader, annotated_seats
-from damamba.data.shards import Aligned
-from damamba.inference import predict
+from damamba.data.shards import Aligned, AlignedSession
+from damamba.inference import predict_each
 from damamba.metrics import ClassMetric, Metric
 from damamba.metrics.base import most_probable
 from damamba.metrics.ccc import CCC
@@ -40,21 +41,37 @@ def metrics_of(labels: LabelParams) -> dict[str, Metric]:
 class Validation:
     """The annotated seats of the validation split, and what is measured on them.
 
+    Scores of a further label carry its name in front: ``social.kappa``.
+
     Args:
         reader: Of the shards.
+        select: `train.select`: without a label of its own, nothing is validated.
         shuffle: Seed of a control with swapped labels. It must not learn from true ones, not even through the choice
             of the best weights, and has no seats.
         ranks: Processes that share the work: each predicts some of the seats.
     """
 
-    def __init__(self, reader: WindowReader, shuffle: int | None, ranks: Ranks) -> None:
+    def __init__(self, reader: WindowReader, select: str, shuffle: int | None, ranks: Ranks) -> None:
         self.reader, self.ranks = reader, ranks
+        self.of_label = {name: metrics_of(view.annotated) for name, view in reader.views.items()}
+        """Label -> what is measured of it."""
+        self.metrics = {
+            _named(label, name): metric for label, metrics in self.of_label.items() for name, metric in metrics.items()
+        }
+        self.annotated = {name: _annotated(view) if shuffle is None else set() for name, view in reader.views.items()}
+        """Label -> (corpus, session, participant) of the seats that have it."""
+        chosen = label_and_metric(select)[0]
+        every = set().union(*self.annotated.values()) if self.annotated.get(chosen) else set()
         aligned = reader.aligned
-        self.metrics = metrics_of(aligned.annotated)
-        self.seats = annotated_seats(aligned, "val") if shuffle is None else []
-        self.missing = None if self.seats else _why_missing(aligned, shuffle)
+        self.seats: list[SeatKey] = [
+            (session, number)
+            for session in aligned.split("val")
+            for number in range(len(session.seats))
+            if _key(session, number) in every
+        ]
+        self.missing = None if self.seats else _why_missing(aligned, shuffle, chosen)
         """Why nothing is validated, so that the last weights are kept instead of the best; None where it is."""
-        self._closed: list[np.ndarray] = []
+        self._closed: list[dict[str, np.ndarray]] = []
         """What the closed form alone predicts; it stays the same."""
 
     def __len__(self) -> int:
@@ -71,42 +88,55 @@ class Validation:
     def measure(self, model: EngagementModel, ema: Ema, select: str) -> dict[str, float]:
         """Scores of a model with its averaged weights.
 
-        One that mixes its network with a closed form gets the share of the network that is best here by `select`.
+        One that mixes its network with a closed form gets the share of the network that is best here by `select`; a
+        label that `select` does not name, by the first of its metrics.
 
         Returns:
-            Name of a metric -> mean over corpora of the score of all their frames; 0 where it is undefined. Of a
-            mixture also its "share", and as "network" the first of them for the network.
+            Name of a metric -> mean over corpora of the score of all their frames; 0 where it is undefined, and none
+            where nobody has the label. Of a mixture also its "share", and as "network" the first of them for the
+            network; both of the label at the top of the section `labels`.
         """
-        if model.share is None:
-            return self._scores(self._predicted(model, ema), bool(model.classes))
+        if not model.shares:
+            return self._scores(self._predicted(model, ema))
         if not self._closed:
-            _set_share(model, ema, 0.0)
+            _set_shares(model, ema, dict.fromkeys(model.shares, 0.0))
             self._closed = self._predicted(model, ema)
-        _set_share(model, ema, 1.0)
+        _set_shares(model, ema, dict.fromkeys(model.shares, 1.0))
         network = self._predicted(model, ema)
-        mixed = {share: self._scores(_mixed(self._closed, network, share), bool(model.classes)) for share in SHARES}
-        share = max(mixed, key=lambda each: mixed[each][select])
-        _set_share(model, ema, share)
-        return {**mixed[share], "share": share, "network": mixed[1.0][self.first]}
+        mixed = {share: self._scores(_mixed(self._closed, network, share)) for share in SHARES}
+        best = {label: self._best_share(mixed, label, select) for label in model.shares}
+        _set_shares(model, ema, best)
+        scores = {name: mixed[best[label_and_metric(name)[0]]][name] for name in mixed[1.0]}
+        network_alone = {"network": mixed[1.0][self.first]} if self.first in mixed[1.0] else {}
+        return {**scores, "share": best[MAIN], **network_alone}
 
-    def _predicted(self, model: EngagementModel, ema: Ema) -> list[np.ndarray]:
-        """Predictions for each of the seats, from whichever process made them."""
+    def _best_share(self, mixed: Mapping[float, Mapping[str, float]], label: str, select: str) -> float:
+        name = select if label_and_metric(select)[0] == label else _named(label, next(iter(self.of_label[label])))
+        return max(mixed, key=lambda share: mixed[share].get(name, 0.0))
+
+    def _predicted(self, model: EngagementModel, ema: Ema) -> list[dict[str, np.ndarray]]:
+        """Predictions of every label for each of the seats, from whichever process made them."""
         with ema.swap():
             model.eval()
-            return self.ranks.shared(self.seats, lambda seat: predict(model, self.reader, *seat))
+            return self.ranks.shared(self.seats, lambda seat: predict_each(model, self.reader, *seat))
 
-    def _scores(self, predictions: Sequence[np.ndarray], classes: bool) -> dict[str, float]:
+    def _scores(self, predictions: Sequence[Mapping[str, np.ndarray]]) -> dict[str, float]:
         """Scores of predictions for the seats, by each of the metrics."""
         moments: dict[str, dict[str, list[np.ndarray]]] = {name: {} for name in self.metrics}
-        for (session, seat), pred in zip(self.seats, predictions, strict=True):
-            value, valid = self.reader.aligned.labels(session, session.seats[seat].participant)
-            pred = most_probable(pred) if classes else pred
-            for name, metric in self.metrics.items():
-                moments[name].setdefault(session.corpus, []).append(metric.of_series(pred, value, valid))
+        for (session, seat), predicted in zip(self.seats, predictions, strict=True):
+            for label, view in self.reader.views.items():
+                if _key(session, seat) not in self.annotated[label]:
+                    continue
+                value, valid = view.labels(session, session.seats[seat].participant)
+                pred = most_probable(predicted[label]) if view.annotated.classes else predicted[label]
+                for name, metric in self.of_label[label].items():
+                    rows = moments[_named(label, name)].setdefault(session.corpus, [])
+                    rows.append(metric.of_series(pred, value, valid))
         scores = {}
         for name, metric in self.metrics.items():
             by_corpus = [float(metric.of_moments(np.sum(rows, axis=0))) for rows in moments[name].values()]
-            scores[name] = float(np.mean([0.0 if math.isnan(score) else score for score in by_corpus]))
+            if by_corpus:
+                scores[name] = float(np.mean([0.0 if math.isnan(score) else score for score in by_corpus]))
         return scores
 
 
@@ -127,19 +157,37 @@ def exhausted(history: Sequence[Mapping[str, Any]], first: str, best: int, patie
     return bool(patience) and sum(row["step"] > best for row in validated) >= patience
 
 
-def _set_share(model: EngagementModel, ema: Ema, share: float) -> None:
+def _named(label: str, metric: str) -> str:
+    """A metric of a label, as `train.select` names it."""
+    return f"{label}.{metric}" if label else metric
+
+
+def _key(session: AlignedSession, number: int) -> tuple[str, str, str]:
+    return session.corpus, session.session, session.seats[number].participant
+
+
+def _annotated(view: Aligned) -> set[tuple[str, str, str]]:
+    return {_key(*seat) for seat in annotated_seats(view, "val")}
+
+
+def _set_shares(model: EngagementModel, ema: Ema, shares: Mapping[str, float]) -> None:
     """Of the weights that are trained, and of their average."""
-    assert model.share is not None
-    name = next(name for name, weight in model.named_parameters() if weight is model.share)
-    for weight in (model.share, ema.weights[name]):
-        weight.data.fill_(share)
+    for label, held in model.shares.items():
+        name = next(name for name, weight in model.named_parameters() if weight is held)
+        for weight in (held, ema.weights[name]):
+            weight.data.fill_(shares[label])
 
 
-def _mixed(closed: Sequence[np.ndarray], network: Sequence[np.ndarray], share: float) -> list[np.ndarray]:
-    return [(1 - share) * a + share * b for a, b in zip(closed, network, strict=True)]
+def _mixed(
+    closed: Sequence[Mapping[str, np.ndarray]], network: Sequence[Mapping[str, np.ndarray]], share: float
+) -> list[dict[str, np.ndarray]]:
+    return [
+        {label: (1 - share) * a[label] + share * b[label] for label in a} for a, b in zip(closed, network, strict=True)
+    ]
 
 
-def _why_missing(aligned: Aligned, shuffle: int | None) -> str:
+def _why_missing(aligned: Aligned, shuffle: int | None, label: str) -> str:
     if shuffle is not None:
         return "the labels are shuffled"
-    return "no participant of the split val has a valid label" if aligned.split("val") else "the split val is empty"
+    which = f"label {label}" if label else "label"
+    return f"no participant of the split val has a valid {which}" if aligned.split("val") else "the split val is empty"

@@ -40,7 +40,8 @@ def write(path, values, invalid="nan"):
 
 def score(folder, predictions, **changed):
     options = {"truth": folder / "labels", "predictions": folder / predictions, "split": "test", "official": False}
-    options |= {"partial": False, "resamples": 200, "confidence": 0.95, "json": folder / "out.json", "by": []}
+    options |= {"partial": False, "label": "", "resamples": 200, "confidence": 0.95, "by": []}
+    options |= {"json": folder / "out.json"}
     run(Namespace(**(options | changed)))
     return json.loads((folder / "out.json").read_text())
 

@@ -2,6 +2,7 @@
 
 import zipfile
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from damamba.console import InputError
 from damamba.corpus.manifest import Manifest, Participant
 from damamba.corpus.release import CLASSES
 from damamba.model import build_model
-from damamba.scoring.predictions import write_prediction
+from damamba.model.heads import Classes, Several
+from damamba.scoring.predictions import label_path, write_prediction
 from tests.conftest import frozen_params
 from tests.report.conftest import make_aligned
 
@@ -155,6 +157,31 @@ def test_classes_are_submitted_by_their_names_and_join_the_other_labels(data, pl
     assert "noxi-j: no session" in printed
     with pytest.raises(InputError, match=r"task\.zip: pinsoro-cc/5/.* is in the submission already"):
         submit(playing, add=[playing.parent / "task.zip"])
+
+
+def test_a_run_on_both_annotations_submits_both(playing, tmp_path):
+    social = CLASSES["social_engagement"]
+    task, other = (Classes.alike("categorical", names) for names in (CLASSES["task_engagement"], social))
+    start = Several(task, {"social_engagement": other})
+    params = frozen_params()
+    groups = {"visual": {"clip": 2}}
+    model = build_model(groups, params.variant("mlp"), params.window.rate_hz, label_mean=start)
+    model.save(playing / "models" / RUN, window=params.window.model_dump())
+    path = playing / "corpus/manifest.jsonl"
+    (tmp_path / "purple.social_engagement.annotation.csv").write_text("solitary\n" * 45)
+    also = {"social_engagement": str(tmp_path / "purple.social_engagement.annotation.csv")}
+    first, second = Manifest.read(path).participants
+    Manifest((replace(first, also=also), second)).write(path)
+    for k, p in enumerate((first, second)):
+        pred = np.random.default_rng(k + 9).dirichlet(np.ones(5), 52).astype(np.float32)
+        folder = label_path(playing / "predictions" / RUN, "social_engagement")
+        write_prediction(p.shard(folder), pred, np.zeros(52), np.ones(52, bool), social)
+    with submit(playing, out="both.zip") as archive:
+        assert len(archive.namelist()) == 4
+        text = archive.read("pinsoro-cc/5/purple.social_engagement.engagement.prediction.csv").decode().split()
+        assert len(text) == 45  # as its own label, not as that of the first
+        assert set(text) <= set(social)
+        assert len(archive.read("pinsoro-cc/5/purple.task_engagement.engagement.prediction.csv").split()) == 50
 
 
 def test_classes_in_a_corpus_of_numbers_are_refused(data):

@@ -48,6 +48,38 @@ def test_manifest_is_read_as_it_was_written(folder, tmp_path):
     assert manifest.of_session("own/s1") == manifest
 
 
+def test_further_labels_stand_in_columns_of_their_own(folder, tmp_path):
+    def read(*cells, also=("mood",)):
+        row = "s1,a,host,test,en,p1,a.mp4,a.wav,"
+        lines = [f"{HEADER},label.mood,label.other", f"{row}{','.join(cells)}"]
+        (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
+        return read_csv(folder, "manifest.csv", "own", also)
+
+    (folder / "m.csv").write_bytes(b"x")
+    (both,) = read("a.csv", "m.csv", "gone.csv")
+    assert both.also == {"mood": (folder / "m.csv").as_posix()}
+    assert both.of_label("mood").label == both.also["mood"]
+    (alone,) = read("", "m.csv", "")
+    assert (alone.label, alone.labelled) == ("", True)
+    (none,) = read("a.csv", "m.csv", "", also=())
+    assert none.also == {}
+    join([[both]]).write(tmp_path / "m.jsonl")
+    assert Manifest.read(tmp_path / "m.jsonl").participants[0] == both
+    join([[none]]).write(tmp_path / "m.jsonl")
+    assert '"also"' not in (tmp_path / "m.jsonl").read_text()
+    with pytest.raises(InputError, match=r"line 2: label\.mood 'gone\.csv' is missing"):
+        read("a.csv", "gone.csv", "")
+    with pytest.raises(InputError, match=r"line 2: label and label\.mood are both 'a\.csv'; each label has a file"):
+        read("a.csv", "a.csv", "")
+
+
+def test_a_person_with_any_label_is_in_one_split_only(folder):
+    lines = [f"{HEADER},label.mood", "s1,a,host,train,en,p,a.mp4,,a.csv,", "s2,b,host,test,en,p,b.mp4,,,a.wav"]
+    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(InputError, match="person p of own is in the splits test and train"):
+        read_csv(folder, "manifest.csv", "own", ("mood",))
+
+
 def test_people_of_one_video_are_told_apart_by_region_or_reference(folder, tmp_path):
     (folder / "b.png").write_bytes(b"x")
     lines = [
@@ -176,7 +208,8 @@ def test_every_key_beside_the_corpora_in_a_file_of_scores_is_reserved(tmp_path):
     label = np.linspace(0, 1, 9)
     score = score_participant(session, 0, label, label**2, np.ones(9, bool), metrics)
     write_scores([score], params, metrics, "run-0", tmp_path, simulated=False)
-    assert set(json.loads((tmp_path / "scores/run-0.json").read_text())) - {"own", "ccc_by_session"} == set(RESERVED)
+    keys = set(json.loads((tmp_path / "scores/run-0.json").read_text()))
+    assert keys - {"own", "ccc_by_session"} == set(RESERVED) - {"also"}
 
 
 def test_gender_and_age_are_taken_and_other_columns_are_kept_apart(folder):

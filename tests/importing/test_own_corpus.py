@@ -1,5 +1,6 @@
 """A corpus of others from its files to aligned shards: what happens at a time stays at that time."""
 
+import csv
 import shutil
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import yaml
 
 from damamba import cli
-from damamba.config import LABEL_RATE_HZ, CorpusParams, Params, parse_section
+from damamba.config import LABEL_RATE_HZ, CorpusParams, LabelParams, LabelsParams, Params, parse_section
 from damamba.corpus.manifest import Manifest
 from damamba.corpus.protocol import apply_protocol
 from damamba.data.align import align_all
@@ -19,6 +20,7 @@ from tests.conftest import FROZEN_PARAMS, frozen_values, serially
 from tests.importing.own_corpus import EARLY_S, GAP_S, GUESTS, LATE_S, LENGTH_S, SESSIONS, build, event_s
 
 STREAMS = ("face", "heart", "voice")
+MOOD = LabelParams(kind="ordinal", classes=("low", "high"))
 
 
 @pytest.fixture(scope="module")
@@ -32,15 +34,35 @@ def aligned(tmp_path_factory):
         for command in (["import", *map(str, sorted(root.glob("raw/*/*.csv")))], ["init", "data/recordings"], ["plan"]):
             patch.setattr("sys.argv", ["damamba", *command])
             cli.main()
+        _rate_mood(root / "data/recordings")
         params = Params.load()
-        ingest(params.corpus, root / "data/corpus", serially)
+        params = params.model_copy(update={"labels": LabelsParams(also={"mood": MOOD})})
+        ingest(params.corpus, root / "data/corpus", serially, params.labels)
         manifest = Manifest.read(root / "data/corpus/manifest.jsonl")
         for name, cue in params.cues.items():
             settings = parse_section(Stream.Params, cue.settings(), name)
             extract_all(Stream, settings, manifest.participants, root / "data/features" / name, serially)
         folders = (root / "data/features", root / "data/corpus", root / "data/aligned")
-        align_all(params.cues, params.align, "", manifest, *folders, serially)
+        align_all(params.cues, params.align, "", manifest, *folders, serially, labels=params.labels)
     return root
+
+
+def _rate_mood(root):
+    """A second label, in a column of the manifest; p2 lacks it."""
+    path = root / "manifest.csv"
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        row["label.mood"] = ""
+        if row["participant"] in ("p1", "p3"):
+            row["label.mood"] = f"{row['session']}/{row['participant']}.mood.csv"
+            (root / row["label.mood"]).write_text(
+                f"start;end;value\n2;{LENGTH_S / 2};low\n{LENGTH_S / 2};{LENGTH_S};high\n"
+            )
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def seat(aligned, session, participant, stream):
@@ -105,3 +127,22 @@ def test_a_tutor_who_is_never_rated_may_be_in_every_split(aligned):
     protocol = parse_section(CorpusParams, frozen_values()["corpus"], "corpus").protocol
     folded = apply_protocol(manifest.participants, protocol.model_copy(update={"folds": 3}))
     assert {p.split for p in folded} == {"train", "val", "test"}
+
+
+def test_a_second_label_is_read_from_its_column_and_lacking_it_stays_lacking(aligned):
+    index = Aligned.read(aligned / "data/aligned")
+    assert index.also == {"mood": MOOD}
+    mood, half = index.of_label("mood"), round(LENGTH_S / 2 * LABEL_RATE_HZ)
+    assert (mood.annotated, mood.also, mood.reads) == (MOOD, {}, "mood")
+    for session, other in zip(index.sessions, mood.sessions, strict=True):
+        assert {seat.participant: seat.also for seat in session.seats if seat.also} == {
+            "p1": ("mood",),
+            "p3": ("mood",),
+        }
+        assert [seat.participant for seat in other.seats if seat.labelled] == ["p1", "p3"]
+        value, valid = mood.labels(other, "p1")
+        assert not valid[: 2 * LABEL_RATE_HZ].any()
+        assert (value[2 * LABEL_RATE_HZ : half] == 0).all()
+        assert (value[half : round(LENGTH_S * LABEL_RATE_HZ)] == 1).all()
+        assert not mood.labels(other, "p2")[1].any()
+        assert index.labels(session, "p2")[1].any()

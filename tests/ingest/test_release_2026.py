@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
-from damamba.config import CorpusParams, LabelParams
+from damamba.config import CorpusParams, LabelParams, LabelsParams
 from damamba.console import InputError
 from damamba.corpus.agreement import read_label
 from damamba.corpus.manifest import Manifest
@@ -256,3 +256,37 @@ def test_a_tree_of_an_earlier_year_is_recognised(tmp_path):
     root = release.build(tmp_path / "release", layout=2024)
     with pytest.raises(InputError, match=r"This is the tree of 2024: set corpus\.official\.layout to 2024"):
         run(root, tmp_path / "corpus", tuple(release.WIDTHS))
+
+
+def test_two_annotations_are_two_labels_of_the_same_children(built, played, tmp_path):
+    both = LabelsParams(kind="categorical", classes=TASK.classes, also={"social_engagement": SOCIAL})
+    people = {p.name: p for p in run(built, tmp_path, PINSORO_STREAMS, both, annotation="task_engagement").participants}
+    assert {name: p.label for name, p in people.items()} == {name: p.label for name, p in played[0].items()}
+    for file in (played[2] / "labels").rglob("*.parquet"):
+        assert file.read_bytes() == (tmp_path / file.relative_to(played[2])).read_bytes()
+    value = pq.read_table(tmp_path / "also/social_engagement/pinsoro_cc/1/purple.parquet")["value"].to_numpy()
+    expected = [SOCIAL.classes.index(c) for c in release_2026.classes("pinsoro_cc", "1", "purple", "social_engagement")]
+    known = np.isfinite(value)
+    assert known.sum() > len(expected) / 2
+    np.testing.assert_array_equal(value[known], np.array(expected)[: len(value)][known])
+    assert people["pinsoro_cc/3/yellow"].also["social_engagement"].count(".yaml#yellow") == 2
+    kappas = [json.loads(p.read_text())["pinsoro_cc"]["kappa"] for p in sorted(tmp_path.rglob("agreement.json"))]
+    assert len(set(kappas)) == 2
+    with pytest.raises(InputError, match=r"labels\.also\.task_engagement: it is corpus\.official\.annotation"):
+        run(
+            built,
+            tmp_path,
+            labels=both.model_copy(update={"also": {"task_engagement": TASK}}),
+            annotation="task_engagement",
+        )
+    with pytest.raises(InputError, match=r"labels\.also\.social_engagement: it has classes, but labels\.also\.social"):
+        run(
+            built,
+            tmp_path,
+            labels=both.model_copy(update={"also": {"social_engagement": LabelParams()}}),
+            annotation="task_engagement",
+        )
+    with pytest.raises(
+        InputError, match=r"labels\.also\.mood: no participant has this label; name its files in a column"
+    ):
+        run(built, tmp_path, labels=LabelsParams(also={"mood": LabelParams()}))

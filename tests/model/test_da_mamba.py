@@ -89,7 +89,7 @@ def _no_gradients():
 
 @pytest.mark.parametrize("length", [1, 63, 97, 500])
 def test_any_length_gives_scores_between_0_and_1(model, length):
-    engagement, aligned = model(*batch(length))
+    engagement, aligned, _ = model(*batch(length))
     assert engagement.shape == (2, length)
     assert ((engagement >= 0) & (engagement <= 1)).all()
     assert length == 1 or engagement.unique().numel() > 1

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from damamba.data.shards import Cue
 from damamba.model.checkpoint import write_checkpoint
 from damamba.predictor.inputs import ModelInputs
 from damamba.predictor.page import write_page
-from damamba.predictor.result import ParticipantPrediction, Prediction
+from damamba.predictor.result import OtherLabel, ParticipantPrediction, Prediction
 from damamba.predictor.videos import Conversation
 from tests.conftest import frozen_params
 from tests.report.test_report import unpacked
@@ -122,6 +123,24 @@ def prediction(video: Path, **model) -> Prediction:
     seen = {"clip": np.isfinite(engagement), "flow": np.isfinite(engagement) & (np.arange(100) > 4)}
     people = tuple(ParticipantPrediction("s", name, video, engagement, seen) for name in ("anna", "bob"))
     return Prediction(people, ("<b>a note</b>",), {"cues": {}, **model})
+
+
+def test_further_labels_have_columns_of_their_names(tmp_path):
+    one = prediction(tmp_path / "v.mp4").participants[0]
+    classes = np.stack([one.engagement, 1 - one.engagement], 1)
+    also = {"rapport": OtherLabel(classes, ("high", "low")), "mood": OtherLabel(1 - one.engagement, ())}
+    Prediction((replace(one, also=also),), (), {}).write(tmp_path)
+    names = ["time_s", "engagement", "rapport", "rapport.p.high", "rapport.p.low", "mood", "clip", "flow"]
+    table, (first, *rest) = (
+        pq.read_table(tmp_path / "s/anna.parquet"),
+        csv.reader((tmp_path / "s/anna.csv").read_text().splitlines()),
+    )
+    assert table.column_names == first == names
+    assert table["rapport"].null_count == table["mood"].null_count == 10
+    assert table["rapport"].to_pylist()[::99] == ["low", "high"]
+    for row, expected in zip(rest, table.to_pylist(), strict=True):
+        assert row[2] == (expected["rapport"] or "")
+        assert row[5] == ("" if expected["mood"] is None else f"{expected['mood']:.4f}")
 
 
 def test_missing_stays_missing_in_every_file(tmp_path):

@@ -54,13 +54,13 @@ def classes(aligned, ranks=None) -> training.Run:
 
 def main(folder: Path, ranks: Ranks) -> str:
     torch.set_num_threads(1)
-    predict, predicted = validation.predict, []
+    predict, predicted = validation.predict_each, []
 
     def counted(model, reader, session, seat):
         predicted.append((session.name, seat))
         return predict(model, reader, session, seat)
 
-    validation.predict = counted
+    validation.predict_each = counted
     with ranks.together():
         aligned = Aligned.read(folder / "continuous")
         found = {}

@@ -341,5 +341,5 @@ def test_ten_thousand_sessions_start_with_as_few_reads_as_a_thousand():
     seat = (AlignedSeat("p", "host", "x", True),)
     sessions = [AlignedSession("own", str(i), "train", "en", 50, seat) for i in range(10_000)]
     windows = TrainingWindows(sessions, WindowGrid(10, 5, 25), 0)
-    assert windows.label_mean(Reader()) == pytest.approx(0.5, abs=0.01)
+    assert windows.label_mean(Reader().aligned) == pytest.approx(0.5, abs=0.01)
     assert Reader.aligned.reads <= 2 * LABEL_SAMPLE

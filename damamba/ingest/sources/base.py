@@ -2,12 +2,24 @@
 
 import logging
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Generic, TypeVar
 
 from damamba import plugins
-from damamba.config import CONTINUOUS, SOURCES, CorpusParams, LabelParams, Section, SimulateParams, parse_section
+from damamba.config import (
+    CONTINUOUS,
+    MAIN,
+    SOURCES,
+    CorpusParams,
+    LabelParams,
+    Section,
+    SimulateParams,
+    parse_section,
+)
 from damamba.corpus.agreement import LabelReading, read_label
 from damamba.corpus.defects import Defect
 from damamba.corpus.labels import Labels
@@ -63,6 +75,8 @@ class Source(ABC, Generic[ParamsT]):
 
     annotated: LabelParams = CONTINUOUS
     """Kind of the labels, and their classes; set by `open_sources`."""
+    also: Mapping[str, LabelParams] = MappingProxyType({})
+    """Further labels that participants may have (`Participant.also`), set likewise; `labels` reads each."""
 
     def __init__(self, params: ParamsT, label_slack_s: float) -> None:
         self.params, self.label_slack_s = params, label_slack_s
@@ -92,6 +106,17 @@ class Source(ABC, Generic[ParamsT]):
         read = read_label(participant.label, end_s, self.label_slack_s, n_frames=n_frames, labels=annotated)
         return told(participant, read)
 
+    @property
+    def every(self) -> dict[str, LabelParams]:
+        """All labels by name, as of the section `labels`."""
+        return {MAIN: self.annotated, **self.also}
+
+    def of_label(self, name: str) -> "Source[ParamsT]":
+        """The same source, whose `labels` reads a further label from the files of `Participant.of_label`."""
+        other = copy(self)
+        other.annotated, other.also = self.also[name], {}
+        return other
+
     def planned(self, simulate: SimulateParams) -> list[PlannedSeat]:
         """All participants with length and size, from headers alone; nothing is decoded.
 
@@ -109,7 +134,7 @@ class Source(ABC, Generic[ParamsT]):
                 released_s(p) if p.streams else guarded(length_s, Path(p.video)),
                 input_bytes(p),
                 filmed=bool(p.video),
-                labelled=bool(p.label),
+                labelled=p.labelled,
                 widths={stream.name: stream.width for stream in p.streams},
             )
             for p in self.listing().participants
@@ -134,7 +159,9 @@ def open_sources(corpus: CorpusParams, labels: LabelParams = CONTINUOUS) -> dict
         kind: type[Source[Any]] = plugins.find(SOURCES, name, Source)
         where = f"params.yaml: corpus.{plugins.short(name)}"
         sources[name] = kind(parse_section(kind.Params, corpus.settings(name), where), corpus.label_slack_s)
-        sources[name].annotated = labels
+        also = labels.every
+        sources[name].annotated = also.pop(MAIN)
+        sources[name].also = also
     return sources
 
 

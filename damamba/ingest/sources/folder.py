@@ -40,7 +40,7 @@ class FolderSource(Source[FolderSourceParams]):
         root = root_folder(self.params.root, ROOT, OLD_ROOT)
         if not root.is_dir():
             raise InputError(f"{root}: no such folder; put your recordings there, or set corpus.folder.root to theirs")
-        return SourceListing(read_csv(root, self.params.manifest))
+        return SourceListing(read_csv(root, self.params.manifest, also=tuple(self.also)))
 
     def labels(self, participant: Participant, end_s: float | None) -> Labels:
         """Labels of all annotators, merged and moved back by their delay."""

@@ -62,6 +62,7 @@ class OfficialSource(Source[OfficialSourceParams]):
             params.labels_at,
             params.media_at,
             params.annotation,
+            tuple(self.also),
         )
         persons = Path(params.persons) if params.persons else None
         return SourceListing(*read_release(layout, params.streams, params.media, persons))
@@ -77,11 +78,20 @@ class OfficialSource(Source[OfficialSourceParams]):
         return read_labels(Path(participant.label))
 
     def _check_kind(self) -> None:
-        """Raise `InputError` where the section `labels` is of another kind than the annotation."""
+        """Raise `InputError` where the section `labels` is of another kind than an annotation, or has it twice."""
         annotation = self.params.annotation
-        if annotation in CLASSES and not self.annotated.classes:
+        if annotation in self.also:
             raise InputError(
-                f"params.yaml: corpus.official.annotation: {annotation} has classes, but labels.kind is "
-                f"{self.annotated.kind}; set it to categorical, and labels.classes to "
-                f"[{', '.join(CLASSES[annotation])}]"
+                f"params.yaml: labels.also.{annotation}: it is corpus.official.annotation, the label at the top of "
+                "`labels`; name it once"
             )
+        places = {annotation: (f"corpus.official.annotation: {annotation}", "labels", self.annotated)}
+        places |= {
+            name: (f"labels.also.{name}: it", f"labels.also.{name}", labels) for name, labels in self.also.items()
+        }
+        for name, (where, key, labels) in places.items():
+            if name in CLASSES and not labels.classes:
+                raise InputError(
+                    f"params.yaml: {where} has classes, but {key}.kind is {labels.kind}; set it to categorical, and "
+                    f"{key}.classes to [{', '.join(CLASSES[name])}]"
+                )

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from damamba.config import Section
 from damamba.model.base import EngagementModel, Output, Statistics
-from damamba.model.heads import Classes, Start
+from damamba.model.heads import Begin, Classes, Start, also_of, main_of
 
 
 class ConstantParams(Section):
@@ -20,6 +20,7 @@ class Constant(EngagementModel[ConstantParams]):
 
     Params = ConstantParams
     kinds = ("continuous", "ordinal", "categorical")
+    several = True
 
     def __init__(
         self,
@@ -30,8 +31,8 @@ class Constant(EngagementModel[ConstantParams]):
         label_mean: Start = 0.5,
     ) -> None:
         super().__init__(cues, params, rate_hz, statistics, label_mean)
-        start = torch.tensor(label_mean.shares if isinstance(label_mean, Classes) else label_mean)
-        self.value = nn.Parameter(start.float(), requires_grad=False)
+        self.value = _value(main_of(label_mean))
+        self.also = nn.ParameterDict({name: _value(start) for name, start in also_of(label_mean).items()})
 
     def forward(
         self,
@@ -41,4 +42,10 @@ class Constant(EngagementModel[ConstantParams]):
     ) -> Output:
         """The same for every frame; arguments as of `DAMamba.forward`."""
         frames = len(present), next(iter(valid.values())).shape[-1]
-        return Output(self.value.expand(*frames, *self.value.shape), {})
+        also = {name: value.expand(*frames, *value.shape) for name, value in self.also.items()}
+        return Output(self.value.expand(*frames, *self.value.shape), {}, also)
+
+
+def _value(start: Begin) -> nn.Parameter:
+    value = torch.tensor(start.shares if isinstance(start, Classes) else start)
+    return nn.Parameter(value.float(), requires_grad=False)

@@ -11,13 +11,13 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from damamba.config import PositiveFloat, Width
+from damamba.config import MAIN, PositiveFloat, Width
 from damamba.console import InputError
 from damamba.model.base import EngagementModel, Examples, Output, Statistics
 from damamba.model.block_params import BlockParams
-from damamba.model.class_reading import make_reading
+from damamba.model.class_reading import fit_each, make_reading, other_readings
 from damamba.model.fusion import ModalityGroupFusion, PartnerGroupFusion
-from damamba.model.heads import Start, make_head
+from damamba.model.heads import Start, make_head, other_heads, read_each
 from damamba.model.stream_state import Memory
 
 JOINT = "joint"  # name of the one group that holds all cues
@@ -56,6 +56,7 @@ class DAMamba(EngagementModel[DAMambaParams]):
 
     Params = DAMambaParams
     kinds = ("continuous", "ordinal", "categorical")
+    several = True
 
     def __init__(
         self,
@@ -78,19 +79,28 @@ class DAMamba(EngagementModel[DAMambaParams]):
             self.partners = PartnerGroupFusion(params.d_fusion, params, round(params.cross_window_s * rate_hz))
         self.norm = nn.LayerNorm(params.d_fusion)
         self.head = make_head(params.d_fusion, label_mean)
+        self.also = other_heads(params.d_fusion, label_mean)
         if params.floor == "ridge":
             reading = self.widths, rate_hz, statistics, params.partner_fusion, params.causal
             self.floor = make_reading(*reading, label_mean)
             self.network_share = nn.Parameter(torch.tensor(0.5), requires_grad=False)
+            self.floors = other_readings(*reading, label_mean)
+            shares = {name: nn.Parameter(torch.tensor(0.5), requires_grad=False) for name in self.also}
+            self.network_shares = nn.ParameterDict(shares)
 
     @property
     def share(self) -> nn.Parameter | None:
         """As of `EngagementModel`."""
         return self.network_share if self.params.floor == "ridge" else None
 
+    @property
+    def shares(self) -> dict[str, nn.Parameter]:
+        """As of `EngagementModel`: each label is mixed by itself."""
+        return {**super().shares, **self.network_shares} if self.params.floor == "ridge" else {}
+
     def begin(self, examples: Examples) -> str | None:
-        """Fit the floor."""
-        return str(self.floor.fit(examples)) if self.params.floor == "ridge" else None
+        """Fit the floor, of each label."""
+        return fit_each(self.floor, self.floors, examples) if self.params.floor == "ridge" else None
 
     def forward(
         self,
@@ -131,12 +141,16 @@ class DAMamba(EngagementModel[DAMambaParams]):
             observed = torch.stack([mask for _, mask in groups.values()]).any(dim=0).unflatten(0, (-1, seats))
             target = self.partners(target, observed[:, 0], partners, observed[:, 1:], memory)
 
-        # 7  Frame by frame to a score.
-        engagement = self.head(self.norm(target))
+        # 7  Frame by frame to a score, of each label.
+        target = self.norm(target)
+        engagement, also = self.head(target), read_each(self.also, target)
         if self.share is not None and not self.training:
             linear = self.floor(cues, valid, present, memory).clamp(0, 1)
             engagement = torch.lerp(linear, engagement, self.share)
-        return Output(engagement, aligned)
+            for name, floor in self.floors.items():
+                linear = floor(cues, valid, present, memory).clamp(0, 1)
+                also[name] = torch.lerp(linear, also[name], self.network_shares[name])
+        return Output(engagement, aligned, also)
 
     @property
     def streams(self) -> bool:
@@ -168,8 +182,19 @@ class DAMamba(EngagementModel[DAMambaParams]):
         long as a stream lasts; a participant who has not arrived is not `present`. Time and memory a frame stay
         constant. Use it in evaluation mode, best under `torch.inference_mode`.
         """
+        predicted, memory = self.extend_each(cues, valid, present, state)
+        return predicted[MAIN], memory
+
+    def extend_each(
+        self,
+        cues: Mapping[str, Float[Tensor, "B P T _"]],
+        valid: Mapping[str, Bool[Tensor, "B P T"]],
+        present: Bool[Tensor, "B P"],
+        state: Memory,
+    ) -> tuple[dict[str, Tensor], Memory]:
+        """`extend` with the predictions of all labels."""
         memory = self.stream() | state
-        return self(cues, valid, present, memory).engagement, memory
+        return self(cues, valid, present, memory).by_label(), memory
 
     def step(
         self,

@@ -20,7 +20,7 @@ from damamba.config import Dropout, Section, Width
 from damamba.console import InputError
 from damamba.model.attention import attend
 from damamba.model.base import EngagementModel, Output, Statistics, standardise_each
-from damamba.model.heads import Classes, Start, make_head
+from damamba.model.heads import Classes, Several, Start, make_head
 from damamba.model.precision import UnroundedLinear
 from damamba.model.recompute import Block
 from damamba.model.transformer import FeedForward
@@ -187,7 +187,7 @@ class DAT(EngagementModel[DATParams]):
                 nn.init.normal_(module.weight, std=module.in_features**-0.5)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-        if not isinstance(label_mean, Classes):
+        if not isinstance(label_mean, Classes | Several):
             nn.init.constant_(self.head.bias, label_mean / SELU_SLOPE)
 
     def forward(

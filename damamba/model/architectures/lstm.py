@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from damamba.config import Dropout, Layers, Section, Width
 from damamba.model.base import EngagementModel, Output, Statistics, side_by_side, standardise_each
-from damamba.model.heads import Start, make_head
+from damamba.model.heads import Start, make_head, other_heads, read_each
 from damamba.model.precision import unrounded
 
 
@@ -32,6 +32,7 @@ class LSTM(EngagementModel[LSTMParams]):
 
     Params = LSTMParams
     kinds = ("continuous", "ordinal", "categorical")
+    several = True
 
     def __init__(
         self,
@@ -54,7 +55,7 @@ class LSTM(EngagementModel[LSTMParams]):
         width = params.d_fusion * (1 if params.causal else 2)
         self.dropout = nn.Dropout(params.dropout)
         self.norm = nn.LayerNorm(width)
-        self.head = make_head(width, label_mean)
+        self.head, self.also = make_head(width, label_mean), other_heads(width, label_mean)
 
     def forward(
         self,
@@ -67,4 +68,5 @@ class LSTM(EngagementModel[LSTMParams]):
         x = side_by_side(self.standardise, {name: cues[name][:, 0] for name in seen}, seen)
         with unrounded(x) if x.device.type == "cpu" else nullcontext():
             y, _ = self.lstm(x)  # many CPUs have no LSTM in bfloat16, and PyTorch raises there
-        return Output(self.head(self.norm(self.dropout(y))), {})
+        z = self.norm(self.dropout(y))
+        return Output(self.head(z), {}, read_each(self.also, z))

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from damamba.config import Dropout, Layers, Section, Width
 from damamba.model.base import EngagementModel, Output, Statistics, side_by_side, standardise_each
-from damamba.model.heads import Start, make_head
+from damamba.model.heads import Start, make_head, other_heads, read_each
 
 
 class MLPParams(Section):
@@ -28,6 +28,7 @@ class MLP(EngagementModel[MLPParams]):
 
     Params = MLPParams
     kinds = ("continuous", "ordinal", "categorical")
+    several = True
 
     def __init__(
         self,
@@ -45,7 +46,7 @@ class MLP(EngagementModel[MLPParams]):
             layers += [nn.Linear(width, params.d_fusion), nn.GELU(), nn.Dropout(params.dropout)]
             width = params.d_fusion
         self.layers = nn.Sequential(*layers, nn.LayerNorm(width))
-        self.head = make_head(width, label_mean)
+        self.head, self.also = make_head(width, label_mean), other_heads(width, label_mean)
 
     def forward(
         self,
@@ -56,4 +57,4 @@ class MLP(EngagementModel[MLPParams]):
         """Engagement of participant 0 at every frame; arguments as of `DAMamba.forward`."""
         seen = {name: valid[name][:, 0] & present[:, :1] for name in self.widths}
         y = self.layers(side_by_side(self.standardise, {name: cues[name][:, 0] for name in seen}, seen))
-        return Output(self.head(y), {})
+        return Output(self.head(y), {}, read_each(self.also, y))

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from damamba.config import Section
 from damamba.model.base import EngagementModel, Examples, Output, Statistics
-from damamba.model.class_reading import make_reading
-from damamba.model.heads import Classes, Start
+from damamba.model.class_reading import fit_each, make_reading, other_readings
+from damamba.model.heads import Classes, Start, also_of, main_of
 from damamba.model.linear_reading import LinearReading
 
 
@@ -27,6 +27,7 @@ class Ridge(EngagementModel[RidgeParams]):
 
     Params = RidgeParams
     kinds = ("continuous", "ordinal", "categorical")
+    several = True
 
     def __init__(
         self,
@@ -39,12 +40,17 @@ class Ridge(EngagementModel[RidgeParams]):
         super().__init__(cues, params, rate_hz, statistics, label_mean)
         reading = self.widths, rate_hz, statistics, params.partner_fusion, params.causal
         self.reading = make_reading(*reading, label_mean)
-        if isinstance(self.reading, LinearReading):
-            torch.nn.init.constant_(self.reading.mean, 0.5 if isinstance(label_mean, Classes) else label_mean)
+        self.also = other_readings(*reading, label_mean)
+        for each, start in (
+            (self.reading, main_of(label_mean)),
+            *zip(self.also.values(), also_of(label_mean).values(), strict=True),
+        ):
+            if isinstance(each, LinearReading) and not isinstance(start, Classes):
+                torch.nn.init.constant_(each.mean, start)
 
     def begin(self, examples: Examples) -> str | None:
         """Fit all of it."""
-        return str(self.reading.fit(examples))
+        return fit_each(self.reading, self.also, examples)
 
     def forward(
         self,
@@ -53,4 +59,5 @@ class Ridge(EngagementModel[RidgeParams]):
         present: Bool[Tensor, "B P"],
     ) -> Output:
         """Engagement of participant 0 at every frame; arguments as of `DAMamba.forward`."""
-        return Output(self.reading(cues, valid, present).clamp(0, 1), {})
+        also = {name: reading(cues, valid, present).clamp(0, 1) for name, reading in self.also.items()}
+        return Output(self.reading(cues, valid, present).clamp(0, 1), {}, also)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from damamba.config import Dropout, Layers, Section, Width
 from damamba.model.base import EngagementModel, Output, Statistics, side_by_side, standardise_each
-from damamba.model.heads import Start, make_head
+from damamba.model.heads import Start, make_head, other_heads, read_each
 
 TAPS = 3
 
@@ -61,6 +61,7 @@ class TCN(EngagementModel[TCNParams]):
 
     Params = TCNParams
     kinds = ("continuous", "ordinal", "categorical")
+    several = True
 
     def __init__(
         self,
@@ -80,7 +81,7 @@ class TCN(EngagementModel[TCNParams]):
             self.partner = nn.Linear(width, width)
             self.gate = nn.Linear(2 * width, width)
         self.norm = nn.LayerNorm(width)
-        self.head = make_head(width, label_mean)
+        self.head, self.also = make_head(width, label_mean), other_heads(width, label_mean)
 
     def forward(
         self,
@@ -99,4 +100,5 @@ class TCN(EngagementModel[TCNParams]):
             others = (people[:, 1:] * there).sum(1) / there.sum(1).clamp_min(1)
             gate = torch.sigmoid(self.gate(torch.cat((target, others), dim=-1)))
             target = target + gate * self.partner(others) * there.any(1)
-        return Output(self.head(self.norm(target)), {})
+        z = self.norm(target)
+        return Output(self.head(z), {}, read_each(self.also, z))
