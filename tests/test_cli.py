@@ -35,7 +35,7 @@ def test_an_error_is_one_line_without_a_traceback(tmp_path, monkeypatch, capsys)
     with pytest.raises(SystemExit) as stopped:
         run(monkeypatch, "preset", "smoke")
     assert stopped.value.code == 1
-    assert capsys.readouterr().err.startswith("damamba: error: params.yaml: not found; run from the repository's root")
+    assert capsys.readouterr().err.startswith("damamba: error: params.yaml: not found; go to the folder of a project")
 
 
 def commands():
