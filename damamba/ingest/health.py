@@ -126,7 +126,8 @@ def _checked(health: Health, check: Callable[[], None]) -> None:
     try:
         check()
     except InputError as error:
-        health.problems.append(str(error))
+        if str(error) not in health.problems:  # picture and sound may be of one file
+            health.problems.append(str(error))
 
 
 def _check_streams(health: Health, root: Path, slack_s: float) -> None:
