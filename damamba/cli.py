@@ -2,6 +2,7 @@
 
 import argparse
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +33,8 @@ COMMANDS = (new, predict, stream, extract, export, preset, convert, import_, ini
 def main() -> None:
     """Entry point."""
     plain_terminal()
+    if Path("params.yaml").is_file():  # own parts in a project's extensions/ are found as its stages find them
+        sys.path.append(str(Path.cwd()))
     options = make_parser().parse_args()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `damamba … | head` exits quietly
     with one_line_errors("damamba"):

@@ -30,7 +30,6 @@ Each stage depends on its script, on what it reads, and on {CODE}, the version o
 RUN = "results/run.json"
 """A result of every run."""
 INPUTS = ("recordings", "release")
-EXTENSIONS = "Your own cues, architectures, losses and metrics: one file each, named in `params.yaml`.\n"
 
 
 def make(folder: Path) -> list[str]:
@@ -127,7 +126,7 @@ def _fill(folder: Path) -> str:
             replace_file(folder / "data" / name / ".gitkeep", b"")
     (folder / "extensions").mkdir(exist_ok=True)
     contents = {
-        "extensions/README.md": EXTENSIONS.encode(),
+        "extensions/README.md": (TEMPLATE / "extensions.md").read_bytes(),
         "README.md": (TEMPLATE / "README.md").read_bytes(),
         ".gitignore": (TEMPLATE / "gitignore").read_bytes(),
         ".dvcignore": (TEMPLATE / "dvcignore").read_bytes(),

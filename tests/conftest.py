@@ -106,12 +106,17 @@ def serially(function, tasks):
 
 
 def make_video(
-    path: Path, t_s: Sequence[float], brightness: Sequence[float] | None = None, size=(64, 48), codec="libx264"
+    path: Path,
+    t_s: Sequence[float],
+    brightness: Sequence[float] | None = None,
+    size=(64, 48),
+    codec="libx264",
+    **options,
 ) -> Path:
-    """A grey video whose frames stand at `t_s`; `brightness` in [0, 1] a frame."""
+    """A grey video whose frames stand at `t_s`; `brightness` in [0, 1] a frame, `options` of the codec."""
     levels = brightness if brightness is not None else np.linspace(0.2, 0.8, len(t_s))
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=Fraction(TICKS_HZ), options={"crf": "10", "bf": "0"})
+        stream = container.add_stream(codec, rate=Fraction(TICKS_HZ), options={"crf": "10", "bf": "0", **options})
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         stream.time_base = stream.codec_context.time_base = Fraction(1, TICKS_HZ)
         for t, level in zip(t_s, levels, strict=True):

@@ -1,3 +1,6 @@
+import argparse
+import re
+import shlex
 import subprocess
 import sys
 
@@ -32,7 +35,22 @@ def test_an_error_is_one_line_without_a_traceback(tmp_path, monkeypatch, capsys)
     with pytest.raises(SystemExit) as stopped:
         run(monkeypatch, "preset", "smoke")
     assert stopped.value.code == 1
-    assert capsys.readouterr().err.startswith("damamba: error: params.yaml: not found; run from the repository's root")
+    assert capsys.readouterr().err.startswith("damamba: error: params.yaml: not found; go to the folder of a project")
+
+
+def commands():
+    """Name and parser of every subcommand."""
+    (found,) = (each for each in cli.make_parser()._actions if isinstance(each, argparse._SubParsersAction))
+    return found.choices
+
+
+@pytest.mark.parametrize("name", commands())
+def test_every_help_ends_with_examples_that_the_command_accepts(name):
+    examples = re.findall(r"(damamba .+?)(?: &&.*)?$", commands()[name].epilog or "", re.MULTILINE)
+    assert examples
+    for example in examples:
+        assert shlex.split(example)[1] == name
+        cli.make_parser().parse_args(shlex.split(example)[1:])
 
 
 def test_help_lists_the_commands():

@@ -77,7 +77,7 @@ def test_what_is_wrong_is_told_with_its_path(tmp_path, change, said):
 
 
 def test_missing_and_broken_files_are_told(tmp_path):
-    with pytest.raises(InputError, match="run from the repository's root"):
+    with pytest.raises(InputError, match="damamba new FOLDER makes one"):
         Params.load(tmp_path / "params.yaml")
     (tmp_path / "params.yaml").write_text("a: [1,\n")
     with pytest.raises(InputError, match="not YAML"):

@@ -132,15 +132,16 @@ def test_in_a_log_each_state_of_a_progress_bar_is_a_line(monkeypatch, capsys):
     assert "3/3" in shown.splitlines()[-1]
 
 
-def test_passes_tell_the_time_left_by_those_that_had_work(capsys, monkeypatch):
-    clock = iter([0.0, 0.1, 100.1, 120.1])
+@pytest.mark.parametrize(("check_s", "faces_s"), [(0.1, 100.0), (25.0, 76.0)])
+def test_passes_tell_the_time_left_by_those_that_had_work(capsys, monkeypatch, check_s, faces_s):
+    clock = iter([0.0, check_s, check_s + faces_s, check_s + faces_s + 20])
     monkeypatch.setattr("damamba.predictor.progress.time.monotonic", lambda: next(clock))
     passes = Passes({"check": 10, "faces": 1000, "clip": 200, "predict": 200})
     for name in ("check", "faces", "clip", "predict"):
         passes.begin(name)
     assert capsys.readouterr().err.splitlines() == [
         "pass 1 of 4: check",
-        "pass 2 of 4: faces",
+        "pass 2 of 4: faces",  # 25 s for a hundredth of the work are a start, and no sign of the rest
         "pass 3 of 4: clip, about 40 s left in all",
         "pass 4 of 4: predict, about 20 s left in all",
     ]

@@ -20,6 +20,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
             "predictions for NOVA or ELAN. Formats follow from the files' endings: .csv has one value a line or "
             "start;end;value, .annotation is SSI or NOVA with the .annotation~ beside it, .eaf is ELAN."
         ),
+        epilog="example: damamba convert anna.eaf anna.csv --tier engagement --length-s 300",
     )
     parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help=f"files in {', '.join(SUFFIXES)}")
     parser.add_argument("output", type=Path, metavar="OUT", help="file in one of them; an existing one is replaced")

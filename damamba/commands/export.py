@@ -15,7 +15,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         description="Writes one file that runs in onnxruntime without PyTorch: whole sequences of any length and any "
         "number of people, or with --stream a causal model frame by frame. The file is compared with PyTorch before it "
         "is written. Its inputs are cues on the model's grid: docs/onnx.md.",
-        epilog="damamba export data/models/da_mamba-0 da_mamba.onnx",
+        epilog="example: damamba export data/models/da_mamba-0 da_mamba.onnx",
     )
     parser.add_argument("model", type=Path, metavar="DIR", nargs="?", default=SHIPPED, help="default: the shipped one")
     parser.add_argument("out", type=Path, metavar="OUT.onnx")

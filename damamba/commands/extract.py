@@ -17,7 +17,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="cues of the people in videos: expression, flow, speech and others, a row at each of their times",
         description="Takes one video a person, or folders as `damamba predict` takes them. Writes a CSV and a Parquet "
         "file for each person and cue, at the cue's own rate. A run that was stopped continues where it was.",
-        epilog="damamba extract anna.mp4 ben.mp4 --cue expression --cue flow -o cues",
+        epilog="example: damamba extract anna.mp4 ben.mp4 --cue expression --cue flow -o cues",
     )
     parser.add_argument("videos", type=Path, nargs="+", metavar="VIDEO", help="video of a person, or folder")
     parser.add_argument("--cue", action="append", metavar="NAME", dest="cues", help="only this one (all of the preset)")

@@ -16,6 +16,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="participants and stages that failed, with the reason",
         description="Prints the reason of every failure that has not been mended since, a line each. Exit code: 0 "
         "nothing failed, 3 something did.",
+        epilog="example: damamba failed",
     )
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.set_defaults(run=run)

@@ -52,6 +52,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         f"a participant into the folder of the recordings. Session, participant and stream follow from {DEFAULT}, or "
         "from --as. Rows without a detection are kept as missing. Where there is a params.yaml, the streams become its "
         "cues; then: damamba init. Guide: docs/import.md.",
+        epilog="example: damamba import openface/*.csv --as {session}_{participant}.csv",
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help=f"files in {', '.join(suffixes())}")
     parser.add_argument(

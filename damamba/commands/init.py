@@ -37,6 +37,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "corrected in it by hand stays. A new video that shows several people gets a row for each of them, with "
         "the region of the picture in which they are. Feature streams of damamba import, "
         "SESSION/PARTICIPANT.NAME.parquet, stand beside a video or for it.",
+        epilog="example: damamba init data/recordings --language de",
     )
     parser.add_argument("root", type=Path, metavar="DIR")
     parser.add_argument(
@@ -92,7 +93,8 @@ def run(options: argparse.Namespace) -> None:
     print("\n".join([*table(healths), "", *noted, totals(healths), f"{path}: {done}", ""]))
     again = f"damamba init {shell_path(str(root))}"
     if problems := [problem for health in healths for problem in health.problems]:
-        raise InputError("\n".join([*problems, f"{len(problems)} problems; correct them, then run again: {again}"]))
+        count = "1 problem; correct it" if len(problems) == 1 else f"{len(problems)} problems; correct them"
+        raise InputError("\n".join([*problems, f"{count}, then run again: {again}"]))
     read_csv(root, MANIFEST)  # raises for rows that do not fit together
     print("\n".join(next_steps(root, healths, bool(params) and _reads(params, root))))
     if line := kept_results(Path()):

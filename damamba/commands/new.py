@@ -12,7 +12,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         description="Writes dvc.yaml, params.yaml, stages/ and places for recordings into FOLDER, a project of its own "
         "that uses the installed damamba. Run it again in a project after an upgrade, to renew stages/ and dvc.yaml; "
         "files of these that you changed are set aside.",
-        epilog="damamba new study && cd study",
+        epilog="example: damamba new study && cd study",
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER")
     parser.set_defaults(run=run)

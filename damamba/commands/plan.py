@@ -18,6 +18,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         description="Estimates a run from scratch with the sources, cues and runs of params.yaml. Speeds and sizes are "
         "those of the last run in this folder; without one, those of a table measured on two cores. No media are "
         "decoded.",
+        epilog="example: damamba plan --json plan.json",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the plan to FILE")
     parser.set_defaults(run=run)

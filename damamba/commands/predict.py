@@ -22,7 +22,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "SESSION/PERSON.mp4, or SESSION_PERSON.mp4 side by side. A sound file with the name of a video is used in "
         "place of its own sound. Writes a CSV and a Parquet file for each person, with 25 values a second, and "
         "report.html, in which curves follow the videos. A run that was stopped continues where it was.",
-        epilog="damamba predict expert.mp4 novice.mp4 --model data/models/da_mamba-0 -o out",
+        epilog="example: damamba predict expert.mp4 novice.mp4 -o out",
     )
     parser.add_argument("videos", type=Path, nargs="+", metavar="VIDEO", help="video of a person, or folder")
     parser.add_argument(

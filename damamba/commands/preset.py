@@ -22,6 +22,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "the sizes of long, channels all of these. A preset sets every key of its parts. Presets are written from left "
         "to right: where two set the same part, the last one counts, whatever stood there before. All other parameters "
         "stay as they are, such as the folders of your data. Presets that do not fit together are refused.",
+        epilog="example: damamba preset real long",
     )
     parser.add_argument("names", nargs="+", choices=names, metavar="NAME", help=", ".join(names))
     parser.set_defaults(run=run)

@@ -22,6 +22,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "challenge's weighted score. TRUTH: a release's tree, a folder with manifest.csv, data/corpus or "
         "data/aligned. PREDICTIONS: a folder or zip with [CORPUS/]SESSION/ROLE.engagement.prediction.csv (2026) or "
         "….engagement.annotation.csv (2023, 2024), or data/predictions/RUN.",
+        epilog="example: damamba score data/recordings predictions/ --by gender",
     )
     parser.add_argument("truth", type=Path, metavar="TRUTH")
     parser.add_argument("predictions", type=Path, metavar="PREDICTIONS")

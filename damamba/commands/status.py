@@ -24,6 +24,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         description="Counts the artefacts of every stage, also while a run is going on. A file that exists counts as "
         "done; whether it is up to date, dvc status finds out. Exit code: 0 all done, 3 something failed, 4 something "
         "is left.",
+        epilog="example: damamba status",
     )
     parser.add_argument("--json", action="store_true", help="counts and failures as JSON")
     parser.set_defaults(run=run)

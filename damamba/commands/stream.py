@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from textwrap import fill
 from typing import IO, TYPE_CHECKING
 
 from damamba.console import InputError, printable
@@ -27,15 +28,20 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser = commands.add_parser(
         "stream",
         help="live engagement, from cameras and microphones or from files paced as live",
-        description="Takes one SOURCE a person: a video, camera:NAME, microphone:NAME, or "
-        "camera:NAME+microphone:NAME. Needs a causal model. Scores follow 25 times a second, on a page of this machine "
-        "and as lines of JSON. Where the machine cannot keep up, pictures are dropped and counted. Ctrl-C ends it.",
+        description=fill(
+            "Takes one SOURCE a person: a video, camera:NAME, microphone:NAME, or camera:NAME+microphone:NAME. Needs "
+            "a causal model. Scores follow 25 times a second, on a page of this machine and as lines of JSON. Where "
+            "the machine cannot keep up, pictures are dropped and counted. Ctrl-C ends it.",
+            width=78,
+        ),
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("sources", nargs="+", metavar="SOURCE", help="of one person each")
     parser.add_argument("--partner", nargs="+", default=[], metavar="SOURCE", help="of people who are not predicted")
-    parser.add_argument("--model", type=Path, default=SHIPPED_CAUSAL, metavar="DIR", help="folder of a causal model (the shipped one)")
+    parser.add_argument(
+        "--model", type=Path, default=SHIPPED_CAUSAL, metavar="DIR", help="folder of a causal model (the shipped one)"
+    )
     parser.add_argument("--jsonl", metavar="PATH", help="write a line for each person and score; - for the terminal")
     parser.add_argument("--pace", choices=("live", "fast"), default="live", help="of files (%(default)s)")
     page = parser.add_mutually_exclusive_group()

@@ -17,6 +17,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         description="Writes a zip with the challenge's folders and file names, six decimals, a line for every label "
         "frame of every participant of the test split, and reads it back. Participants without labels, whom the "
         "stage evaluate leaves out, are predicted now.",
+        epilog="example: damamba submit da_mamba-0 out.zip --edition 2026",
     )
     parser.add_argument("name", metavar="RUN", help="VARIANT-SEED, as in data/models and data/predictions")
     parser.add_argument("out", type=Path, metavar="OUT.zip")

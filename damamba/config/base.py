@@ -123,7 +123,9 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf8")
     except FileNotFoundError:
-        raise InputError(f"{path}: not found; run from the repository's root") from None
+        raise InputError(
+            f"{path}: not found; go to the folder of a project (damamba new FOLDER makes one) or to the checkout"
+        ) from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 from byte {error.start} on; save the file as UTF-8") from None
     except OSError as error:

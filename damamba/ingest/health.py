@@ -10,6 +10,7 @@ from damamba.corpus.agreement import read_label
 from damamba.corpus.manifest import ReleasedStream, label_below
 from damamba.corpus.manifest_csv import ManifestRow
 from damamba.corpus.region import Region
+from damamba.features.follow import SMALLEST
 from damamba.features.landmarker import Landmarker
 from damamba.features.reference import reference_look
 from damamba.features.regions import Faces, find_faces, regions_text
@@ -125,7 +126,8 @@ def _checked(health: Health, check: Callable[[], None]) -> None:
     try:
         check()
     except InputError as error:
-        health.problems.append(str(error))
+        if str(error) not in health.problems:  # picture and sound may be of one file
+            health.problems.append(str(error))
 
 
 def _check_streams(health: Health, root: Path, slack_s: float) -> None:
@@ -195,10 +197,10 @@ def _check_faces(health: Health, root: Path, video: Video, landmarker: Path) -> 
         else:
             what = "a reference, a picture of their face: their places overlap"
         health.problems.append(f"{many}; write a row for each of them, with {what}")
-    elif faces.counts and not any(faces.counts):
+    elif (seen := sum(map(bool, faces.counts))) * 2 < len(faces.counts):
         small = f"; the picture is only {video.height} px high" if video.height < SMALL_PX else ""
         where = " of the region" if region else ""
         health.notes.append(
-            f"no face in {len(faces.counts)} sampled frames{where}, so visual cues may not be valid; a face must take "
-            f"about a quarter of the picture's height{small}"
+            f"a face in {seen} of {len(faces.counts)} sampled frames{where}; visual cues are not valid without one, "
+            f"which must take {SMALLEST:.0%} of the picture's longer side{small}"
         )

@@ -109,7 +109,7 @@ def next_steps(root: Path, healths: Sequence[Health], configured: bool) -> list[
     if not any(health.video for health in healths):
         return ["Next, with the cues that damamba import wrote into params.yaml:", "    damamba plan", run]
     return [
-        "Next (published encoders, for real people; then the whole pipeline):",
+        "Next (published encoders, for real people; without a model hub `damamba preset real`):",
         "    damamba preset upstream",
         run,
     ]

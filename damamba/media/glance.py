@@ -1,6 +1,7 @@
 """A quick look at a video, for plans and proposals but not for features: its length, a few of its frames."""
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -14,6 +15,8 @@ from damamba.media.track import MediaTrack, as_track
 
 EARLY_S = 1e-3
 """A frame counts as one at a time that is so much later: times are rounded."""
+MOST_FRAMES = 300
+"""Frames that are decoded at the most to get from a key frame to a time; encoders put a key frame every 250 or so."""
 
 
 def length_s(video: Path | MediaTrack) -> float:
@@ -29,11 +32,13 @@ def length_s(video: Path | MediaTrack) -> float:
 
 
 def sample_frames(video: Path | MediaTrack, n: int) -> Iterator[np.ndarray]:
-    """Yield about `n` frames, spread over the video, as (height, width, 3) uint8 RGB; fewer where seeking fails.
+    """Yield about `n` frames, spread over the video, as (height, width, 3) uint8 RGB, none of them twice.
 
     Args:
         video: Any video that decodes.
-        n: Frames wanted; each is the key frame before an evenly spaced time. They are shown as a player does.
+        n: Frames wanted; each is the key frame before an evenly spaced time. Where that was the one before too, it is
+            the frame at the time, and left out if it is further away than `MOST_FRAMES`. They are shown as a player
+            does.
 
     Raises:
         InputError: The file cannot be opened, or contains no video.
@@ -43,14 +48,26 @@ def sample_frames(video: Path | MediaTrack, n: int) -> Iterator[np.ndarray]:
         stream = choose(container, track, "video")
         stream.codec_context.options = LENIENT
         length, start = container.duration or 0, zero_s(container) * av.time_base
+        before = None
         for k in range(n):
+            wanted = int(start + length * (k + 0.5) / n)
             try:
-                container.seek(int(start + length * (k + 0.5) / n))
-                frame = next(container.decode(stream), None)
+                container.seek(wanted)
+                frames = container.decode(stream)
+                frame = next(frames, None)
+                if before is not None and frame is not None and frame.pts == before:
+                    frame = next((one for one in islice(frames, MOST_FRAMES) if _at(one, wanted)), None)
+                elif frame is not None:
+                    before = frame.pts
             except av.error.FFmpegError:
                 continue
             if frame is not None:
                 yield np.ascontiguousarray(upright(frame, stream.sample_aspect_ratio))
+
+
+def _at(frame: av.VideoFrame, wanted: int) -> bool:
+    """Whether a frame is shown at a time, in FFmpeg's microseconds, or later."""
+    return frame.time is not None and frame.time * av.time_base >= wanted
 
 
 def frame_at(video: Path | MediaTrack, t_s: float) -> np.ndarray | None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from damamba import inference
-from damamba.config import MAIN, ExtractParams
+from damamba.config import LABEL_RATE_HZ, MAIN, ExtractParams
 from damamba.console import progress
 from damamba.corpus.manifest import Manifest
 from damamba.data.align import align_all
@@ -179,9 +179,10 @@ def _notes(named: dict[str, Conversation], found: Sequence[ParticipantPrediction
             continue
         for cue, seen in one.cues.items():
             if not seen.all():
-                share = f"{seen.mean():.0%} of the time" if seen.any() else "throughout"
-                word = "observed" if seen.any() else "missing"
-                yield f"{one.session}/{one.participant}: {cue} is {word} {share}"
+                share = f"observed {seen.mean():.0%} of the time" if seen.any() else "missing throughout"
+                if seen.mean() >= 0.995:  # would read as 100 %
+                    share = f"missing for {(~seen).sum() / LABEL_RATE_HZ:.2f} s"
+                yield f"{one.session}/{one.participant}: {cue} is {share}"
     for name, conversation in named.items():
         if any(one.region for one in conversation.people):
             yield (

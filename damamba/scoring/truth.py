@@ -16,7 +16,6 @@ from damamba.corpus.challenge import LABEL_SUFFIX, annotation_of, corpus_of, sco
 from damamba.corpus.manifest import Manifest, label_folder
 from damamba.corpus.manifest_csv import read_csv
 from damamba.corpus.release import ANNOTATIONS, CLASSES, ENGAGEMENT, LABEL_ENDING, SESSIONS, gender_of
-from damamba.data.shards import Aligned
 from damamba.scoring.groups import attributes
 from damamba.scoring.predictions import read_column, stored_classes
 
@@ -112,6 +111,8 @@ def _of_corpus(root: Path, label: str) -> Iterator[LabelledSeries]:
 
 def _of_shards(root: Path, label: str) -> Iterator[LabelledSeries]:
     """``data/aligned``, as the stage align writes it."""
+    from damamba.data.shards import Aligned  # loads torch, which `damamba --help` need not wait for
+
     aligned = Aligned.read(root)
     if label and label not in aligned.also:
         return

@@ -8,7 +8,7 @@ from pathlib import Path
 Make = Callable[[Path], list[str]]
 """Makes the files in an empty folder; returns the arguments of `damamba`, relative to the folder."""
 SUMMARIES = re.compile(
-    r"\d+ problems; correct them, then run again: damamba init .*"
+    r"(1 problem; correct it|\d+ problems; correct them), then run again: damamba init .*"
     r"|.*: \d+ of \d+ participants cannot be scored, so this would not be the score of the corpus; .*"
 )
 """Lines that may follow that of the problem."""

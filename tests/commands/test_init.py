@@ -104,9 +104,19 @@ def test_what_must_be_corrected_is_named_beside_the_table(place, capsys, spoil, 
     spoil(root / "s1/anna.mp4")
     with pytest.raises(InputError, match=expected) as raised:
         init(root)
-    assert "1 problems; correct them, then run again: damamba init" in str(raised.value)
+    assert "1 problem; correct it, then run again: damamba init" in str(raised.value)
     out = capsys.readouterr().out
     assert [line.split()[-1] for line in out.splitlines()[2:4]] == ["PROBLEM", "good"]
+
+
+def test_a_broken_file_with_picture_and_sound_is_one_problem(place):
+    root = place("s1/anna.mp4", "s2/ben.mp4")
+    (root / "s1/anna.mp4").write_bytes(b"cut" * 1000)
+    (root / "s1/anna.wav").unlink()
+    with pytest.raises(InputError) as raised:
+        init(root)
+    assert str(raised.value).count("anna.mp4") == 1
+    assert "1 problem;" in str(raised.value)
 
 
 def outside(path: Path) -> None:

@@ -133,6 +133,30 @@ def test_a_folder_with_something_else_is_refused(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [CODE, "thesis.tex"]
 
 
+def test_commands_in_a_project_find_the_parts_in_its_extensions(project, tmp_path):
+    def preset(folder):
+        program = "from damamba.cli import main; main()"
+        command = [
+            sys.executable,
+            "-P",
+            "-c",
+            program,
+            "preset",
+            "smoke",
+        ]  # -P: without the working folder, as installed
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+    shutil.copy(ROOT / "damamba/extractors/elapsed.py", project / "extensions/clock.py")
+    params = (project / "params.yaml").read_text()
+    cue = "  clock: {group: audio, extractor: extensions.clock, reads: corpus}\n"
+    (project / "params.yaml").write_text(params.replace("\ncues:", f"\ncues:\n{cue}#", 1))
+    done = preset(project)
+    assert done.returncode == 0, done.stderr
+    (project / "extensions/clock.py").unlink()
+    assert "extensions.clock" in preset(project).stderr
+
+
 @pytest.mark.slow
 def test_dvc_runs_it_on_recordings(place, tmp_path):
     """The first stages; the others are the repository's, letter by letter."""

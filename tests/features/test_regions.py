@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -19,6 +20,16 @@ def test_frames_are_sampled_over_the_whole_video(tmp_path):
     levels = [float(frame.mean()) for frame in sample_frames(path, 5)]
     assert len(levels) == 5
     assert levels[-1] > levels[0] + 50
+
+
+def test_samples_of_a_video_with_one_key_frame_are_different_frames(tmp_path):
+    levels = np.linspace(0.1, 0.9, 200)
+    path = make_video(tmp_path / "v.mp4", np.arange(200) / 25, levels, g="1000", sc_threshold="0")
+    with av.open(str(path)) as container:
+        assert sum(packet.is_keyframe for packet in container.demux(video=0)) == 1
+    levels = [float(frame.mean()) for frame in sample_frames(path, 5)]
+    assert len(levels) == 5
+    assert np.all(np.diff(levels[1:]) > 20)  # a fifth of the way from 0.1 to 0.9 of 255 is 41
 
 
 def pictures(n_people):
