@@ -235,7 +235,7 @@ def ablation_table(
         models: Variant -> its parameters.
         simulated: Whether the participants are.
     """
-    columns = score_columns(comparison, metrics)
+    columns = [one for one in score_columns(comparison, metrics) if one[0] in metrics]
     header = ["Mamba", "Trans.", "Mod-F", "Part-F"]
     rows = []
     for variant, row in comparison["variants"].items():
@@ -263,7 +263,7 @@ def ablation_table(
         "",
         *([SIMULATED, ""] if simulated else []),
         "Means over seeds. Mod-F: stacks by modality group, Part-F: partners as context, Floor: predictions start "
-        "from a linear reading; intervals and paired differences stand in the main table.",
+        "from a linear reading; intervals, paired differences and means over sessions stand in the main table.",
         "",
         *table(["variant", *header, "Floor", "seeds", *(title for *_, title in columns)], rows, left=6),
         "",
