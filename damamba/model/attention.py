@@ -40,8 +40,8 @@ def rotate(
     return _turn(x, _turns(angles, x.device))
 
 
-def _angles(positions: Tensor, headdim: int | Tensor) -> Tensor:
-    half = headdim // 2  # of tensors while the step of a stream is traced
+def _angles(positions: Tensor, headdim: Any) -> Tensor:
+    half = headdim // 2  # an int; a tensor while the step of a stream is traced
     return positions[:, None, None] * 10000.0 ** (-torch.arange(half, dtype=torch.float64) / half)
 
 
