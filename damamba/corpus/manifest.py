@@ -148,6 +148,10 @@ class Participant:
         """Whether anything of the participant was annotated, so that a model is trained or tested on the person."""
         return bool(self.label or self.also)
 
+    def files_of(self, name: str) -> str:
+        """Files of a label, as `label`; "" where the participant lacks it. `MAIN` is `label` itself."""
+        return self.also.get(name, "") if name else self.label
+
     def of_label(self, name: str) -> "Participant":
         """The same with the files of a further label as `label`."""
         return replace(self, label=self.also[name])

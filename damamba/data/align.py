@@ -201,7 +201,7 @@ def _key(task: AlignTask, streams: dict[str, Path], n_frames: int) -> str:
 def _labels(participant: Participant, name: str, corpus: Path) -> Labels | None:
     """A label as ingest wrote it; None for a participant who lacks it."""
     path = participant.shard(corpus / label_folder(name))
-    if not (participant.also.get(name) if name else participant.label):
+    if not participant.files_of(name):
         return None
     try:
         check_seal(path)

@@ -170,7 +170,7 @@ def _assign(
 
 
 def _left_out(path: Path, root: Path) -> bool:
-    """Whether a file is no prediction of this label: of the system, or of a further label of one of our runs."""
+    """Whether a file holds other things than this label: one of the system, or a further label of our own runs."""
     return bool(set(path.parts) & set(IGNORED)) or path.relative_to(root).parts[0] == FURTHER
 
 

@@ -81,7 +81,7 @@ def collect(data: Path, run: str, edition: int) -> tuple[list[SubmissionFile], i
         predicted, classes = predict_now(data, run, waiting, label) if waiting else ({}, ())
         now |= {p.key for p in waiting}
         for participant in people:
-            own = replace(participant, label=participant.also.get(label, "")) if label else participant
+            own = replace(participant, label=participant.files_of(label))
             pred = predicted.get(participant.key)
             if pred is None:
                 path = participant.shard(predictions)

@@ -80,7 +80,9 @@ def read_truth(root: Path, split: str, label: str = MAIN) -> list[LabelledSeries
     else:
         labels = list(_of_tree(root))
     if not labels and label:
-        raise InputError(f"{root}: nobody has the label {label}; name one of labels.also that was read there")
+        raise InputError(
+            f"{root}: no participant has the label {label}; name one that labels.also had when it was made"
+        )
     if not labels:
         raise InputError(
             f"{root}: no labels below it; expected SESSION/ROLE{LABEL_SUFFIX} as in the challenge's release, a "
@@ -101,7 +103,7 @@ def _of_corpus(root: Path, label: str) -> Iterator[LabelledSeries]:
     people = Manifest.read(root / "manifest.jsonl").participants
     by = attributes(people)
     for p in people:
-        if p.also.get(label) if label else p.label:
+        if p.files_of(label):
             path = p.shard(root / label_folder(label))
             classes = stored_classes(path)
             value = read_column(path, "value", "dvc repro -f ingest")
@@ -132,7 +134,7 @@ def _of_folder(root: Path, label: str) -> Iterator[LabelledSeries]:
     people = read_csv(root, "manifest.csv", "own", (label,) if label else ())
     by = attributes(people)
     for p in people:
-        if files := p.also.get(label, "") if label else p.label:
+        if files := p.files_of(label):
             read = read_label(files, None, 0.0)
             for note in read.notes:
                 logger.warning("note: %s", note)

@@ -92,9 +92,9 @@ class Validation:
         label that `select` does not name, by the first of its metrics.
 
         Returns:
-            Name of a metric -> mean over corpora of the score of all their frames; 0 where it is undefined, and none
-            where nobody has the label. Of a mixture also its "share", and as "network" the first of them for the
-            network; both of the label at the top of the section `labels`.
+            Name of a metric -> mean over corpora of the score of all their frames; 0 where it is undefined. A label
+            that nobody has gives no score. A mixture adds "share", and "network": the first metric for the network
+            alone; both for the label at the top of the section `labels`.
         """
         if not model.shares:
             return self._scores(self._predicted(model, ema))
