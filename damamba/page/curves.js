@@ -185,12 +185,12 @@ const damamba = (() => {
       const axis = { stroke: colour("muted"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
       const made = new uPlot({
         width: Math.max(holder.clientWidth, 120), height, legend: { show: false },
-        padding: [6, 8, 0, 0],
+        padding: [6, 18, 0, 0],
         cursor: { sync: { key: root.id }, points: { show: false }, drag: { x: true, y: false, setScale: false }, bind: { dblclick: () => () => show(0, seconds) } },
         scales: { x: { time: false, range: () => [from, to] }, y: { range: () => more.range } },
         axes: [
           { ...axis, show: Boolean(more.times), size: 22, values: (_, ticks) => ticks.map((s) => clock(s, to - from < 8 ? 1 : 0)) },
-          { ...axis, size: 78, gap: 4, splits: () => more.splits, values: () => more.labels, grid: { ...axis.grid, show: more.grid !== false } },
+          { ...axis, size: 104, gap: 4, splits: () => more.splits, values: () => more.labels, grid: { ...axis.grid, show: more.grid !== false } },
         ],
         series: [{}, ...series],
         hooks: {
